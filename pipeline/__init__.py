@@ -1,0 +1,1 @@
+"""The stages of a competition, from its files to a checked submission."""

@@ -1,0 +1,272 @@
+"""What a competition is: facts from competition.toml as frozen dataclasses."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.declaration import parse_table, read_toml
+from pipeline.errors import DeclarationError, UsageError
+
+Task = Literal["regression", "binary", "multiclass"]
+MetricName = Literal[
+    "rmse", "rmsle", "mae", "mape", "r2", "accuracy", "f1_macro", "log_loss", "roc_auc"
+]
+Scheme = Literal["kfold", "stratified", "group", "time", "like_test"]
+Transform = Literal["none", "log1p", "sqrt"]
+Imputer = Literal["median", "mean", "most_frequent", "zero"]
+Encoder = Literal["onehot", "ordinal"]
+Scaler = Literal["standard", "minmax", "robust", "maxabs", "none"]
+ColumnCleaning = Literal["median", "mean", "most_frequent", "zero", "missing", "drop"]
+
+METRICS_OF_TASK: dict[Task, tuple[MetricName, ...]] = {
+    "regression": ("rmse", "rmsle", "mae", "mape", "r2"),
+    "binary": ("accuracy", "f1_macro", "log_loss", "roc_auc"),
+    "multiclass": ("accuracy", "f1_macro", "log_loss", "roc_auc"),
+}
+# The spellings that are read as "missing" unless [levels] says that they are a level.
+MISSING_SPELLINGS = (
+    "", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NULL", "null", "None", "NaT",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where the files come from, and where a submission goes."""
+
+    kind: Literal["kaggle", "dacon", "files"] = "files"
+    slug: str | None = None  # Kaggle: the last part of the competition's address
+    number: int | None = None  # Dacon: the number in the competition's address
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """The names of the competition's files, and how they are written if that cannot be seen."""
+
+    train: str
+    test: str
+    sample_submission: str
+    encoding: str | None = None
+    separator: str | None = None
+    na_values: tuple[str, ...] = ()  # spellings of "missing" beyond the common ones
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """What the columns are; those that are not named are features of the type they are read as."""
+
+    id: str
+    target: tuple[str, ...]
+    categorical: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    datetime: tuple[str, ...] = ()
+    group: str | None = None
+    time: str | None = None
+    drop: tuple[str, ...] = ()
+
+    @property
+    def not_features(self) -> frozenset[str]:
+        """The columns that no model sees."""
+        return frozenset({self.id, *self.target, *self.drop} | ({self.group} - {None}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """How the target is transformed for fitting, and which values it can take."""
+
+    transform: Transform = "none"
+    lower: float | None = None
+    upper: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cleaning:
+    """What happens to missing values and to repeated rows; rows are only ever dropped from training."""
+
+    missing: Literal["impute", "drop"] = "impute"
+    duplicates: Literal["keep", "drop"] = "keep"
+    columns: dict[str, ColumnCleaning] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """Choices that otherwise follow what the model can bear."""
+
+    imputer: Imputer | None = None
+    indicator: bool | None = None
+    encoder: Encoder | None = None
+    scaler: Scaler | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """How the training rows are divided into folds."""
+
+    scheme: Scheme = "kfold"
+    n_splits: int = 5
+    seed: int = 42
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelChoice:
+    """A model by its label, its kind in the table of models, and its keyword arguments."""
+
+    label: str
+    kind: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Competition:
+    """Everything that competition.toml says."""
+
+    name: str
+    title: str
+    task: Task
+    metric: MetricName
+    files: Files
+    columns: Columns
+    default_model: str = "dnn"
+    source: Source = Source()
+    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    target: Target = Target()
+    cleaning: Cleaning = Cleaning()
+    preprocessing: Preprocessing = Preprocessing()
+    validation: Validation = Validation()
+    models: dict[str, ModelChoice] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check what no single key can show.
+
+        Raises DeclarationError.
+        """
+        fault = next(_faults(self), None)
+        if fault:
+            raise DeclarationError(f"competition {self.name!r}: {fault}")
+
+    def model(self, label: str | None = None) -> ModelChoice:
+        """Return the declared model of that label, or the model of that kind with its defaults."""
+        label = label or self.default_model
+        return self.models.get(label, ModelChoice(label=label, kind=label))
+
+    def with_model(self, choice: ModelChoice) -> "Competition":
+        """Return this competition with another parameter set for one label."""
+        return dataclasses.replace(self, models={**self.models, choice.label: choice})
+
+    def with_validation(self, **changes: Any) -> "Competition":
+        """Return this competition with other folds; None leaves a choice as it is.
+
+        Raises UsageError if the folds cannot be made.
+        """
+        given = {key: value for key, value in changes.items() if value is not None}
+        try:
+            validation = dataclasses.replace(self.validation, **given)
+            return dataclasses.replace(self, validation=validation)
+        except DeclarationError as error:
+            raise UsageError(str(error)) from None
+
+    def fingerprint(self, label: str) -> str:
+        """Return a digest of all that can change what the model of that label learns."""
+        facts = dataclasses.asdict(self)
+        for name in ("title", "source", "models", "default_model"):
+            del facts[name]
+        facts["model"] = dataclasses.asdict(self.model(label))
+        return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def load_competition(path: Path) -> Competition:
+    """Return the competition that a folder's competition.toml declares.
+
+    path: the competition.toml; its folder's name is the competition's name.
+    Raises DeclarationError naming file, key, expected and found.
+    """
+    table = read_toml(path)
+    models = table.pop("models", {})
+    where = str(path)
+    if not isinstance(models, dict):
+        raise DeclarationError(f"{where}: models: expected tables like [models.dnn]")
+    choices = {label: _model_choice(label, model, where) for label, model in models.items()}
+    try:
+        return parse_table(Competition, table, where, name=path.parent.name, models=choices)
+    except DeclarationError as error:
+        message = str(error).replace(f"competition {path.parent.name!r}:", f"{where}:")
+        raise DeclarationError(message) from None
+
+
+def _model_choice(label: str, table: Any, where: str) -> ModelChoice:
+    if not isinstance(table, dict):
+        raise DeclarationError(f"{where}: models.{label}: expected a table, found {table!r}")
+    kind = table.pop("kind", label)
+    if not isinstance(kind, str):
+        raise DeclarationError(f"{where}: models.{label}.kind: expected text, found {kind!r}")
+    return ModelChoice(label=label, kind=kind, parameters=table)
+
+
+def _faults(c: Competition) -> Any:
+    """Yield what is wrong between the keys, one sentence each."""
+    yield from _metric_faults(c)
+    yield from _column_faults(c)
+    yield from _validation_faults(c.validation, c.columns, c.task)
+    yield from _target_faults(c.target, c.task)
+    if c.source.kind == "kaggle" and not c.source.slug:
+        yield 'source.slug: missing; with kind = "kaggle" expected the last part of its address'
+    if c.source.kind == "dacon" and c.source.number is None:
+        yield 'source.number: missing; with kind = "dacon" expected the number in its address'
+    for spelling in c.levels:
+        if spelling not in (*MISSING_SPELLINGS, *c.files.na_values):
+            yield f"levels.{spelling}: is not read as missing anyway; remove it"
+
+
+def _metric_faults(c: Competition) -> Any:
+    allowed = METRICS_OF_TASK[c.task]
+    if c.metric not in allowed:
+        yield (
+            f'metric: expected one of {", ".join(map(repr, allowed))} for task = "{c.task}"; '
+            f"found {c.metric!r}"
+        )
+    if len(c.columns.target) > 1 and c.task != "regression":
+        yield f'columns.target: several targets need task = "regression"; found "{c.task}"'
+    if not c.columns.target:
+        yield "columns.target: expected at least one column, found an empty list"
+
+
+def _column_faults(c: Competition) -> Any:
+    columns = c.columns
+    roles = {"categorical": columns.categorical, "numeric": columns.numeric, "drop": columns.drop}
+    for name in columns.target:
+        if name == columns.id:
+            yield f"columns.target: {name!r} is also columns.id"
+        for role, names in roles.items():
+            if name in names:
+                yield f"columns.{role}: {name!r} is the target"
+    for name in columns.categorical:
+        for role, names in (("numeric", columns.numeric), ("datetime", columns.datetime)):
+            if name in names:
+                yield f"columns.{role}: {name!r} is also in columns.categorical"
+    for name in columns.numeric:
+        if name in columns.datetime:
+            yield f"columns.datetime: {name!r} is also in columns.numeric"
+    if columns.id in columns.drop:
+        yield f"columns.drop: {columns.id!r} is columns.id, which is never a feature; remove it"
+
+
+def _validation_faults(validation: Validation, columns: Columns, task: Task) -> Any:
+    if validation.n_splits < 2:
+        yield f"validation.n_splits: expected 2 or more, found {validation.n_splits}"
+    for scheme, role in (("group", columns.group), ("time", columns.time)):
+        if validation.scheme == scheme and not role:
+            yield f'validation.scheme = "{scheme}" needs columns.{scheme}, and there is none'
+    if validation.scheme == "stratified" and task == "regression":
+        yield 'validation.scheme = "stratified" needs classes; with task = "regression" use "kfold"'
+
+
+def _target_faults(target: Target, task: Task) -> Any:
+    if task != "regression" and target != Target():
+        yield f'target: only task = "regression" transforms or bounds its target; found "{task}"'
+    low, high = target.lower, target.upper
+    if low is not None and high is not None and low >= high:
+        yield f"target.lower: expected less than target.upper = {high:g}, found {low:g}"
+    if target.transform != "none" and (low is None or low < 0):
+        yield f'target.transform = "{target.transform}" needs target.lower = 0 or more'

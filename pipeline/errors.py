@@ -1,0 +1,58 @@
+"""The errors a person can mend, each with one sentence that says how.
+
+PipelineError
+├── UsageError         a choice made on the command line cannot be followed
+├── DeclarationError   competition.toml or features.py cannot be carried out
+├── DataError          files are missing or unlike the declaration
+├── ModelError         unknown model or parameter, or its package is not installed
+├── SourceError        Kaggle, Dacon or an archive refused
+├── StorageError       a disk is full or a folder cannot be written
+└── SubmissionError    submission.csv does not fit the sample
+
+A message says where, what was expected, what was found and what to do.
+Anything else that is raised is a bug, and keeps its traceback.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class PipelineError(Exception):
+    """A fault that the reader of its message can mend."""
+
+
+class UsageError(PipelineError):
+    """A choice made at run time cannot be followed."""
+
+
+class DeclarationError(PipelineError):
+    """competition.toml or features.py cannot be carried out."""
+
+
+class DataError(PipelineError):
+    """A file of the competition is missing or unlike the declaration."""
+
+
+class ModelError(PipelineError):
+    """A model is unknown, was given a parameter it does not take, or is not installed."""
+
+
+class SourceError(PipelineError):
+    """The place the files come from, or go to, refused."""
+
+
+class StorageError(PipelineError):
+    """Something could not be written."""
+
+
+class SubmissionError(PipelineError):
+    """A submission does not fit the sample submission."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint that names the nearest known spelling, or all of them if none is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"expected one of {', '.join(map(repr, names))}" if names else "none is known here"

@@ -1,0 +1,78 @@
+"""What a stage tells while it works, and who listens.
+
+Stages, folds and epochs emit events; the command line shows them, a run records them, and without a
+listener they cost nothing. An event never carries data, so listening cannot change a result.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Note:
+    """What one stage did, in one line, with the numbers that the line was made from."""
+
+    stage: str
+    text: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something that a person should know, though the stage went on."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class FoldStarted:
+    """A fold's fit begins; folds count from 1 for people."""
+
+    model: str
+    number: int
+    n_folds: int
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """One epoch (or boosting round) of the current fold is over."""
+
+    epoch: int
+    epochs: int
+    loss: float
+    valid_loss: float | None
+
+
+@dataclass(frozen=True)
+class FoldEnded:
+    """A fold is fitted and scored, or its finished work was found again."""
+
+    number: int
+    n_folds: int
+    score: float
+    seconds: float
+    reused: bool
+
+
+Event = Note | Warned | FoldStarted | EpochEnded | FoldEnded
+Listener = Callable[[Event], None]
+
+_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())
+
+
+def emit(event: Event) -> None:
+    """Tell every listener of the current context."""
+    for listener in _listeners.get():
+        listener(event)
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Send the events of the enclosed block to the listener, besides those who listen already."""
+    token = _listeners.set((*_listeners.get(), listener))
+    try:
+        yield
+    finally:
+        _listeners.reset(token)
