@@ -14,7 +14,7 @@ Task = Literal["regression", "binary", "multiclass"]
 MetricName = Literal[
     "rmse", "rmsle", "mae", "mape", "r2", "accuracy", "f1_macro", "log_loss", "roc_auc"
 ]
-Scheme = Literal["kfold", "stratified", "group", "time", "like_test"]
+Scheme = Literal["auto", "kfold", "stratified", "group", "time", "like_test"]
 Transform = Literal["none", "log1p", "sqrt"]
 Imputer = Literal["median", "mean", "most_frequent", "zero"]
 Encoder = Literal["onehot", "ordinal"]
@@ -39,6 +39,15 @@ class Source:
     kind: Literal["kaggle", "dacon", "files"] = "files"
     slug: str | None = None  # Kaggle: the last part of the competition's address
     number: int | None = None  # Dacon: the number in the competition's address
+
+    @property
+    def page(self) -> str | None:
+        """The competition's page, or None if its files are at home here."""
+        if self.kind == "kaggle":
+            return f"https://www.kaggle.com/competitions/{self.slug}/data"
+        if self.kind == "dacon":
+            return f"https://dacon.io/competitions/official/{self.number}/data"
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +113,7 @@ class Preprocessing:
 class Validation:
     """How the training rows are divided into folds."""
 
-    scheme: Scheme = "kfold"
+    scheme: Scheme = "auto"  # stratified for classes, else kfold
     n_splits: int = 5
     seed: int = 42
 

@@ -1,0 +1,311 @@
+"""The command line: each command parses, calls one stage, and prints what came of it."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.errors import PipelineError
+from pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.runs import Run
+
+app = typer.Typer(
+    help="From a competition's files to an honestly validated submission.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+cache_app = typer.Typer(help="Finished folds that are kept to continue from.", no_args_is_help=True)
+app.add_typer(cache_app, name="cache")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A competition; see kc list.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and the result only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show a line for every epoch.")]
+RunId = Annotated[str | None, typer.Option("--run", metavar="ID", help="A run; the latest if left out.")]
+Model = Annotated[str | None, typer.Option("--model", "-m", help="A declared model; see kc inspect.")]
+Seed = Annotated[int | None, typer.Option(help="The model's seed; folds keep the declared one.")]
+Folds = Annotated[int | None, typer.Option(min=2, help="Number of folds.")]
+Scheme = Annotated[str | None, typer.Option(help="kfold, stratified, group, time or like_test.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Most epochs (or boosting rounds) a fit.")]
+Patience = Annotated[int | None, typer.Option(min=1, help="Epochs without progress to stop after.")]
+Time = Annotated[str | None, typer.Option("--time", metavar="5m", help="Time to train: 90s, 5m, 2h.")]
+From = Annotated[
+    Path | None, typer.Option("--from", metavar="ZIP_OR_DIR", help="What you downloaded by browser.")
+]
+Sample = Annotated[bool, typer.Option("--sample", help="Synthetic data of the same shape.")]
+Scores = dict[str, Any]
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    workspace: Annotated[
+        Path, typer.Option(envvar="KC_WORKSPACE", help="Folder of competitions/, data/ and runs/.")
+    ] = Path(),
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Set where to work; given before the command."""
+    context.obj = Workspace(workspace.resolve())
+
+
+@app.command("list")
+def list_(context: typer.Context, as_json: Json = False) -> None:
+    """Show the competitions, what is fetched, and the best run. Example: kc list."""
+    from pipeline.stages.listing import list_competitions
+
+    rows = list_competitions(context.obj)
+    _print_rows(rows, as_json)
+
+
+@app.command()
+def fetch(context: typer.Context, name: Name, path: From = None, sample: Sample = False) -> None:
+    """Bring a competition's files here and keep them untouched. Example: kc fetch bike --sample."""
+    from pipeline.stages.fetching import fetch as stage
+
+    with _shown():
+        stage(context.obj, name, path, sample=sample)
+
+
+@app.command()
+def inspect(context: typer.Context, name: Name, as_json: Json = False) -> None:
+    """Compare files and declaration: missing, drift, duplicates, leaks. Example: kc inspect house."""
+    from pipeline.stages.inspecting import inspect as stage
+    from pipeline.stages.inspecting import inspection_lines, inspection_record
+
+    with _shown(quiet=as_json):
+        opened, found = stage(context.obj, name)
+    if as_json:
+        _print_json(inspection_record(opened, found))
+    else:
+        typer.echo("\n".join(inspection_lines(opened, found)))
+
+
+@app.command()
+def clean(context: typer.Context, name: Name, model: Model = None) -> None:
+    """Show what cleaning changes, and write the cleaned frames. Example: kc clean house."""
+    _prepare(context, name, model, "clean")
+
+
+@app.command()
+def encode(context: typer.Context, name: Name, model: Model = None) -> None:
+    """Show how text becomes numbers, and write the frames. Example: kc encode house."""
+    _prepare(context, name, model, "encode")
+
+
+@app.command()
+def scale(context: typer.Context, name: Name, model: Model = None) -> None:
+    """Show how numbers are scaled, and write the frames. Example: kc scale house."""
+    _prepare(context, name, model, "scale")
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    name: Name,
+    model: Model = None,
+    seed: Seed = None,
+    folds: Folds = None,
+    scheme: Scheme = None,
+    epochs: Epochs = None,
+    patience: Patience = None,
+    time: Time = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: Json = False,
+) -> None:
+    """Cross-validate a model and leave a complete run. Example: kc train bike --model lightgbm."""
+    from pipeline.stages.training import TrainOptions
+    from pipeline.stages.training import train as stage
+
+    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time))
+    with _shown(quiet=quiet or as_json, verbose=verbose):
+        run = stage(context.obj, name, options)
+    _print_run(run, as_json)
+
+
+@app.command("run")
+def run_(
+    context: typer.Context,
+    name: Name,
+    path: From = None,
+    sample: Sample = False,
+    model: Model = None,
+    seed: Seed = None,
+    folds: Folds = None,
+    scheme: Scheme = None,
+    epochs: Epochs = None,
+    patience: Patience = None,
+    time: Time = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: Json = False,
+) -> None:
+    """Fetch if needed, train, write and check a submission. Example: kc run bike --sample."""
+    from pipeline.stages.fetching import fetch_if_needed
+    from pipeline.stages.training import TrainOptions
+    from pipeline.stages.training import train as stage
+
+    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time))
+    with _shown(quiet=quiet or as_json, verbose=verbose):
+        fetch_if_needed(context.obj, name, path, sample=sample)
+        run = stage(context.obj, name, options)
+    _print_run(run, as_json)
+
+
+@app.command()
+def predict(
+    context: typer.Context,
+    name: Name,
+    path: Annotated[Path, typer.Option("--input", metavar="CSV", help="Rows to predict.")],
+    run: RunId = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write; stdout if left out.")
+    ] = None,
+) -> None:
+    """Predict new rows with a finished run. Example: kc predict bike --input new.csv."""
+    from pipeline.stages.predicting import predict as stage
+    from pipeline.storage import save_text
+
+    with _shown():
+        text = stage(context.obj, name, path, run).to_csv(index=False, lineterminator="\n")
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        save_text(output, text)
+
+
+@app.command()
+def runs(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A competition.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the finished runs with their scores. Example: kc runs bike."""
+    from pipeline.stages.listing import list_run_rows
+
+    _print_rows(list_run_rows(context.obj, name), as_json)
+
+
+@app.command()
+def submit(
+    context: typer.Context,
+    name: Name,
+    run: RunId = None,
+    message: Annotated[str, typer.Option(help="A note that goes with the submission.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    again: Annotated[bool, typer.Option(help="Submit bytes that were submitted before.")] = False,
+) -> None:
+    """Check a run's submission once more, and hand it in. Example: kc submit house."""
+    from pipeline.stages import submitting
+
+    with _shown():
+        ready = submitting.prepare(context.obj, name, run, again=again)
+    typer.echo("\n".join(submitting.ready_lines(ready)))
+    if not yes and not typer.confirm("Mark it as submitted?"):
+        raise typer.Exit(1)
+    submitting.record(context.obj, ready, message)
+    typer.echo(submitting.next_step(ready))
+
+
+@cache_app.command("clear")
+def cache_clear(context: typer.Context, name: Name) -> None:
+    """Delete the finished folds of a competition. Example: kc cache clear bike."""
+    from pipeline.stages.listing import clear_cache
+
+    files, size = clear_cache(context.obj, name)
+    typer.echo(f"deleted {files} finished folds, {size / 1e6:.1f} MB")
+
+
+def main() -> None:
+    """Run a command; an error that a person can mend is one line and exit code 1."""
+    debug = "--debug" in sys.argv
+    try:
+        app()
+    except PipelineError as error:
+        if debug:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; finished folds are kept, the same command continues", err=True)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def seconds(text: str | None) -> float | None:
+    """Return a time like 90, 90s, 5m or 1.5h in seconds."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if not match or float(match[1]) == 0:
+        raise typer.BadParameter(f"expected a time like 90s, 5m or 2h; found {text!r}")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def _shown(*, quiet: bool = False, verbose: bool = False) -> Any:
+    from pipeline.terminal import shown
+
+    return shown(quiet=quiet, verbose=verbose)
+
+
+def _prepare(context: typer.Context, name: str, model: str | None, stage: str) -> None:
+    from pipeline.stages import preparing
+
+    with _shown():
+        prepared = getattr(preparing, stage)(context.obj, name, model)
+    if prepared.changes:
+        _print_rows(prepared.changes, as_json=False)
+    for path in prepared.paths:
+        typer.echo(path)
+
+
+def _print_run(run: "Run", as_json: bool) -> None:
+    from pipeline.stages.listing import run_result
+
+    result = run_result(run)
+    if as_json:
+        _print_json(result)
+        return
+    spread = result["standard_error"]
+    spread = "" if spread is None else f" +- {spread:.5f}"
+    typer.echo(f"{result['metric']} {result['score']:.5f}{spread} (out-of-fold, {result['model']})")
+    typer.echo(f"run        {result['path']}")
+    typer.echo(f"submission {result['submission']}")
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Print rows as an aligned table, or as JSON."""
+    if as_json:
+        _print_json(rows)
+        return
+    if not rows:
+        typer.echo("nothing yet")
+        return
+    cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+    for row in cells:
+        typer.echo("  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.5f}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Finished work, found again by the content of everything that it was made from."""
+
+import hashlib
+import io
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from pipeline.progress import Warned, emit
+from pipeline.storage import save_bytes
+
+VERSIONED = ("numpy", "pandas", "scikit-learn", "tensorflow", "keras", "lightgbm")
+DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder of finished results, each under the digest of its inputs; safe to delete."""
+
+    folder: Path
+
+    def load(self, key: str) -> Any | None:
+        """Return the result of that key, or None; a damaged file counts as absent, and is named."""
+        path = self._path(key)
+        if not path.is_file():
+            return None
+        content = path.read_bytes()
+        checksum, body = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+        if hashlib.sha256(body).digest() != checksum:
+            emit(Warned(f"{path}: damaged, so this part is made again"))
+            return None
+        return joblib.load(io.BytesIO(body))
+
+    def save(self, key: str, result: Any) -> None:
+        """Keep a result; a process killed in between leaves none.
+
+        Raises StorageError.
+        """
+        buffer = io.BytesIO()
+        joblib.dump(result, buffer)
+        body = buffer.getvalue()
+        save_bytes(self._path(key), hashlib.sha256(body).digest() + body)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.joblib"
+
+
+def digest(*parts: str | bytes) -> str:
+    """Return one SHA-256 for several parts; where one part ends is part of it."""
+    total = hashlib.sha256()
+    for part in parts:
+        content = part.encode() if isinstance(part, str) else part
+        total.update(len(content).to_bytes(8, "big"))
+        total.update(content)
+    return total.hexdigest()
+
+
+def array_digest(array: np.ndarray) -> str:
+    """Return the digest of an array's shape, type and values."""
+    array = np.ascontiguousarray(array)
+    return digest(str(array.shape), str(array.dtype), array.tobytes())
+
+
+def frame_digest(frame: pd.DataFrame | pd.Series) -> str:
+    """Return the digest of a frame's column names, types and cells; its index does not count."""
+    frame = frame.to_frame() if isinstance(frame, pd.Series) else frame
+    names = repr([(name, str(dtype)) for name, dtype in frame.dtypes.items()])
+    return digest(names, array_digest(pd.util.hash_pandas_object(frame, index=False).to_numpy()))
+
+
+def code_digest(paths: Iterable[Path]) -> str:
+    """Return the digest of source files and of the versions of the packages that compute.
+
+    A changed line anywhere is new work: no function can tell which of its helpers matter.
+    """
+    sources = [path.read_bytes() for path in sorted(paths)]
+    return digest(*sources, *(f"{name} {version(name)}" for name in VERSIONED))
+
+
+def size(folder: Path) -> tuple[int, int]:
+    """Return the number of files in a folder and their bytes."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return len(files), sum(os.path.getsize(path) for path in files)

@@ -1,0 +1,137 @@
+"""Whether a competition's rows can be learned from and predicted, once features are made."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_float_dtype
+
+from pipeline.competition import Competition
+from pipeline.csvtext import CsvFile
+from pipeline.data import check_ids
+from pipeline.errors import DataError, did_you_mean
+
+
+def check_train(frame: pd.DataFrame, file: CsvFile, competition: Competition) -> None:
+    """Check the training rows, after features.py, against what competition.toml declares.
+
+    file: where the rows are from, one for one. Raises DataError at the first fault.
+    """
+    _check_declared(frame, file, competition)
+    _check_features(frame, file, competition)
+    for name in competition.columns.target:
+        _check_answers(frame[name], file, competition)
+    for role in ("group", "time"):
+        name = getattr(competition.columns, role)
+        if name is not None:
+            _check_complete(frame[name], f"every training row needs its {role}", file)
+
+
+def check_test(
+    frame: pd.DataFrame,
+    ids: pd.Series,
+    file: CsvFile,
+    train: pd.DataFrame,
+    competition: Competition,
+) -> None:
+    """Check the test rows, after features.py, against the training rows' columns.
+
+    Raises DataError at the first fault.
+    """
+    features, known = _features(frame, competition), _features(train, competition)
+    name = competition.files.train
+    _refuse_columns(
+        [one for one in known if one not in frame],
+        f"{file.path}: columns of {name} are absent",
+        "they may give the answer away; add them to [columns] drop",
+    )
+    _refuse_columns(
+        [one for one in features if one not in train],
+        f"{file.path}: columns are not in {name}",
+        "add them to [columns] drop",
+    )
+    check_ids(ids, file)
+    _check_finite(frame[features], file)
+
+
+def _features(frame: pd.DataFrame, competition: Competition) -> list[str]:
+    hidden = competition.columns.not_features
+    return [str(name) for name in frame.columns if name not in hidden]
+
+
+def _refuse_columns(names: list[str], fault: str, mend: str) -> None:
+    if names:
+        raise DataError(f"{fault}: {', '.join(map(repr, names))}; {mend}")
+
+
+def _check_declared(frame: pd.DataFrame, file: CsvFile, competition: Competition) -> None:
+    for where, names in _declared(competition):
+        for name in names:
+            if name not in frame:
+                hint = did_you_mean(name, map(str, frame.columns))
+                raise DataError(
+                    f"{file.path}: column {name!r} ({where}) is neither in the file nor made by "
+                    f"features.py; {hint}"
+                )
+
+
+def _declared(competition: Competition) -> Iterable[tuple[str, tuple[str, ...]]]:
+    columns = competition.columns
+    for role in ("target", "categorical", "numeric", "datetime", "drop"):
+        yield f"[columns] {role}", getattr(columns, role)
+    for role in ("group", "time"):
+        name = getattr(columns, role)
+        yield f"[columns] {role}", () if name is None else (name,)
+    for spelling, names in competition.levels.items():
+        yield f"[levels] {spelling}", names
+
+
+def _check_features(frame: pd.DataFrame, file: CsvFile, competition: Competition) -> None:
+    features = _features(frame, competition)
+    if not features:
+        raise DataError(
+            f"{file.path}: no feature column is left beside id, target, group and [columns] drop"
+        )
+    empty = [name for name in features if frame[name].isna().all()]
+    _refuse_columns(
+        empty,
+        f"{file.path}: columns are empty in all {len(frame):,} rows",
+        "add them to [columns] drop",
+    )
+    _check_finite(frame[features], file)
+
+
+def _check_answers(y: pd.Series, file: CsvFile, competition: Competition) -> None:
+    _check_complete(y, "every training row needs its answer", file)
+    _check_finite(y.to_frame(), file)
+    if y.nunique() == 1:
+        raise DataError(
+            f"{file.path}: every training row has {y.name} = {y.iloc[0]}; there is nothing to learn"
+        )
+    if competition.task == "binary" and y.nunique() > 2:
+        found = ", ".join(repr(str(one)) for one in y.unique()[:5])
+        raise DataError(
+            f'{file.path}, column {y.name!r}: expected 2 classes for task = "binary", found '
+            f"{y.nunique()} ({found}{', ...' if y.nunique() > 5 else ''}); correct the file, or "
+            'declare task = "multiclass"'
+        )
+
+
+def _check_complete(column: pd.Series, need: str, file: CsvFile) -> None:
+    missing = column.isna().to_numpy()
+    if missing.any():
+        raise DataError(
+            f"{file.at(int(missing.argmax()), str(column.name))}: the value is missing, here and in "
+            f"{missing.sum() - 1:,} rows below; {need}, so remove these rows from the file, or, if "
+            "the spelling is a level, declare it in [levels]"
+        )
+
+
+def _check_finite(frame: pd.DataFrame, file: CsvFile) -> None:
+    for name in frame.columns:
+        if is_float_dtype(frame[name]) and (infinite := np.isinf(frame[name].to_numpy())).any():
+            row = int(infinite.argmax())
+            raise DataError(
+                f"{file.at(row, str(name))}: expected a finite number, found "
+                f"{frame[name].iloc[row]}; correct it, or add its spelling to [files] na_values"
+            )

@@ -1,0 +1,161 @@
+"""CSV as it is in the wild, to cells of text: encodings, separators, newlines and quotes."""
+
+import csv
+import io
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+
+from pipeline.encodings import read_utf8
+from pipeline.errors import DataError
+
+SEPARATORS = (",", ";", "\t", "|")
+_HEAD = 1 << 16  # bytes that decide on the separator
+_BLOCK = 1 << 24  # bytes that are parsed at once: the fastest of 1, 16 and all MiB
+_OPEN_QUOTE = "a quote that opens in this row is never closed; close or remove it"
+_END = "\0end"  # no cell of a file: NUL bytes are refused
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A file that was read, and how it is written."""
+
+    path: Path
+    encoding: str
+    separator: str
+
+    def line(self, row: int) -> int:
+        """Return the line, from 1, on which a row, from 0, begins; reads the file again."""
+        data, _ = read_utf8(self.path, self.encoding)
+        return next(itertools.islice(_records(data, self.separator), row + 1, None))[0]
+
+    def at(self, row: int, column: str) -> str:
+        """Return where a cell is, as errors print it."""
+        return f"{self.path}, line {self.line(row)}, column {column!r}"
+
+
+def read_text(
+    path: Path, *, encoding: str | None = None, separator: str | None = None
+) -> pd.DataFrame:
+    """Return the cells of a CSV file exactly as they are written; see read_cells."""
+    return read_cells(path, encoding=encoding, separator=separator)[1]
+
+
+def read_cells(
+    path: Path, *, encoding: str | None = None, separator: str | None = None
+) -> tuple[CsvFile, pd.DataFrame]:
+    """Return how a CSV file is written, and its cells exactly as they are written.
+
+    The frame has one `str` column for each of the header's names, in their order, and no missing
+    values; a column without a name is called "Unnamed: 6" (its position, from 0).
+    encoding, separator: None means that they are detected.
+    Raises DataError if the file is missing, is not CSV, has no rows, or rows of unequal length.
+    """
+    data, encoding = read_utf8(path, encoding)
+    separator = _checked(separator, path) or _detect_separator(data)
+    file = CsvFile(path, encoding, separator)
+    names = _header(data, file)
+    return file, _cells(data, file, names)
+
+
+def _checked(separator: str | None, path: Path) -> str | None:
+    if separator is None or (len(separator.encode()) == 1 and separator not in '"\r\n\0'):
+        return separator
+    raise DataError(f"{path}: [files] separator: expected one ASCII character, found {separator!r}")
+
+
+def _detect_separator(data: bytes) -> str:
+    """Return the separator that cuts the first rows most evenly, then into the most fields."""
+    head = data[:_HEAD]
+    if len(data) > _HEAD:
+        head = head[: max(head.rfind(b"\n"), head.rfind(b"\r")) + 1] or head
+    return max(SEPARATORS, key=lambda separator: _evenness(head, separator))
+
+
+def _evenness(head: bytes, separator: str) -> tuple[float, int]:
+    rows = [cells for _, cells in itertools.islice(_records(head, separator), 20)]
+    n_fields = len(rows[0]) if rows else 0
+    if n_fields < 2:
+        return 0.0, n_fields
+    return sum(len(cells) == n_fields for cells in rows) / len(rows), n_fields
+
+
+def _header(data: bytes, file: CsvFile) -> list[str]:
+    first = list(itertools.islice(_records(data, file.separator), 2))
+    if not first:
+        raise DataError(f"{file.path}: the file has only blank lines; expected a header and rows")
+    if any(_END in cell for cell in first[0][1]):
+        raise DataError(f"{file.path}, line {first[0][0]}: {_OPEN_QUOTE}")
+    if len(first) == 1:
+        raise DataError(f"{file.path}: expected rows below the header, found none")
+    line, cells = first[0]
+    names = [name if name.strip() else f"Unnamed: {i}" for i, name in enumerate(cells)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        places = " and ".join(str(i) for i, name in enumerate(names, 1) if name == twice)
+        raise DataError(
+            f"{file.path}, line {line}: column {twice!r} appears twice (as columns {places}); "
+            "rename one in the file"
+        )
+    return names
+
+
+def _cells(data: bytes, file: CsvFile, names: list[str]) -> pd.DataFrame:
+    if data.count(b'"') % 2:  # a quote may be open at the end, and the parser would not say so
+        _refuse_uneven(data, file, len(names))
+    text = pa.large_string()
+    try:
+        table = pa.csv.read_csv(
+            pa.BufferReader(data),
+            pa.csv.ReadOptions(autogenerate_column_names=True, block_size=_BLOCK),
+            pa.csv.ParseOptions(delimiter=file.separator, newlines_in_values=b'"' in data),
+            pa.csv.ConvertOptions(
+                column_types={f"f{i}": text for i in range(len(names))}, check_utf8=False
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        _refuse_uneven(data, file, len(names))
+        raise DataError(
+            f"{file.path}: cannot be read as CSV: {' '.join(str(error).split())}"
+        ) from None
+    dtype = pd.StringDtype("pyarrow", na_value=np.nan)
+    rows = table.rename_columns(names).slice(1)  # without the header
+    cells: pd.DataFrame = rows.to_pandas(types_mapper={text: dtype}.get)
+    return cells
+
+
+def _refuse_uneven(data: bytes, file: CsvFile, n_fields: int) -> None:
+    """Raise DataError at the first row that has not n_fields, or whose quote stays open."""
+    for line, cells in _records(data, file.separator):
+        where = f"{file.path}, line {line}"
+        if _END in cells[-1]:
+            raise DataError(f"{where}: {_OPEN_QUOTE}")
+        if len(cells) != n_fields:
+            raise DataError(
+                f"{where}: expected {n_fields} fields as in the header, found {len(cells)}; "
+                "quote cells that contain the separator"
+            )
+
+
+def _records(data: bytes, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line on which each record begins, and its cells; blank lines are no records.
+
+    A cell that ends in _END belongs to a quote that was still open at the end of the file.
+    """
+    stream = io.TextIOWrapper(io.BytesIO(data), "utf-8", errors="ignore", newline="")
+    reader = csv.reader(itertools.chain(stream, ["\n", _END]), delimiter=separator)
+    limit = csv.field_size_limit(len(data) + len(_END) + 1)
+    try:
+        line = 1
+        for cells in reader:
+            if cells and cells != [_END]:
+                yield line, cells
+            line = reader.line_num + 1
+    finally:
+        csv.field_size_limit(limit)

@@ -1,0 +1,180 @@
+"""A competition's files as data: training rows with their answers, and test rows without."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.competition import Columns, Competition
+from pipeline.csvtext import CsvFile, read_cells
+from pipeline.errors import DataError, did_you_mean
+from pipeline.kinds import Kind, text_columns
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A competition's file with typed columns: what a competition's features.py gets.
+
+    frame: integers as int64, numbers as float64, text as str, dates as datetime64[us].
+    ids: (n_samples,), text; without an id column (in the training file), row numbers from 1.
+    """
+
+    file: CsvFile
+    frame: pd.DataFrame
+    ids: pd.Series
+    kinds: Mapping[str, Kind]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainData:
+    """Rows whose answer is known.
+
+    X: (n_samples, n_features); numbers, text categories (str) and datetime64, missing as NaN/NaT.
+    y: (n_samples,), or a frame (n_samples, n_targets) if there are several targets.
+    ids: (n_samples,), text. groups, order: (n_samples,) or None; the declared columns of that role.
+    """
+
+    X: pd.DataFrame
+    y: pd.Series | pd.DataFrame
+    ids: pd.Series
+    groups: pd.Series | None = None
+    order: pd.Series | None = None
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def subset(self, rows: npt.NDArray[np.intp]) -> "TrainData":
+        """Return the rows at these positions, in this order."""
+        return TrainData(
+            X=self.X.iloc[rows],
+            y=self.y.iloc[rows],
+            ids=self.ids.iloc[rows],
+            groups=None if self.groups is None else self.groups.iloc[rows],
+            order=None if self.order is None else self.order.iloc[rows],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class TestData:
+    """Rows to be predicted: X (n_samples, n_features) and ids as in TrainData; there is no y."""
+
+    X: pd.DataFrame
+    ids: pd.Series
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+
+def read_train(path: Path, competition: Competition) -> Table:
+    """Return the training file, its columns typed by what is declared and by their own cells.
+
+    Raises DataError if it is not CSV, a target is absent, or a cell is unlike its declaration.
+    """
+    file, cells = _read(path, competition)
+    for name in competition.columns.target:
+        _require(name, "target", cells, file)
+    kinds, frame = {}, {}
+    for column in text_columns(cells, file, competition):
+        kinds[column.name] = column.kind()
+        frame[column.name] = column.values(kinds[column.name])
+    return Table(file, pd.DataFrame(frame), _ids(cells, competition), kinds)
+
+
+def read_test(path: Path, competition: Competition, kinds: Mapping[str, Kind]) -> Table:
+    """Return the test file without any target, its columns typed as the training file's are.
+
+    kinds: those of the training file; a column that it does not have is text.
+    Raises DataError if it is not CSV, has no id column, or a cell is unlike the training file's.
+    """
+    file, cells = _read(path, competition)
+    _require(competition.columns.id, "id", cells, file)
+    cells = cells.drop(columns=list(competition.columns.target), errors="ignore")
+    known = {str(name): kinds.get(str(name), "text") for name in cells}
+    columns = text_columns(cells, file, competition)
+    frame = pd.DataFrame({column.name: column.values(known[column.name]) for column in columns})
+    return Table(file, frame, _ids(cells, competition), known)
+
+
+def read_sample(path: Path, competition: Competition) -> pd.DataFrame:
+    """Return the sample submission's cells as they are written.
+
+    Raises DataError if it is not CSV, has no id column, or an id is empty or repeated.
+    """
+    file, cells = _read(path, competition)
+    _require(competition.columns.id, "id", cells, file)
+    check_ids(_ids(cells, competition), file)
+    return cells
+
+
+def split_train(frame: pd.DataFrame, ids: pd.Series, columns: Columns) -> TrainData:
+    """Return typed rows as features, target and roles; time alone may be a feature as well."""
+    names = list(columns.target)
+    return TrainData(
+        X=_features(frame, columns),
+        y=frame[names] if len(names) > 1 else frame[names[0]],
+        ids=ids,
+        groups=None if columns.group is None else frame[columns.group],
+        order=None if columns.time is None else frame[columns.time],
+    )
+
+
+def split_test(frame: pd.DataFrame, ids: pd.Series, columns: Columns, like: TrainData) -> TestData:
+    """Return typed rows as features, in the order in which the training data has them."""
+    return TestData(X=_features(frame, columns)[list(like.X.columns)], ids=ids)
+
+
+def normalise_ids(cells: pd.Series) -> pd.Series:
+    """Return ids as comparable text: no spaces around, whole numbers without ".0"."""
+    ids = cells.astype("str").str.strip()
+    if ids.str.fullmatch(r"-?\d+(\.0+)?").all():
+        return ids.str.replace(r"\.0+$", "", regex=True)
+    return ids
+
+
+def check_ids(ids: pd.Series, file: CsvFile) -> None:
+    """Raise DataError if an id is empty, or stands in two rows."""
+    empty, repeated = (ids == "").to_numpy(), ids.duplicated().to_numpy()
+    if empty.any():
+        where = file.at(int(empty.argmax()), str(ids.name))
+        raise DataError(f"{where}: expected an id, found an empty cell; correct the file")
+    if repeated.any():
+        second = int(repeated.argmax())
+        first = int((ids == ids.iloc[second]).to_numpy().argmax())
+        raise DataError(
+            f"{file.at(second, str(ids.name))}: id {ids.iloc[second]!r} is already in line "
+            f"{file.line(first)}; every id must be in one row, so correct the file or [columns] id"
+        )
+
+
+def _read(path: Path, competition: Competition) -> tuple[CsvFile, pd.DataFrame]:
+    files = competition.files
+    return read_cells(path, encoding=files.encoding, separator=files.separator)
+
+
+def _require(name: str, role: str, cells: pd.DataFrame, file: CsvFile) -> None:
+    if name not in cells:
+        known = did_you_mean(name, map(str, cells.columns))
+        raise DataError(
+            f"{file.path}: there is no {role} column {name!r} ([columns] {role}); {known}"
+        )
+
+
+def _ids(cells: pd.DataFrame, competition: Competition) -> pd.Series:
+    name = competition.columns.id
+    if name in cells:
+        return normalise_ids(cells[name])
+    return pd.Series(np.arange(1, len(cells) + 1), name=name).astype("str")
+
+
+def _features(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    X = frame[[name for name in frame.columns if name not in columns.not_features]]
+    return X.assign(**{name: _categories(X[name]) for name in columns.categorical if name in X})
+
+
+def _categories(column: pd.Series) -> pd.Series:
+    """Return levels as text, whole numbers alike however they are written: 20.0 is "20"."""
+    text = column.astype("str").mask(column.isna())
+    return text.str.replace(r"^(-?\d+)\.0+$", r"\1", regex=True)

@@ -1,0 +1,109 @@
+"""What fitted preprocessing steps do, column by column and in one line."""
+
+from typing import Any
+
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import OneHotEncoder
+
+from pipeline.progress import Note
+
+Rows = list[dict[str, Any]]
+
+
+def describe(stage: str, step: ColumnTransformer, X: pd.DataFrame) -> tuple[Rows, Note]:
+    """Return what a fitted step does to the columns of X, one row a column, and in one line.
+
+    stage: "impute", "scale" or "encode", as pipeline.preprocessing names them.
+    """
+    if stage == "impute":
+        rows = _describe_fills(step, X)
+        return rows, _fill_note(rows)
+    if stage == "scale":
+        rows = _describe_scales(step)
+        return rows, _scale_note(rows)
+    rows = _describe_codes(step)
+    return rows, _encode_note(rows)
+
+
+def _describe_fills(imputer: ColumnTransformer, X: pd.DataFrame) -> Rows:
+    """Return, for each column with missing values, how many there are and what fills them."""
+    fills: dict[str, Any] = {}
+    for _, step, columns in imputer.transformers_:
+        if isinstance(step, SimpleImputer):
+            fills.update(zip(columns, step.statistics_, strict=True))
+    missing = X.isna().sum()
+    return [
+        {"column": name, "missing": int(missing[name]), "filled_with": _shown(fills.get(name))}
+        for name in X.columns
+        if missing[name]
+    ]
+
+
+def _describe_scales(scaler: ColumnTransformer) -> Rows:
+    """Return, for each scaled column, its scaler and what is subtracted and divided by."""
+    rows = []
+    for _, step, columns in scaler.transformers_:
+        if isinstance(step, str):  # passthrough
+            continue
+        centers = _first(step, ("mean_", "center_", "data_min_"), len(columns), 0.0)
+        scales = _first(step, ("data_range_", "max_abs_", "scale_"), len(columns), 1.0)
+        for name, center, scale in zip(columns, centers, scales, strict=True):
+            row = {"column": name, "scaler": type(step).__name__}
+            rows.append({**row, "subtracted": float(center), "divided_by": float(scale)})
+    return rows
+
+
+def _describe_codes(encoder: ColumnTransformer) -> Rows:
+    """Return, for each encoded column, its encoder, its levels and the columns it becomes."""
+    rows = []
+    for _, step, columns in encoder.transformers_:
+        if isinstance(step, str):
+            continue
+        for name, levels in zip(columns, step.categories_, strict=True):
+            width = len(levels) if isinstance(step, OneHotEncoder) else 1
+            shown = ", ".join(str(level) for level in levels[:4])
+            more = ", ..." if len(levels) > 4 else ""
+            row = {"column": name, "encoder": type(step).__name__, "levels": len(levels)}
+            rows.append({**row, "columns": width, "for_example": shown + more})
+    return rows
+
+
+def _fill_note(rows: Rows) -> Note:
+    """Return the line about filled values."""
+    filled = [row for row in rows if row["filled_with"] is not None]
+    kept = [row for row in rows if row["filled_with"] is None]
+    cells = sum(row["missing"] for row in filled)
+    text = f"{cells:,} missing values filled in {len(filled)} columns"
+    if kept:
+        text += f"; {sum(row['missing'] for row in kept):,} in {len(kept)} columns kept as missing"
+    return Note("clean", text, {"columns": rows})
+
+
+def _scale_note(rows: Rows) -> Note:
+    """Return the line about scaled columns."""
+    names = sorted({row["scaler"] for row in rows})
+    text = f"{len(rows)} columns, {names[0]}" if rows else "none; the model does not need it"
+    return Note("scale", text, {"columns": rows})
+
+
+def _encode_note(rows: Rows) -> Note:
+    """Return the line about encoded columns."""
+    names = sorted({row["encoder"] for row in rows})
+    width = sum(row["columns"] for row in rows)
+    text = f"{len(rows)} text columns -> {width}, {names[0]}" if rows else "no text columns"
+    return Note("encode", text, {"columns": rows})
+
+
+def _first(step: Any, names: tuple[str, ...], n: int, default: float) -> Any:
+    for name in names:
+        if getattr(step, name, None) is not None:
+            return getattr(step, name)
+    return [default] * n
+
+
+def _shown(value: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    return float(value)

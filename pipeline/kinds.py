@@ -1,0 +1,221 @@
+"""Columns of text to typed columns: which kind a column is, and its cells as that kind."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.competition import MISSING_SPELLINGS, Competition
+from pipeline.csvtext import CsvFile
+from pipeline.errors import DataError
+from pipeline.progress import Warned, emit
+
+Kind = Literal["integer", "float", "text", "datetime", "empty"]
+Role = Literal["numeric", "target", "datetime", "categorical", "time", "id", "drop", "undeclared"]
+
+NUMBER = (
+    r"^[+-]?(([1-9]\d{0,2}(,\d{3})+|\d+)(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
+    r"|^[+-]?(?i:inf|infinity)$"
+)
+CODE = r"^[+-]?0\d"  # 007 names something; as a number it would lose its zeros
+ODD = r"^[+-]?0[\dxX]|[+nN]"  # Arrow takes 0x1F and nan for numbers, and +1 for no integer
+DATETIME = (
+    r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}"
+    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?( ?(Z|UTC))?$|^\d{8}$"
+)
+TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
+MOSTLY = 0.9  # a text column with a larger share of numbers was probably meant to be numeric
+EXPECTED_NUMBER = {
+    "numeric": "a number, as [columns] numeric says",
+    "target": 'a number in the target of task = "regression"',
+}
+MEND_NUMBER = "correct it, or add it to [files] na_values if it means missing"
+
+
+@dataclass(frozen=True, eq=False)
+class TextColumn:
+    """One column's cells (n_samples,) as they are written, with the missing ones as null."""
+
+    name: str
+    role: Role
+    cells: pa.ChunkedArray
+    file: CsvFile
+    train_name: str  # how errors call the file that taught the kinds
+
+    def kind(self) -> Kind:
+        """Return what the cells are; numbers that look like codes (007) are text.
+
+        Raises DataError if a cell is not the number that is declared.
+        """
+        if self.role == "id":
+            return "text"
+        if self.cells.null_count == len(self.cells):
+            return "empty"
+        if self.role == "datetime" or (self.role == "time" and self._numbers is None):
+            return "datetime"
+        if self.role in EXPECTED_NUMBER:
+            return _number_kind(self._required_numbers())
+        if self._numbers is None:
+            self._warn_if_mostly_numbers()
+            return "text"
+        return "text" if self._has_codes else _number_kind(self._numbers)
+
+    def values(self, kind: Kind) -> pd.Series:
+        """Return the cells as int64, float64, str or datetime64[us], missing as NaN or NaT.
+
+        Whole numbers are int64 only where none is missing; an empty column is all NaN.
+        Raises DataError at the first cell that is not of that kind, unless the column is declared
+        categorical: then it is text.
+        """
+        if kind == "empty":
+            return pd.Series(np.full(len(self.cells), np.nan))
+        if kind == "datetime":
+            return self._datetimes()
+        if kind == "text" or (self.role == "categorical" and self._numbers is None):
+            return _as_text(self.cells)
+        numbers = self._required_numbers()
+        if kind == "float":
+            numbers = numbers.cast(pa.float64())
+        series: pd.Series = numbers.to_pandas()
+        return series
+
+    @cached_property
+    def _trimmed(self) -> pa.ChunkedArray:
+        return pc.ascii_trim_whitespace(self.cells)
+
+    @cached_property
+    def _is_odd(self) -> bool:
+        return _any(pc.match_substring_regex(self._trimmed, ODD))
+
+    @property
+    def _has_codes(self) -> bool:
+        return self._is_odd and _any(pc.match_substring_regex(self._trimmed, CODE))
+
+    @cached_property
+    def _not_numbers(self) -> pa.ChunkedArray:
+        return pc.invert(pc.match_substring_regex(self._trimmed, NUMBER))
+
+    @cached_property
+    def _numbers(self) -> pa.ChunkedArray | None:
+        """The cells as int64 or float64, or None if one of them is no number."""
+        plain = _cast(self._trimmed)
+        if plain is not None and not self._is_odd:
+            return plain
+        if _any(self._not_numbers):
+            return None
+        return _cast(pc.replace_substring_regex(self._trimmed, "[+,]", ""))
+
+    def _required_numbers(self) -> pa.ChunkedArray:
+        if self._numbers is None:
+            expected = EXPECTED_NUMBER.get(self.role)
+            if expected:
+                raise self._fault(self._not_numbers, expected, MEND_NUMBER)
+            mend = "correct it, or declare the column in [columns] categorical"
+            raise self._fault(self._not_numbers, f"a number as in {self.train_name}", mend)
+        return self._numbers
+
+    def _datetimes(self) -> pd.Series:
+        wrong = pc.invert(pc.match_substring_regex(self._trimmed, DATETIME))
+        if _any(wrong):
+            raise self._not_a_date(wrong)
+        dashed = pc.replace_substring_regex(self._trimmed, r"^(\d+)[/.](\d+)[/.]", r"\1-\2-")
+        plain = _as_text(pc.replace_substring_regex(dashed, " ?(Z|UTC)$", ""))
+        dates = pd.to_datetime(plain, format="ISO8601", errors="coerce")
+        impossible = (dates.isna() & plain.notna()).to_numpy()
+        if impossible.any():
+            raise self._not_a_date(pa.chunked_array([impossible]))
+        return dates.astype("datetime64[us]")
+
+    def _warn_if_mostly_numbers(self) -> None:
+        share = 1 - (pc.mean(self._not_numbers).as_py() or 0.0)
+        if self.role != "undeclared" or share <= MOSTLY:
+            return
+        row, cell = self._first(self._not_numbers)
+        emit(
+            Warned(
+                f"{self.file.at(row, self.name)}: {cell!r} makes the column text, though "
+                f"{share:.1%} of it are numbers; {MEND_NUMBER}, or declare the column in [columns] "
+                "categorical"
+            )
+        )
+
+    def _first(self, mask: pa.ChunkedArray) -> tuple[int, str]:
+        row = pc.index(mask, True).as_py()
+        return row, self.cells[row].as_py()
+
+    def _not_a_date(self, wrong: pa.ChunkedArray) -> DataError:
+        return self._fault(
+            wrong,
+            "a date such as 2011-01-31 05:00:00, 2011/01/31, 2011.01.31 or 20110131",
+            f"correct it, or take the column out of [columns] {self.role} and make the date in "
+            "features.py",
+        )
+
+    def _fault(self, wrong: pa.ChunkedArray, expected: str, mend: str) -> DataError:
+        row, cell = self._first(wrong)
+        return DataError(
+            f"{self.file.at(row, self.name)}: expected {expected}, found {cell!r}; {mend}"
+        )
+
+
+def text_columns(
+    cells: pd.DataFrame, file: CsvFile, competition: Competition
+) -> Iterator[TextColumn]:
+    """Yield a file's columns in their order, each with its role and its missing cells marked."""
+    for name in map(str, cells.columns):
+        marked = _mark_missing(pa.array(cells[name]), _missing_spellings(name, competition))
+        yield TextColumn(name, _role(name, competition), marked, file, competition.files.train)
+
+
+def _role(name: str, competition: Competition) -> Role:
+    """Return what decides on the column's kind; a declared type goes before a declared use."""
+    columns = competition.columns
+    if name in columns.target and competition.task == "regression":
+        return "target"
+    uses: dict[Role, tuple[str | None, ...]] = {
+        "numeric": columns.numeric,
+        "datetime": columns.datetime,
+        "categorical": columns.categorical,
+        "time": (columns.time,),
+        "id": (columns.id,),
+        "drop": columns.drop,
+    }
+    return next((role for role, names in uses.items() if name in names), "undeclared")
+
+
+def _missing_spellings(name: str, competition: Competition) -> list[str]:
+    spellings = (*MISSING_SPELLINGS, *competition.files.na_values)
+    return [one for one in spellings if name not in competition.levels.get(one, ())]
+
+
+def _mark_missing(cells: pa.ChunkedArray, spellings: list[str]) -> pa.ChunkedArray:
+    values = pa.array(spellings, cells.type)
+    missing = pc.is_in(pc.ascii_trim_whitespace(cells), value_set=values)
+    return pc.if_else(missing, pa.scalar(None, cells.type), cells) if _any(missing) else cells
+
+
+def _number_kind(numbers: pa.ChunkedArray) -> Kind:
+    return "integer" if pa.types.is_integer(numbers.type) and not numbers.null_count else "float"
+
+
+def _cast(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    for dtype in (pa.int64(), pa.float64()):
+        try:
+            return text.cast(dtype)
+        except pa.ArrowInvalid:
+            continue
+    return None
+
+
+def _as_text(cells: pa.ChunkedArray) -> pd.Series:
+    text: pd.Series = cells.to_pandas(types_mapper={cells.type: TEXT}.get)
+    return text
+
+
+def _any(mask: pa.ChunkedArray) -> bool:
+    return bool(pc.any(mask).as_py())

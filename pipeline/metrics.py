@@ -1,0 +1,88 @@
+"""The scores of competitions: a table from name to metric."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from sklearn import metrics as sk
+
+from pipeline.competition import MetricName
+
+Response = Literal["value", "label", "probability"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score, the direction in which it improves, and what it compares the truth with.
+
+    response: "value" for numbers, "probability" for the classes' probabilities, "label" for the
+        most probable class.
+    """
+
+    name: MetricName
+    function: Callable[..., float]
+    greater_is_better: bool
+    response: Response
+
+    def __call__(self, y_true: Any, y_pred: Any, labels: np.ndarray | None = None) -> float:
+        """Return the score of predictions.
+
+        y_true: (n_samples,) or (n_samples, n_targets). y_pred: of the same shape for numbers; for
+        classes their probabilities (n_samples, n_classes), columns as in labels, which are sorted.
+        """
+        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+        if self.response == "value":
+            return float(self.function(y_true, y_pred))
+        assert labels is not None
+        if self.response == "label":
+            return float(self.function(y_true, labels[y_pred.argmax(axis=1)]))
+        return float(self.function(y_true, y_pred, labels))
+
+    def is_better(self, score: float, than: float) -> bool:
+        """Tell whether a score beats another."""
+        return score > than if self.greater_is_better else score < than
+
+
+def rmsle(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+    """Return the root mean squared error of log1p; predictions and truth are 0 or more."""
+    return float(sk.root_mean_squared_log_error(y_true, y_pred))
+
+
+def f1_macro(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+    """Return the unweighted mean of the classes' F1 scores; a class never predicted scores 0."""
+    return float(sk.f1_score(y_true, y_pred, average="macro", zero_division=0))
+
+
+def log_loss(y_true: np.ndarray, y_pred: np.ndarray, labels: np.ndarray) -> float:
+    """Return the cross-entropy in nats; rows are normalised, as the services do."""
+    rows = y_pred / y_pred.sum(axis=1, keepdims=True)
+    return float(sk.log_loss(y_true, rows, labels=labels))
+
+
+def roc_auc(y_true: np.ndarray, y_pred: np.ndarray, labels: np.ndarray) -> float:
+    """Return the area under the ROC curve; with over two classes, one against the rest, macro."""
+    if len(labels) == 2:
+        return float(sk.roc_auc_score(y_true == labels[1], y_pred[:, 1]))
+    rows = y_pred / y_pred.sum(axis=1, keepdims=True)
+    return float(sk.roc_auc_score(y_true, rows, labels=labels, multi_class="ovr"))
+
+
+def _metric(name: MetricName, function: Any, direction: str, response: Response) -> Metric:
+    return Metric(name, function, direction == "higher", response)
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        _metric("rmse", sk.root_mean_squared_error, "lower", "value"),
+        _metric("rmsle", rmsle, "lower", "value"),
+        _metric("mae", sk.mean_absolute_error, "lower", "value"),
+        _metric("mape", sk.mean_absolute_percentage_error, "lower", "value"),
+        _metric("r2", sk.r2_score, "higher", "value"),
+        _metric("accuracy", sk.accuracy_score, "higher", "label"),
+        _metric("f1_macro", f1_macro, "higher", "label"),
+        _metric("log_loss", log_loss, "lower", "probability"),
+        _metric("roc_auc", roc_auc, "higher", "probability"),
+    )
+}

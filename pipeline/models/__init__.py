@@ -1,0 +1,121 @@
+"""The models by name: one line each, imported when first made."""
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.competition import ModelChoice, Task
+from pipeline.errors import ModelError, did_you_mean
+
+REGRESSION: tuple[Task, ...] = ("regression",)
+CLASSES: tuple[Task, ...] = ("binary", "multiclass")
+ANY: tuple[Task, ...] = REGRESSION + CLASSES
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """What the pipeline has to know of a model to prepare its rows and to fit it.
+
+    factory: "module:function"; called as factory(task, seed, **parameters), it returns an unfitted
+        scikit-learn estimator and raises ModelError for a parameter it does not take.
+    network: "module:function" from Keras inputs to logits, handed to the factory first.
+    epochs: the parameter that says how long it may train, for models that stop early; their fit
+        takes holdout (row positions) and max_seconds besides X and y.
+    """
+
+    factory: str
+    network: str | None = None
+    epochs: str | None = None
+    tasks: tuple[Task, ...] = ANY
+    handles_missing: bool = False
+    scale_invariant: bool = False
+
+
+def estimator(factory: str, **facts: Any) -> ModelSpec:
+    """Return the spec of a model whose factory returns an estimator."""
+    return ModelSpec(factory=factory, **facts)
+
+
+def network(function: str) -> ModelSpec:
+    """Return the spec of a function from Keras inputs to logits."""
+    factory = "pipeline.models.neural:make_network"
+    return ModelSpec(factory=factory, network=function, epochs="epochs")
+
+
+MODELS: dict[str, ModelSpec] = {
+    "dnn": network("pipeline.models.networks:dnn"),
+    "ridge": estimator("pipeline.models.linear:make_ridge", tasks=REGRESSION),
+    "logistic": estimator("pipeline.models.linear:make_logistic", tasks=CLASSES),
+    "random_forest": estimator("pipeline.models.forests:make_random_forest", scale_invariant=True),
+    "lightgbm": estimator(
+        "pipeline.models.boosting:make_lightgbm",
+        epochs="n_estimators",
+        handles_missing=True,
+        scale_invariant=True,
+    ),
+}
+
+
+def model_spec(choice: ModelChoice) -> ModelSpec:
+    """Return the spec of a declared model: one of the table, or "module:function" of one's own.
+
+    Raises ModelError for an unknown kind.
+    """
+    if choice.kind in MODELS:
+        return MODELS[choice.kind]
+    if ":" in choice.kind:
+        return ModelSpec(factory=choice.kind)
+    raise ModelError(f"no model {choice.kind!r}; {did_you_mean(choice.kind, MODELS)}")
+
+
+def make_model(choice: ModelChoice, task: Task, seed: int) -> Any:
+    """Return the unfitted estimator of a declared model.
+
+    Raises ModelError if the model is unknown, cannot do the task, is not installed, or does not
+    take a parameter.
+    """
+    spec = model_spec(choice)
+    if task not in spec.tasks:
+        able = [name for name, other in MODELS.items() if task in other.tasks]
+        raise ModelError(f"{choice.label} cannot do task {task!r}; expected one of {able}")
+    factory = import_function(spec.factory)
+    first = (spec.network,) if spec.network else ()
+    try:
+        return factory(*first, task, seed, **choice.parameters)
+    except ModelError as error:
+        raise ModelError(f"models.{choice.label}: {error}") from None
+    except TypeError as error:  # a parameter that a factory of one's own does not take
+        raise ModelError(f"models.{choice.label}: {error}") from error
+
+
+def import_function(path: str) -> Callable[..., Any]:
+    """Return the function of a "module:function" path.
+
+    Raises ModelError if it cannot be imported.
+    """
+    module, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+    except ModuleNotFoundError as error:
+        raise ModelError(f"{path}: module {error.name!r} is not installed") from None
+    except AttributeError:
+        raise ModelError(f"{path}: module {module!r} has no function {name!r}") from None
+
+
+def check_parameters(parameters: Iterable[str], known: Iterable[str]) -> None:
+    """Check that a model takes all the parameters it was given.
+
+    Raises ModelError naming the nearest parameter it takes.
+    """
+    known = sorted(known)
+    for name in parameters:
+        if name not in known:
+            raise ModelError(f"unknown parameter {name!r}; {did_you_mean(name, known)}")
+
+
+def parameters_of(function: Callable[..., Any]) -> list[str]:
+    """Return the names of a function's keyword-only parameters."""
+    signature = inspect.signature(function)
+    return [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]

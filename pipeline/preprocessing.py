@@ -1,0 +1,123 @@
+"""What is learned about columns before the model: fills, scales and codes, as pipeline steps."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import (
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    RobustScaler,
+    StandardScaler,
+)
+
+from pipeline.competition import Cleaning, Preprocessing
+
+SCALERS: Mapping[str, type | None] = {
+    "standard": StandardScaler,
+    "minmax": MinMaxScaler,
+    "robust": RobustScaler,
+    "maxabs": MaxAbsScaler,
+    "none": None,
+}
+MISSING_LEVEL = "missing"
+MAX_LEVELS = 100  # the rarer levels of a column share one one-hot column
+
+
+def make_preprocessor(
+    choices: Preprocessing, cleaning: Cleaning, *, handles_missing: bool, scale_invariant: bool
+) -> list[tuple[str, ColumnTransformer]]:
+    """Return the unfitted steps impute, scale and encode, in this order.
+
+    What the declaration leaves open follows the model: one that handles missing values keeps them,
+    and one that does not care for scale gets ordinal codes and no scaler.
+    """
+    encoder = choices.encoder or ("ordinal" if scale_invariant else "onehot")
+    scaler = choices.scaler or ("none" if scale_invariant else "standard")
+    keeps_missing = handles_missing and choices.imputer is None
+    return [
+        ("impute", make_imputer(choices, cleaning, keeps_missing=keeps_missing)),
+        ("scale", make_scaler(scaler)),
+        ("encode", make_encoder(encoder)),
+    ]
+
+
+def make_imputer(
+    choices: Preprocessing, cleaning: Cleaning, *, keeps_missing: bool
+) -> ColumnTransformer:
+    """Return the step that fills missing values, column by column where [cleaning] says how."""
+    own = [name for name, way in cleaning.columns.items() if way != "drop"]
+    steps = [(f"own {name}", _fill(cleaning.columns[name]), [name]) for name in own]
+    if not keeps_missing:
+        indicator = choices.indicator is not False
+        numeric = _fill(choices.imputer or "median", add_indicator=indicator)
+        steps.append(("numeric", numeric, NumericColumns(but=tuple(own))))
+    steps.append(("text", _fill("missing"), TextColumns(but=tuple(own))))
+    return _by_column(steps)
+
+
+def make_scaler(name: str) -> ColumnTransformer:
+    """Return the step that scales the numeric columns; "none" leaves them as they are."""
+    scaler = SCALERS[name]
+    return _by_column([] if scaler is None else [("numeric", scaler(), NumericColumns())])
+
+
+def make_encoder(name: str) -> ColumnTransformer:
+    """Return the step that turns text columns into numbers.
+
+    ordinal: codes from 0, unseen levels -1. onehot: a 0/1 column a level, unseen levels all zeros.
+    """
+    if name == "ordinal":
+        encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    else:
+        encoder = OneHotEncoder(
+            handle_unknown="infrequent_if_exist",
+            sparse_output=False,
+            max_categories=MAX_LEVELS,
+            feature_name_combiner=name_level,
+        )
+    return _by_column([("text", encoder, TextColumns())])
+
+
+def name_level(column: str, level: Any) -> str:
+    """Return the name of a level's 0/1 column, which no column of a file is likely to have."""
+    return f"{column} = {level}"
+
+
+class NumericColumns:
+    """Select the numeric columns of a frame, except some; picklable, unlike a closure."""
+
+    def __init__(self, but: tuple[str, ...] = ()) -> None:
+        self.but = but
+
+    def __call__(self, X: pd.DataFrame) -> list[str]:
+        return [name for name in X if is_numeric_dtype(X[name]) and name not in self.but]
+
+
+class TextColumns(NumericColumns):
+    """Select the columns that are not numeric, except some."""
+
+    def __call__(self, X: pd.DataFrame) -> list[str]:
+        return [name for name in X if not is_numeric_dtype(X[name]) and name not in self.but]
+
+
+def _fill(way: str, *, add_indicator: bool = False) -> SimpleImputer:
+    constants = {"zero": 0, "missing": MISSING_LEVEL}
+    return SimpleImputer(
+        strategy="constant" if way in constants else way,
+        fill_value=constants.get(way),
+        add_indicator=add_indicator,
+        keep_empty_features=True,
+    )
+
+
+def _by_column(steps: list[Any]) -> ColumnTransformer:
+    transformer = ColumnTransformer(
+        steps, remainder="passthrough", verbose_feature_names_out=False
+    )
+    return transformer.set_output(transform="pandas")

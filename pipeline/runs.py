@@ -1,0 +1,169 @@
+"""One finished run on disk: a folder that is whole when it can be seen, and never changes after."""
+
+import contextlib
+import json
+import platform
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from pipeline.errors import DataError, UsageError, did_you_mean
+from pipeline.storage import UNFINISHED, complete_folder
+
+PACKAGES = ("kc", "tensorflow", "keras", "numpy", "pandas", "scikit-learn", "lightgbm")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its id, its folder, and what run.json says of it."""
+
+    id: str
+    path: Path
+    record: dict[str, Any]
+
+    @property
+    def submission(self) -> Path:
+        """The file that can be handed in."""
+        return self.path / "submission.csv"
+
+    def estimators(self) -> list[Any]:
+        """Return the fitted estimators whose mean predicts new rows.
+
+        Loading runs code that the files name: load only runs of your own.
+        """
+        numbers = self.record["predicting_folds"]
+        return [joblib.load(self.path / f"fold-{n}" / "estimator.joblib") for n in numbers]
+
+
+@dataclass(frozen=True)
+class UnfinishedRun:
+    """A run that is being written; files are given by their names inside its folder."""
+
+    id: str
+    folder: Path
+
+    def save_text(self, name: str, text: str) -> None:
+        """Write a text file in UTF-8."""
+        self._path(name).write_text(text, encoding="utf-8", newline="\n")
+
+    def save_bytes(self, name: str, content: bytes) -> None:
+        """Write a file as it is."""
+        self._path(name).write_bytes(content)
+
+    def save_frame(self, name: str, frame: pd.DataFrame) -> None:
+        """Write a frame as CSV without its index."""
+        self.save_text(name, frame.to_csv(index=False, lineterminator="\n"))
+
+    def save_estimator(self, number: int, estimator: Any) -> None:
+        """Write a fold's fitted estimator."""
+        joblib.dump(estimator, self._path(f"fold-{number}/estimator.joblib"), compress=3)
+
+    def save_record(self, record: dict[str, Any]) -> None:
+        """Write run.json; what JSON cannot say, NaN and infinity, becomes null."""
+        self.save_text("run.json", json.dumps(_plain(record), indent=2, ensure_ascii=False) + "\n")
+
+    def _path(self, name: str) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+@contextlib.contextmanager
+def start_run(runs: Path, name: str, label: str) -> Iterator[UnfinishedRun]:
+    """Yield a run to write into; it becomes visible as runs/ID only if the block ends well.
+
+    Raises StorageError if it cannot be written; then nothing of it is left.
+    """
+    started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    run_id = _free_id(runs, f"{name}-{started}-{re.sub(r'[^A-Za-z0-9_]', '_', label)}")
+    with complete_folder(runs / run_id) as folder:
+        yield UnfinishedRun(run_id, folder)
+
+
+def list_runs(runs: Path, name: str | None = None) -> list[Run]:
+    """Return the finished runs, of one competition or all, oldest first.
+
+    Raises DataError if a run.json cannot be read.
+    """
+    paths = (path for path in runs.glob("*/run.json") if not path.parent.name.startswith(UNFINISHED))
+    found = [_load(path) for path in paths]
+    mine = [run for run in found if name in (None, run.record["competition"])]
+    return sorted(mine, key=lambda run: (run.record["created"], run.id))
+
+
+def find_run(runs: Path, name: str, run_id: str | None = None) -> Run:
+    """Return the run of that id, or the latest one.
+
+    Raises UsageError if there is none.
+    """
+    known = {run.id: run for run in list_runs(runs, name)}
+    if not known:
+        raise UsageError(f"{runs}: no run of {name!r} yet; run kc train {name}")
+    if run_id is None:
+        return list(known.values())[-1]
+    if run_id not in known:
+        raise UsageError(f"no run {run_id!r} of {name!r}; {did_you_mean(run_id, known)}")
+    return known[run_id]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a run depends on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Return the commit of the folder's repository and whether it is dirty, or None outside one."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain"))}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):  # git is not installed, or the disk hangs
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _free_id(runs: Path, wanted: str) -> str:
+    """Return the id, numbered if a run of the same second has it."""
+    taken = {path.name for path in runs.glob(f"*{wanted}*")}
+    taken |= {name.split("-", 2)[-1] for name in taken if name.startswith(UNFINISHED)}
+    number, run_id = 1, wanted
+    while run_id in taken:
+        number += 1
+        run_id = f"{wanted}-{number}"
+    return run_id
+
+
+def _load(path: Path) -> Run:
+    try:
+        return Run(path.parent.name, path.parent, json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {error}; move the folder away") from None
+
+
+def _plain(value: Any) -> Any:
+    """Return the value in JSON's own types."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,159 @@
+"""Folds: which training rows are fitted on, and which are predicted out of fold."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from pipeline.competition import Task, Validation
+from pipeline.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Row positions of one fold: train (n_fit,) and valid (n_held_out,), disjoint and sorted."""
+
+    number: int
+    train: np.ndarray
+    valid: np.ndarray
+
+
+def make_folds(
+    y: Any, groups: pd.Series | None, order: pd.Series | None, validation: Validation, task: Task
+) -> list[Fold]:
+    """Return the folds that the declared scheme asks for.
+
+    y: (n_samples,) or (n_samples, n_targets); groups and order: (n_samples,) or None.
+    kfold: shuffled rows. stratified: the same share of each class in every fold. group: whole
+    groups. time, like_test: the later half of the rows in the given order, in n_splits runs, each
+    predicted from all rows before it; rows of equal order stay together.
+    Raises DataError if there are too few rows, groups, classes or distinct times.
+    """
+    scheme = resolve_scheme(validation, task)
+    if len(y) < validation.n_splits:
+        raise DataError(f"{len(y)} training rows cannot make {validation.n_splits} folds")
+    if scheme == "group":
+        parts = _group_parts(_present(groups, "group"), validation)
+    elif scheme in ("time", "like_test"):
+        return _forward_folds(_present(order, "time"), validation)
+    elif scheme == "stratified":
+        parts = _stratified_parts(np.asarray(y), validation)
+    else:
+        shuffled = KFold(validation.n_splits, shuffle=True, random_state=validation.seed)
+        parts = [valid for _, valid in shuffled.split(np.zeros(len(y)))]
+    return [_fold(number, valid, len(y)) for number, valid in enumerate(parts)]
+
+
+def resolve_scheme(validation: Validation, task: Task) -> str:
+    """Return the declared scheme; what is left to us is stratified for classes, else kfold."""
+    if validation.scheme != "auto":
+        return validation.scheme
+    return "kfold" if task == "regression" else "stratified"
+
+
+def make_holdout(
+    y: Any,
+    groups: pd.Series | None,
+    order: pd.Series | None,
+    *,
+    validation: Validation,
+    task: Task,
+    fraction: float,
+) -> np.ndarray:
+    """Return positions of the training rows that stop a fit early; they mimic the fold's rows.
+
+    Whole groups where folds are groups, the tail where they are ordered, otherwise rows by chance.
+    """
+    scheme = resolve_scheme(validation, task)
+    if scheme in ("time", "like_test"):
+        ranks = _present(order, "time").rank(method="min").to_numpy()
+        return np.flatnonzero(ranks > (1 - fraction) * len(y))
+    n_splits = max(2, round(1 / fraction))
+    if scheme == "group":
+        n_splits = min(n_splits, _present(groups, "group").nunique())
+        if n_splits < 2:
+            raise DataError("a fold's training rows are one single group; declare fewer n_splits")
+    if scheme == "stratified":
+        n_splits = max(2, min(n_splits, int(np.unique(np.asarray(y), return_counts=True)[1].min())))
+    inner = Validation(scheme=scheme, n_splits=n_splits, seed=validation.seed + 1)  # type: ignore[arg-type]
+    return make_folds(y, groups, order, inner, task)[0].valid
+
+
+def check_folds(folds: list[Fold], n_samples: int) -> None:
+    """Check that no row is on both sides of a fold, and none is predicted twice.
+
+    Raises DataError.
+    """
+    times = np.zeros(n_samples, dtype=int)
+    for fold in folds:
+        if np.intersect1d(fold.train, fold.valid).size:
+            raise DataError(f"fold {fold.number}: a row is both trained on and predicted")
+        times[fold.valid] += 1
+    if times.max(initial=0) > 1:
+        raise DataError(f"row {int(times.argmax())} is predicted out of fold {times.max()} times")
+
+
+def covers_all(folds: list[Fold], n_samples: int) -> bool:
+    """Tell whether every training row is predicted out of fold."""
+    return sum(len(fold.valid) for fold in folds) == n_samples
+
+
+def _fold(number: int, valid: np.ndarray, n_samples: int) -> Fold:
+    return Fold(number, np.setdiff1d(np.arange(n_samples), valid), np.sort(valid))
+
+
+def _present(series: pd.Series | None, role: str) -> pd.Series:
+    if series is None:
+        raise DataError(f"validation needs columns.{role}, and the training rows have none")
+    if series.isna().any():
+        raise DataError(
+            f"columns.{role} = {series.name!r} is missing in {int(series.isna().sum())} training "
+            "rows; fill it in features.py, or declare another scheme"
+        )
+    return series
+
+
+def _group_parts(groups: pd.Series, validation: Validation) -> list[np.ndarray]:
+    """Deal groups to folds, the largest first, each to the fold that has the fewest rows yet."""
+    codes, names = pd.factorize(groups, sort=True)
+    if len(names) < validation.n_splits:
+        raise DataError(
+            f"{len(names)} groups cannot make {validation.n_splits} folds; declare fewer n_splits"
+        )
+    sizes = np.bincount(codes)
+    shuffled = np.random.default_rng(validation.seed).permutation(len(names))
+    fold_of, rows = np.zeros(len(names), dtype=int), np.zeros(validation.n_splits, dtype=int)
+    for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
+        fold_of[group] = rows.argmin()
+        rows[fold_of[group]] += sizes[group]
+    return [np.flatnonzero(fold_of[codes] == number) for number in range(validation.n_splits)]
+
+
+def _stratified_parts(y: np.ndarray, validation: Validation) -> list[np.ndarray]:
+    labels, counts = np.unique(y, return_counts=True)
+    if counts.min() < validation.n_splits:
+        rare = labels[counts.argmin()]
+        raise DataError(
+            f"class {str(rare)!r} has {counts.min()} rows, too few for {validation.n_splits} "
+            f'stratified folds; declare fewer n_splits, or scheme = "kfold"'
+        )
+    splitter = StratifiedKFold(validation.n_splits, shuffle=True, random_state=validation.seed)
+    return [valid for _, valid in splitter.split(np.zeros(len(y)), y)]
+
+
+def _forward_folds(order: pd.Series, validation: Validation) -> list[Fold]:
+    ranks = order.rank(method="min").to_numpy()
+    edges = np.linspace(len(ranks) / 2, len(ranks), validation.n_splits + 1)
+    folds = []
+    for number, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+        train = np.flatnonzero(ranks <= low)
+        valid = np.flatnonzero((ranks > low) & (ranks <= high))
+        if not len(train) or not len(valid):
+            raise DataError(
+                f"too few distinct values of the order to make {validation.n_splits} runs; "
+                "declare fewer n_splits"
+            )
+        folds.append(Fold(number, train, valid))
+    return folds

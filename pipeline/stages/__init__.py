@@ -1,0 +1,1 @@
+"""What the commands call: the only floor that knows the whole story."""

@@ -1,0 +1,90 @@
+"""fetch: bring a competition's files here, and keep them untouched."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.competition import Competition
+from pipeline.errors import SourceError, UsageError
+from pipeline.features import import_file
+from pipeline.progress import Note, emit
+from pipeline.raw import Manifest, bring, load_manifest
+from pipeline.sources import Source
+from pipeline.sources.files import open_source
+from pipeline.stages.opening import open_competition
+from pipeline.workspace import Workspace
+
+SAMPLE_SEED = 42
+
+
+@dataclass(frozen=True)
+class SampleSource:
+    """Synthetic files from a competition's sample.py."""
+
+    path: Path
+    seed: int = SAMPLE_SEED
+
+    @property
+    def origin(self) -> str:
+        """What the manifest says about the files."""
+        return f"sample seed {self.seed}"
+
+    def fetch(self, folder: Path) -> None:
+        """Write the synthetic files into an empty folder."""
+        make_sample: Callable[[int], dict[str, Any]] = import_file(self.path).make_sample
+        for name, frame in make_sample(self.seed).items():
+            frame.to_csv(folder / name, index=False, lineterminator="\n")
+
+
+def fetch(
+    workspace: Workspace, name: str, path: Path | None = None, *, sample: bool = False
+) -> Manifest:
+    """Bring the files from a zip or folder, or make a sample; the same files twice change nothing.
+
+    Raises SourceError if the place does not hand them over; then what was there before is kept.
+    """
+    if sample and path is not None:
+        raise UsageError("--from and --sample are two places; choose one")
+    opened = open_competition(workspace, name)
+    source = _source(opened.competition, opened.folder, path, sample=sample)
+    manifest, changed = bring(source, workspace.data(name))
+    total = sum(file.bytes for file in manifest.files)
+    what = "" if changed else ", unchanged"
+    text = f"{len(manifest.files)} files, {total:,} bytes from {manifest.origin}{what}"
+    emit(Note("fetch", text, {"files": len(manifest.files), "bytes": total, "changed": changed}))
+    return manifest
+
+
+def fetch_if_needed(
+    workspace: Workspace, name: str, path: Path | None = None, *, sample: bool = False
+) -> Manifest:
+    """Bring the files if a place is named or none are here yet."""
+    present = load_manifest(workspace.data(name))
+    if present is None or path is not None or sample:
+        return fetch(workspace, name, path, sample=sample)
+    return present
+
+
+def _source(
+    competition: Competition, folder: Path, path: Path | None, *, sample: bool
+) -> Source:
+    files = competition.files
+    if path is not None:
+        return open_source(path, (files.train, files.test, files.sample_submission))
+    if not sample:
+        raise SourceError(_by_hand(competition))
+    if not (folder / "sample.py").is_file():
+        raise SourceError(f"{folder}: no sample.py, so there is no sample; give the files by --from")
+    return SampleSource(folder / "sample.py")
+
+
+def _by_hand(competition: Competition) -> str:
+    """Return how to come by the files."""
+    page = competition.source.page
+    where = f"download them from {page}" if page else "download them"
+    name = competition.name
+    return (
+        f"{name}: the files are brought from what you downloaded: {where}, then run "
+        f"kc fetch {name} --from ZIP_OR_DIR; or try kc fetch {name} --sample"
+    )

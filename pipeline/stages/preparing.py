@@ -1,0 +1,92 @@
+"""clean, encode, scale: what a stage changes, for looking; training fits its own on each fold."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.cleaning import clean_rows
+from pipeline.competition import Competition
+from pipeline.data import TrainData
+from pipeline.description import describe
+from pipeline.models import model_spec
+from pipeline.preprocessing import make_preprocessor
+from pipeline.progress import Note, emit
+from pipeline.stages.opening import open_competition, read_data
+from pipeline.storage import save_bytes
+from pipeline.workspace import Workspace
+
+
+STAGES = {"impute": "cleaned", "scale": "scaled", "encode": "encoded"}
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The frames after a stage, what it changed column by column, and where they were written."""
+
+    train: pd.DataFrame
+    test: pd.DataFrame
+    changes: list[dict[str, Any]]
+    paths: tuple[Path, Path]
+
+
+def clean(workspace: Workspace, name: str, label: str | None = None) -> Prepared:
+    """Drop the rows and fill the missing values that the declaration, or the model, asks for."""
+    return _prepare(workspace, name, "impute", label)
+
+
+def scale(workspace: Workspace, name: str, label: str | None = None) -> Prepared:
+    """Clean, then scale the numeric columns."""
+    return _prepare(workspace, name, "scale", label)
+
+
+def encode(workspace: Workspace, name: str, label: str | None = None) -> Prepared:
+    """Clean and scale, then turn text columns into numbers: what the model gets to see."""
+    return _prepare(workspace, name, "encode", label)
+
+
+def _prepare(workspace: Workspace, name: str, last: str, label: str | None) -> Prepared:
+    """Fit the steps up to the last one on all training rows, never on test rows, and write frames."""
+    opened = open_competition(workspace, name)
+    competition = opened.competition
+    data = read_data(opened)
+    kept, _ = clean_rows(data.train, competition.cleaning)
+    emit(row_note(data.train, kept))
+    train, test, changes = kept.X, data.test.X, []
+    for stage, step in _steps(competition, label):
+        before, train = train, step.fit(train).transform(train)
+        test = step.transform(test)
+        changes, note = describe(stage, step, before)
+        emit(note)
+        if stage == last:
+            break
+    folder = workspace.stages(name) / STAGES[last]
+    paths = (folder / "train.parquet", folder / "test.parquet")
+    y = pd.DataFrame(kept.y)
+    _save(paths[0], pd.concat([kept.ids.rename(competition.columns.id), train, y], axis="columns"))
+    _save(paths[1], pd.concat([data.test.ids.rename(competition.columns.id), test], axis="columns"))
+    return Prepared(train, test, changes, paths)
+
+
+def row_note(before: TrainData, after: TrainData) -> Note:
+    """Return the line about rows that cleaning left out of training."""
+    text = f"{len(before):,} -> {len(after):,} training rows, test rows are all kept"
+    return Note("clean", text, {"rows_before": len(before), "rows_after": len(after)})
+
+
+def _steps(competition: Competition, label: str | None) -> list[tuple[str, Any]]:
+    spec = model_spec(competition.model(label))
+    return make_preprocessor(
+        competition.preprocessing,
+        competition.cleaning,
+        handles_missing=spec.handles_missing,
+        scale_invariant=spec.scale_invariant,
+    )
+
+
+def _save(path: Path, frame: pd.DataFrame) -> None:
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    save_bytes(path, buffer.getvalue())

@@ -1,0 +1,187 @@
+"""train: cross-validate one model, and leave a complete run with a checked submission behind."""
+
+import io
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.cache import Cache, array_digest, code_digest, digest, frame_digest
+from pipeline.competition import Competition, ModelChoice
+from pipeline.data import TrainData
+from pipeline.description import describe
+from pipeline.drift import measure_drift
+from pipeline.errors import UsageError, did_you_mean
+from pipeline.inspection import unseen_levels
+from pipeline.metrics import METRICS
+from pipeline.models import model_spec
+from pipeline.progress import Event, Note, Warned, emit, listening
+from pipeline.runs import Run, UnfinishedRun, find_run, git_state, start_run, versions
+from pipeline.splits import Fold, check_folds, make_folds, resolve_scheme
+from pipeline.stages.opening import Data, Opened, open_competition, read_data
+from pipeline.submission import check_submission, make_submission
+from pipeline.terminal import line
+from pipeline.training import (
+    CVResult,
+    FoldResult,
+    cross_validate,
+    final_model,
+    fit_fold,
+    make_estimator,
+    predict,
+)
+from pipeline.workspace import Workspace
+
+SCHEMES = ("kfold", "stratified", "group", "time", "like_test")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """The choices made at run time; None keeps what is declared.
+
+    seed: of the model; the folds keep theirs, so that scores stay comparable. seconds: for all
+    folds together.
+    """
+
+    label: str | None = None
+    seed: int | None = None
+    n_splits: int | None = None
+    scheme: str | None = None
+    epochs: int | None = None
+    patience: int | None = None
+    seconds: float | None = None
+
+
+@dataclass
+class Log:
+    """What was told while a run was made."""
+
+    started: float = field(default_factory=time.monotonic)
+    lines: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        """Keep an event."""
+        text = line(event)
+        if text:
+            self.lines.append(f"{time.monotonic() - self.started:9.1f}  {text}")
+        if isinstance(event, Note):
+            self.notes.append(event)
+        if isinstance(event, Warned):
+            self.warnings.append(event.text)
+
+
+def train(workspace: Workspace, name: str, options: TrainOptions | None = None) -> Run:
+    """Cross-validate one declared model, and leave a complete run behind.
+
+    Finished folds are kept, so the same call after an interruption continues with them.
+    Raises PipelineError for what a person can mend.
+    """
+    options = options or TrainOptions()
+    log = Log()
+    with listening(log):
+        opened, choice = _with_options(open_competition(workspace, name), options)
+        data = read_data(opened)
+        seed = opened.competition.validation.seed if options.seed is None else options.seed
+        result = _cross_validate(opened, choice, data, seed, options.seconds)
+        _tell_training(opened.competition, choice, result)
+        return _save_run(opened, choice, data, result, seed, log)
+
+
+def _with_options(opened: Opened, options: TrainOptions) -> tuple[Opened, ModelChoice]:
+    """Return the competition and the model with the choices made at run time.
+
+    Raises UsageError for a choice that cannot be followed.
+    """
+    if options.scheme is not None and options.scheme not in SCHEMES:
+        raise UsageError(f"--scheme: {options.scheme!r}; {did_you_mean(options.scheme, SCHEMES)}")
+    declared = opened.competition
+    choice = _limited(declared.model(options.label), options)
+    changed = declared.with_validation(n_splits=options.n_splits, scheme=options.scheme)
+    return replace(opened, competition=changed.with_model(choice)), choice
+
+
+def _limited(choice: ModelChoice, options: TrainOptions) -> ModelChoice:
+    """Return the choice with --epochs and --patience among its parameters."""
+    wanted = {"epochs": options.epochs, "patience": options.patience}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    name_of_epochs = model_spec(choice).epochs
+    if given and name_of_epochs is None:
+        raise UsageError(f"--{next(iter(given))}: {choice.label} is not trained in epochs")
+    names = {"epochs": name_of_epochs, "patience": "patience"}
+    parameters = {names[name]: value for name, value in given.items()}
+    return replace(choice, parameters={**choice.parameters, **parameters})
+
+
+def _cross_validate(
+    opened: Opened, choice: ModelChoice, data: Data, seed: int, seconds: float | None
+) -> CVResult:
+    deadline = None if seconds is None else time.monotonic() + seconds
+    competition = opened.competition
+    validation = competition.validation
+    train = _ordered(data) if validation.scheme == "like_test" else data.train
+    estimator = make_estimator(competition, choice, opened.features, seed)
+    folds = make_folds(train.y, train.groups, train.order, validation, competition.task)
+    check_folds(folds, len(train))
+    _tell_folds(competition, folds, len(train))
+    return cross_validate(
+        _resumable(opened, choice, seed, estimator, train),
+        train,
+        folds,
+        METRICS[competition.metric],
+        model=choice.label,
+        labels=data.labels,
+        refit=validation.scheme in ("time", "like_test"),
+        deadline=deadline,
+    )
+
+
+def _resumable(
+    opened: Opened, choice: ModelChoice, seed: int, estimator: Any, train: TrainData
+) -> Callable[[Fold, float | None], tuple[FoldResult, bool]]:
+    """Return a fit that finds finished folds again, by the content of all that they depend on."""
+    competition = opened.competition
+    cache = Cache(opened.workspace.cache(opened.name))
+    basis = digest(
+        competition.fingerprint(choice.label), str(seed), _data_digest(train), _code(opened)
+    )
+
+    def fit_one(fold: Fold, max_seconds: float | None) -> tuple[FoldResult, bool]:
+        key = digest(basis, array_digest(fold.train), array_digest(fold.valid))
+        found = cache.load(key)
+        if found is not None:
+            return found, True
+        result = fit_fold(estimator, train, fold, competition, max_seconds)
+        if not result.stopped_by_time:
+            cache.save(key, result)
+        if fold.number == 0:
+            _tell_steps(result.estimator, train)
+        return result, False
+
+    return fit_one
+
+
+def _ordered(data: Data) -> TrainData:
+    """Return the training rows with their likeness to the test rows as the order of the folds."""
+    drift = measure_drift(data.train.X, data.test.X)
+    text = f"adversarial AUC {drift.auc:.3f}; folds take the half that looks most like the test"
+    emit(Note("drift", text, {"auc": drift.auc, "by_column": drift.by_column.head(10).to_dict()}))
+    return replace(data.train, order=pd.Series(drift.likeness, index=data.train.X.index))
+
+
+def _data_digest(train: TrainData) -> str:
+    parts = (train.X, train.y, train.groups, train.order)
+    return digest(*("" if part is None else frame_digest(part) for part in parts))
+
+
+def _code(opened: Opened) -> str:
+    """Return the digest of the package's sources and of the competition's own code."""
+    package = Path(__file__).parents[1]
+    return code_digest([*package.rglob("*.py"), *opened.folder.glob("*.py")])

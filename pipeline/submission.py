@@ -1,0 +1,198 @@
+"""The file that is handed in: joined to the sample by id, and read back before it counts."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.competition import Competition
+from pipeline.data import normalise_ids, read_text
+from pipeline.errors import DataError, SubmissionError
+from pipeline.metrics import METRICS
+from pipeline.storage import save_text
+
+SHOWN = 3  # examples of each fault
+
+
+def make_submission(
+    competition: Competition,
+    ids: pd.Series,
+    prediction: np.ndarray,
+    sample: pd.DataFrame,
+    labels: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Return the sample with its answers filled in, joined by id and never by position.
+
+    ids: (n_samples,) of the predicted rows. prediction: (n_samples, n_columns). sample: text cells.
+    labels: the sorted classes that the columns of the prediction stand for.
+    Raises DataError if the sample asks for a row or a column that was not predicted.
+    """
+    id_column = competition.columns.id
+    answers = pd.DataFrame(prediction, index=pd.Index(ids)).set_axis(
+        range(prediction.shape[1]), axis=1
+    )
+    wanted = normalise_ids(sample[id_column])
+    unknown = wanted[~wanted.isin(answers.index)]
+    if len(unknown):
+        raise DataError(
+            f"{competition.files.sample_submission}: {len(unknown)} ids are not in "
+            f"{competition.files.test} ({_shown(unknown)}); fetch files that belong together"
+        )
+    rows = answers.loc[wanted].to_numpy()
+    filled = sample[[id_column]].copy()
+    for position, name in enumerate(answer_columns(competition, sample)):
+        filled[name] = _answer(competition, rows, position, name, labels)
+    return filled[list(sample.columns)]
+
+
+def answer_columns(competition: Competition, sample: pd.DataFrame) -> list[str]:
+    """Return the sample's columns that want an answer, in its order."""
+    return [name for name in sample.columns if name != competition.columns.id]
+
+
+def check_sample(competition: Competition, sample: pd.DataFrame, labels: np.ndarray | None) -> None:
+    """Check that the sample submission asks for what the declaration promises.
+
+    Raises DataError.
+    """
+    name = competition.files.sample_submission
+    if competition.columns.id not in sample:
+        raise DataError(
+            f"{name}: expected the id column {competition.columns.id!r}, "
+            f"found {list(sample.columns)}; correct [columns] id"
+        )
+    asked = answer_columns(competition, sample)
+    if labels is not None and len(asked) > 1:
+        for column in asked:
+            _label_of(column, labels, name)
+    elif set(asked) != set(competition.columns.target):
+        raise DataError(
+            f"{name}: expected the target {list(competition.columns.target)}, found {asked}; "
+            "correct [columns] target"
+        )
+
+
+def save_submission(frame: pd.DataFrame, path: Path) -> None:
+    """Write a submission as UTF-8 CSV with shortest exact numbers.
+
+    Raises StorageError.
+    """
+    save_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def check_submission(
+    competition: Competition, path: Path, sample: pd.DataFrame, labels: np.ndarray | None = None
+) -> None:
+    """Check a written file against the sample submission.
+
+    Raises SubmissionError listing all faults at once.
+    """
+    try:
+        frame = read_text(path)
+    except DataError as error:
+        raise SubmissionError(str(error)) from None
+    faults = _column_faults(frame, sample)
+    if not faults:
+        faults = _id_faults(frame, sample, competition.columns.id)
+        for name in answer_columns(competition, sample):
+            faults += _answer_faults(competition, frame[name], labels, len(sample.columns) > 2)
+    if faults:
+        raise SubmissionError(f"{path}: {'; '.join(faults)}")
+
+
+def _answer(
+    competition: Competition,
+    rows: np.ndarray,
+    position: int,
+    name: str,
+    labels: np.ndarray | None,
+) -> np.ndarray:
+    """Return one column of answers: a number, a label, or the probability of a class."""
+    if labels is None:
+        return np.asarray(rows[:, competition.columns.target.index(name)])
+    if rows.shape[1] > 1 and name not in competition.columns.target:
+        return np.asarray(rows[:, _label_of(name, labels, competition.files.sample_submission)])
+    if METRICS[competition.metric].response == "label" or len(labels) > 2:
+        return np.asarray(labels[rows.argmax(axis=1)])
+    return np.asarray(rows[:, 1])
+
+
+def _label_of(column: str, labels: np.ndarray, where: str) -> int:
+    """Return the class that a probability column stands for: its name is, or ends in, the label."""
+    texts = [str(label) for label in labels]
+    found = [i for i, text in enumerate(texts) if column == text or column.endswith(f"_{text}")]
+    if len(found) != 1:
+        raise DataError(f"{where}: column {column!r} names none of the classes {texts}")
+    return found[0]
+
+
+def _column_faults(frame: pd.DataFrame, sample: pd.DataFrame) -> list[str]:
+    found, wanted = list(frame.columns), list(sample.columns)
+    if found == wanted:
+        return []
+    if found and found[0].startswith("Unnamed") and found[1:] == wanted:
+        return ["an index column stands before the others; write with index=False"]
+    if sorted(found) == sorted(wanted):
+        return [f"columns are in another order: expected {wanted}, found {found}"]
+    return [f"columns: expected {wanted}, found {found}"]
+
+
+def _id_faults(frame: pd.DataFrame, sample: pd.DataFrame, id_column: str) -> list[str]:
+    ids, wanted = frame[id_column], sample[id_column]
+    missing, extra = wanted[~wanted.isin(ids)], ids[~ids.isin(wanted)]
+    repeated = ids[ids.duplicated()]
+    faults = [
+        f"{len(some)} ids are {what} ({_shown(some)})"
+        for some, what in ((missing, "missing"), (extra, "extra"), (repeated, "duplicated"))
+        if len(some)
+    ]
+    if len(ids) != len(wanted):
+        faults.insert(0, f"expected {len(wanted)} rows, found {len(ids)}")
+    if not faults and not ids.equals(wanted):
+        at = int(np.flatnonzero(ids.to_numpy() != wanted.to_numpy())[0])
+        faults.append(
+            f"ids are in another order than in the sample, from line {at + 2} on: "
+            f"expected {wanted.iloc[at]!r}, found {ids.iloc[at]!r}"
+        )
+    return faults
+
+
+def _answer_faults(
+    competition: Competition, cells: pd.Series, labels: np.ndarray | None, several: bool
+) -> list[str]:
+    metric = METRICS[competition.metric]
+    if labels is not None and metric.response == "label" and not several:
+        return _label_faults(cells, labels)
+    if labels is not None and len(labels) > 2 and not several:
+        return _label_faults(cells, labels)
+    return _number_faults(competition, cells, is_probability=labels is not None)
+
+
+def _label_faults(cells: pd.Series, labels: np.ndarray) -> list[str]:
+    unknown = cells[~cells.isin([str(label) for label in labels])]
+    if not len(unknown):
+        return []
+    return [f"{cells.name!r}: {len(unknown)} labels are unknown to the training rows ({_shown(unknown)})"]
+
+
+def _number_faults(competition: Competition, cells: pd.Series, *, is_probability: bool) -> list[str]:
+    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=float)
+    target = competition.target
+    lower = 0.0 if is_probability else target.lower
+    upper = 1.0 if is_probability else target.upper
+    wrong = {
+        "are missing or not a number": np.isnan(numbers),
+        "are infinite": np.isinf(numbers),
+        f"are below {lower}": numbers < (-np.inf if lower is None else lower),
+        f"are above {upper}": numbers > (np.inf if upper is None else upper),
+    }
+    return [
+        f"{cells.name!r}: {int(mask.sum())} values {what} ({_shown(cells[mask])})"
+        for what, mask in wrong.items()
+        if mask.any()
+    ]
+
+
+def _shown(values: pd.Series) -> str:
+    shown = ", ".join(repr(str(value)) for value in values.head(SHOWN))
+    return shown + (", ..." if len(values) > SHOWN else "")

@@ -1,0 +1,260 @@
+"""Cross-validation: a fresh clone per fold, fitted on that fold's training rows only."""
+
+import functools
+import inspect
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.utils._param_validation import InvalidParameterError
+
+from pipeline.cleaning import DroppedRows, clean_rows
+from pipeline.competition import Competition, ModelChoice, Target
+from pipeline.data import TestData, TrainData
+from pipeline.errors import ModelError
+from pipeline.features import Features
+from pipeline.metrics import METRICS, Metric
+from pipeline.models import make_model, model_spec
+from pipeline.preprocessing import make_preprocessor
+from pipeline.progress import FoldEnded, FoldStarted, emit
+from pipeline.splits import Fold, make_holdout
+
+HOLDOUT_FRACTION = 0.1  # of a fold's training rows, for models that stop early
+MIN_ROWS_TO_HOLD_OUT = 20
+
+_FORWARD: dict[str, Any] = {"none": None, "log1p": np.log1p, "sqrt": np.sqrt}
+_BACKWARD: dict[str, Any] = {"none": np.asarray, "log1p": np.expm1, "sqrt": np.square}
+
+
+@dataclass(frozen=True, eq=False)
+class FoldResult:
+    """One fold's fitted estimator and its predictions of the rows it has not seen.
+
+    prediction: (n_valid, n_targets) values or (n_valid, n_classes) probabilities.
+    """
+
+    fold: Fold
+    estimator: Any
+    prediction: np.ndarray
+    score: float
+    seconds: float
+    dropped: DroppedRows
+    stopped_by_time: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class CVResult:
+    """All folds, and the out-of-fold predictions put back in the order of the training rows.
+
+    oof: (n_samples, n_targets) or (n_samples, n_classes), NaN where no fold predicted a row.
+    labels: the sorted classes, or None for regression.
+    refit: the estimator fitted on all rows, where folds see too few of them to predict test rows.
+    skipped: how many folds there was no time for.
+    """
+
+    folds: tuple[FoldResult, ...]
+    oof: np.ndarray
+    score: float
+    labels: np.ndarray | None = None
+    refit: FoldResult | None = None
+    skipped: int = 0
+
+    @property
+    def estimators(self) -> list[Any]:
+        """The fitted estimators whose mean predicts rows of the test file."""
+        return [one.estimator for one in ([self.refit] if self.refit else self.folds)]
+
+    @property
+    def fold_scores(self) -> np.ndarray:
+        """The score of each fold on its own rows (n_folds,)."""
+        return np.array([result.score for result in self.folds])
+
+    @property
+    def standard_error(self) -> float | None:
+        """The standard error of the folds' mean score; None for a single fold."""
+        scores = self.fold_scores
+        return float(scores.std(ddof=1) / np.sqrt(len(scores))) if len(scores) > 1 else None
+
+
+def make_estimator(
+    competition: Competition, choice: ModelChoice, features: Features, seed: int
+) -> Any:
+    """Return the unfitted whole: own transformer, fills, scales, codes, model, target transform.
+
+    Raises ModelError for a model or parameter that is not known.
+    """
+    spec = model_spec(choice)
+    own = [("features", features.make_transformer())] if features.make_transformer else []
+    steps = make_preprocessor(
+        competition.preprocessing,
+        competition.cleaning,
+        handles_missing=spec.handles_missing,
+        scale_invariant=spec.scale_invariant,
+    )
+    model = make_model(choice, competition.task, seed)
+    whole = Pipeline([*own, *steps, ("model", model)])
+    return whole if competition.task != "regression" else bound_target(whole, competition.target)
+
+
+def bound_target(regressor: Any, target: Target) -> TransformedTargetRegressor:
+    """Return a regressor fitted on the transformed target, whose predictions keep the bounds."""
+    return TransformedTargetRegressor(
+        regressor=regressor,
+        func=_FORWARD[target.transform],
+        inverse_func=functools.partial(restore, target=target),
+        check_inverse=False,
+    )
+
+
+def restore(transformed: np.ndarray, target: Target) -> np.ndarray:
+    """Return values on the target's own scale, clipped to its bounds."""
+    values = _BACKWARD[target.transform](transformed)
+    if target.lower is None and target.upper is None:
+        return np.asarray(values)
+    return np.clip(values, target.lower, target.upper)
+
+
+def fit_fold(
+    estimator: BaseEstimator,
+    train: TrainData,
+    fold: Fold,
+    competition: Competition,
+    max_seconds: float | None = None,
+) -> FoldResult:
+    """Fit a fresh clone on the fold's training rows, and score it on its validation rows.
+
+    Raises ModelError if the model predicts what is not a number.
+    """
+    started = time.monotonic()
+    metric, labels = METRICS[competition.metric], class_labels(train, competition)
+    seen, dropped = clean_rows(train.subset(fold.train), competition.cleaning)
+    fitted = fit(clone(estimator), seen, competition, max_seconds)
+    unseen = train.subset(fold.valid)
+    prediction = respond(fitted, unseen.X, labels)
+    if not np.isfinite(prediction).all():
+        raise ModelError(
+            f"fold {fold.number + 1}: the fitted model predicts values that are not finite; try a "
+            "smaller learning_rate, or look for extreme values with kc inspect"
+        )
+    return FoldResult(
+        fold=fold,
+        estimator=fitted,
+        prediction=prediction,
+        score=metric(unseen.y, prediction, labels) if len(unseen) else float("nan"),
+        seconds=time.monotonic() - started,
+        dropped=dropped,
+        stopped_by_time=bool(getattr(final_model(fitted), "stopped_by_time_", False)),
+    )
+
+
+def fit(
+    estimator: Any, seen: TrainData, competition: Competition, max_seconds: float | None = None
+) -> Any:
+    """Return the estimator, fitted on exactly the rows it is given.
+
+    A model whose fit takes a holdout gets some of these rows as one, chosen as the folds are.
+    Raises ModelError for a parameter value that the model refuses.
+    """
+    settings: dict[str, Any] = {}
+    if _stops_early(estimator) and len(seen) >= MIN_ROWS_TO_HOLD_OUT:
+        settings = {"model__holdout": _holdout(seen, competition), "model__max_seconds": max_seconds}
+    try:
+        return estimator.fit(seen.X, seen.y, **settings)
+    except InvalidParameterError as error:
+        raise ModelError(" ".join(str(error).split())) from error
+
+
+def class_labels(train: TrainData, competition: Competition) -> np.ndarray | None:
+    """Return the sorted labels of all training rows, or None for regression."""
+    return None if competition.task == "regression" else np.unique(np.asarray(train.y))
+
+
+def respond(estimator: Any, X: pd.DataFrame, labels: np.ndarray | None) -> np.ndarray:
+    """Return predictions (n_samples, n_targets), or probabilities (n_samples, n_classes).
+
+    labels: all sorted classes; one that the estimator's rows lacked gets probability 0.
+    """
+    if not len(X):
+        return np.empty((0, 1 if labels is None else len(labels)))
+    if labels is None:
+        return np.asarray(estimator.predict(X), dtype=float).reshape(len(X), -1)
+    probability = np.zeros((len(X), len(labels)))
+    probability[:, np.searchsorted(labels, estimator.classes_)] = estimator.predict_proba(X)
+    return probability
+
+
+def cross_validate(
+    fit_one: Callable[[Fold, float | None], tuple[FoldResult, bool]],
+    train: TrainData,
+    folds: list[Fold],
+    metric: Metric,
+    *,
+    model: str,
+    labels: np.ndarray | None = None,
+    refit: bool = False,
+    deadline: float | None = None,
+) -> CVResult:
+    """Fit every fold for which there is time, and put the out-of-fold predictions together.
+
+    fit_one: from a fold and the seconds it may take to its result, and whether it was found again.
+    refit: fit all rows once more, to predict test rows.
+    deadline: on the clock of time.monotonic(); the first fold and the refit are always fitted.
+    """
+    units = [*folds, _all_rows(len(folds), len(train))] if refit else folds
+    results: list[FoldResult] = []
+    for position, fold in enumerate(units):
+        left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+        if left == 0 and results and len(fold.valid):
+            continue
+        emit(FoldStarted(model, position + 1, len(units)))
+        result, reused = fit_one(fold, None if left is None else left / (len(units) - position))
+        results.append(result)
+        emit(FoldEnded(position + 1, len(units), result.score, result.seconds, reused))
+    whole = results.pop() if refit else None
+    oof = _out_of_fold(results, len(train))
+    covered = np.concatenate([result.fold.valid for result in results])
+    score = metric(train.y.iloc[covered], oof[covered], labels)
+    return CVResult(tuple(results), oof, score, labels, whole, len(folds) - len(results))
+
+
+def predict(result: CVResult, test: TestData) -> list[np.ndarray]:
+    """Return each estimator's predictions of the test rows (n_samples, n_columns)."""
+    return [respond(estimator, test.X, result.labels) for estimator in result.estimators]
+
+
+def final_model(estimator: Any) -> Any:
+    """Return the model at the end of a whole, fitted or not."""
+    whole = getattr(estimator, "regressor_", getattr(estimator, "regressor", estimator))
+    return whole.named_steps["model"] if isinstance(whole, Pipeline) else whole
+
+
+def _stops_early(estimator: Any) -> bool:
+    return "holdout" in inspect.signature(final_model(estimator).fit).parameters
+
+
+def _holdout(seen: TrainData, competition: Competition) -> np.ndarray:
+    return make_holdout(
+        seen.y,
+        seen.groups,
+        seen.order,
+        validation=competition.validation,
+        task=competition.task,
+        fraction=HOLDOUT_FRACTION,
+    )
+
+
+def _all_rows(number: int, n_samples: int) -> Fold:
+    return Fold(number, np.arange(n_samples), np.arange(0))
+
+
+def _out_of_fold(results: list[FoldResult], n_samples: int) -> np.ndarray:
+    oof = np.full((n_samples, results[0].prediction.shape[1]), np.nan)
+    for result in results:
+        oof[result.fold.valid] = result.prediction
+    return oof

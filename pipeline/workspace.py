@@ -1,0 +1,62 @@
+"""Where a working folder keeps its competitions, data and runs."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import DeclarationError, did_you_mean
+
+BUILT_IN = Path(__file__).resolve().parents[1] / "competitions"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One folder with competitions/, data/ and runs/; nothing is created by looking."""
+
+    root: Path
+
+    def names(self) -> list[str]:
+        """Return the names of all declared competitions, own and built-in, sorted."""
+        folders = (self.root / "competitions", BUILT_IN)
+        found = (path.parent.name for f in folders for path in f.glob("*/competition.toml"))
+        return sorted(set(found))
+
+    def competition(self, name: str) -> Path:
+        """Return the folder that declares a competition; the workspace's own wins.
+
+        Raises DeclarationError if there is none of that name.
+        """
+        if re.fullmatch(r"[\w-]+", name):
+            for folder in (self.root / "competitions" / name, BUILT_IN / name):
+                if (folder / "competition.toml").is_file():
+                    return folder
+        hint = did_you_mean(name, self.names())
+        raise DeclarationError(
+            f"no competition {name!r}: expected {self.root / 'competitions'}/NAME/competition.toml "
+            f"or a built-in one; {hint}"
+        )
+
+    def declaration(self, name: str) -> Path:
+        """Return the path of a competition's competition.toml."""
+        return self.competition(name) / "competition.toml"
+
+    def data(self, name: str) -> Path:
+        """Return the folder of everything that was fetched or made from it."""
+        return self.root / "data" / name
+
+    def raw(self, name: str) -> Path:
+        """Return the folder of the files as they were fetched."""
+        return self.data(name) / "raw"
+
+    def cache(self, name: str) -> Path:
+        """Return the folder of finished work; it is always safe to delete."""
+        return self.data(name) / "cache"
+
+    def stages(self, name: str) -> Path:
+        """Return the folder of the cleaned, encoded and scaled frames, written for looking."""
+        return self.data(name) / "stages"
+
+    @property
+    def runs(self) -> Path:
+        """The folder of all finished runs."""
+        return self.root / "runs"
