@@ -209,10 +209,10 @@ def submit(
     with _shown():
         ready = submitting.prepare(context.obj, name, run, again=again)
     typer.echo("\n".join(submitting.ready_lines(ready)))
-    if not yes and not typer.confirm("Mark it as submitted?"):
-        raise typer.Exit(1)
+    if not yes:
+        typer.confirm("Note it as submitted, and show where to upload it?", abort=True)
     submitting.record(context.obj, ready, message)
-    typer.echo(submitting.next_step(ready))
+    typer.echo(submitting.how_to_upload(ready))
 
 
 @cache_app.command("clear")

@@ -84,7 +84,7 @@ def code_digest(paths: Iterable[Path]) -> str:
     return digest(*sources, *(f"{name} {version(name)}" for name in VERSIONED))
 
 
-def size(folder: Path) -> tuple[int, int]:
+def folder_size(folder: Path) -> tuple[int, int]:
     """Return the number of files in a folder and their bytes."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     return len(files), sum(os.path.getsize(path) for path in files)

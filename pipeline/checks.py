@@ -1,10 +1,9 @@
 """Whether a competition's rows can be learned from and predicted, once features are made."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_float_dtype
 
 from pipeline.competition import Competition
 from pipeline.csvtext import CsvFile
@@ -52,6 +51,19 @@ def check_test(
     )
     check_ids(ids, file)
     _check_finite(frame[features], file)
+
+
+def check_new(frame: pd.DataFrame, file: CsvFile, features: Sequence[str]) -> None:
+    """Check that rows to be predicted have every column that a finished run was trained on.
+
+    Raises DataError.
+    """
+    _refuse_columns(
+        [name for name in features if name not in frame],
+        f"{file.path}: columns that the run was trained on are absent",
+        "add them to the file",
+    )
+    _check_finite(frame[list(features)], file)
 
 
 def _features(frame: pd.DataFrame, competition: Competition) -> list[str]:
@@ -120,18 +132,21 @@ def _check_answers(y: pd.Series, file: CsvFile, competition: Competition) -> Non
 def _check_complete(column: pd.Series, need: str, file: CsvFile) -> None:
     missing = column.isna().to_numpy()
     if missing.any():
+        rows = "1 row" if missing.sum() == 1 else f"{missing.sum():,} rows"
         raise DataError(
-            f"{file.at(int(missing.argmax()), str(column.name))}: the value is missing, here and in "
-            f"{missing.sum() - 1:,} rows below; {need}, so remove these rows from the file, or, if "
-            "the spelling is a level, declare it in [levels]"
+            f"{file.path}, column {column.name!r}: missing in {rows}, first in line "
+            f"{file.line(int(missing.argmax()))}; {need}, so remove these rows from the file, or "
+            "declare the spelling in [levels] if it is a level"
         )
 
 
 def _check_finite(frame: pd.DataFrame, file: CsvFile) -> None:
-    for name in frame.columns:
-        if is_float_dtype(frame[name]) and (infinite := np.isinf(frame[name].to_numpy())).any():
+    for name in frame.select_dtypes("float").columns:
+        infinite = np.isinf(frame[name].to_numpy())
+        if infinite.any():
             row = int(infinite.argmax())
             raise DataError(
                 f"{file.at(row, str(name))}: expected a finite number, found "
-                f"{frame[name].iloc[row]}; correct it, or add its spelling to [files] na_values"
+                f"{frame[name].iloc[row]}; correct the file or features.py, or add the spelling to "
+                "[files] na_values"
             )

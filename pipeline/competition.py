@@ -42,11 +42,11 @@ class Source:
 
     @property
     def page(self) -> str | None:
-        """The competition's page, or None if its files are at home here."""
+        """The competition's address, or None if its files are at home here."""
         if self.kind == "kaggle":
-            return f"https://www.kaggle.com/competitions/{self.slug}/data"
+            return f"https://www.kaggle.com/competitions/{self.slug}"
         if self.kind == "dacon":
-            return f"https://dacon.io/competitions/official/{self.number}/data"
+            return f"https://dacon.io/competitions/official/{self.number}"
         return None
 
 
@@ -185,12 +185,13 @@ class Competition:
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def load_competition(path: Path) -> Competition:
-    """Return the competition that a folder's competition.toml declares.
+def load_competition(path: Path, name: str | None = None) -> Competition:
+    """Return the competition that a competition.toml declares.
 
-    path: the competition.toml; its folder's name is the competition's name.
+    name: the competition's name; that of the file's folder if left out.
     Raises DeclarationError naming file, key, expected and found.
     """
+    name = name or path.parent.name
     table = read_toml(path)
     models = table.pop("models", {})
     where = str(path)
@@ -198,9 +199,9 @@ def load_competition(path: Path) -> Competition:
         raise DeclarationError(f"{where}: models: expected tables like [models.dnn]")
     choices = {label: _model_choice(label, model, where) for label, model in models.items()}
     try:
-        return parse_table(Competition, table, where, name=path.parent.name, models=choices)
+        return parse_table(Competition, table, where, name=name, models=choices)
     except DeclarationError as error:
-        message = str(error).replace(f"competition {path.parent.name!r}:", f"{where}:")
+        message = str(error).replace(f"competition {name!r}:", f"{where}:")
         raise DeclarationError(message) from None
 
 

@@ -1,6 +1,6 @@
 """A competition's files as data: training rows with their answers, and test rows without."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def read_train(path: Path, competition: Competition) -> Table:
     for column in text_columns(cells, file, competition):
         kinds[column.name] = column.kind()
         frame[column.name] = column.values(kinds[column.name])
-    return Table(file, pd.DataFrame(frame), _ids(cells, competition), kinds)
+    return Table(file, pd.DataFrame(frame, copy=False), _ids(cells, competition), kinds)
 
 
 def read_test(path: Path, competition: Competition, kinds: Mapping[str, Kind]) -> Table:
@@ -94,8 +94,8 @@ def read_test(path: Path, competition: Competition, kinds: Mapping[str, Kind]) -
     cells = cells.drop(columns=list(competition.columns.target), errors="ignore")
     known = {str(name): kinds.get(str(name), "text") for name in cells}
     columns = text_columns(cells, file, competition)
-    frame = pd.DataFrame({column.name: column.values(known[column.name]) for column in columns})
-    return Table(file, frame, _ids(cells, competition), known)
+    frame = {column.name: column.values(known[column.name]) for column in columns}
+    return Table(file, pd.DataFrame(frame, copy=False), _ids(cells, competition), known)
 
 
 def read_sample(path: Path, competition: Competition) -> pd.DataFrame:
@@ -121,9 +121,11 @@ def split_train(frame: pd.DataFrame, ids: pd.Series, columns: Columns) -> TrainD
     )
 
 
-def split_test(frame: pd.DataFrame, ids: pd.Series, columns: Columns, like: TrainData) -> TestData:
+def split_test(
+    frame: pd.DataFrame, ids: pd.Series, columns: Columns, features: Sequence[str]
+) -> TestData:
     """Return typed rows as features, in the order in which the training data has them."""
-    return TestData(X=_features(frame, columns)[list(like.X.columns)], ids=ids)
+    return TestData(X=_features(frame, columns)[list(features)], ids=ids)
 
 
 def normalise_ids(cells: pd.Series) -> pd.Series:

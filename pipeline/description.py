@@ -9,6 +9,8 @@ from sklearn.preprocessing import OneHotEncoder
 
 from pipeline.progress import Note
 
+REMAINDER = "remainder"  # what scikit-learn calls the columns that a step leaves as they are
+
 Rows = list[dict[str, Any]]
 
 
@@ -44,8 +46,8 @@ def _describe_fills(imputer: ColumnTransformer, X: pd.DataFrame) -> Rows:
 def _describe_scales(scaler: ColumnTransformer) -> Rows:
     """Return, for each scaled column, its scaler and what is subtracted and divided by."""
     rows = []
-    for _, step, columns in scaler.transformers_:
-        if isinstance(step, str):  # passthrough
+    for part, step, columns in scaler.transformers_:
+        if part == REMAINDER:
             continue
         centers = _first(step, ("mean_", "center_", "data_min_"), len(columns), 0.0)
         scales = _first(step, ("data_range_", "max_abs_", "scale_"), len(columns), 1.0)
@@ -58,8 +60,8 @@ def _describe_scales(scaler: ColumnTransformer) -> Rows:
 def _describe_codes(encoder: ColumnTransformer) -> Rows:
     """Return, for each encoded column, its encoder, its levels and the columns it becomes."""
     rows = []
-    for _, step, columns in encoder.transformers_:
-        if isinstance(step, str):
+    for part, step, columns in encoder.transformers_:
+        if part == REMAINDER:
             continue
         for name, levels in zip(columns, step.categories_, strict=True):
             width = len(levels) if isinstance(step, OneHotEncoder) else 1

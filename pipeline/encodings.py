@@ -18,7 +18,7 @@ _PIECE = 1 << 24  # bytes that are validated at once
 def read_utf8(path: Path, declared: str | None) -> tuple[bytes, str]:
     """Return a file's text as UTF-8 without a byte order mark, and its encoding on disk.
 
-    declared: the encoding, or None to detect UTF-8, UTF-16 with a mark, or cp949 (and EUC-KR in it).
+    declared: the encoding, or None to detect UTF-8, UTF-16 with a mark, or cp949.
     Raises DataError if the file is missing, empty, no text, or in another encoding.
     """
     raw = _bytes(path)

@@ -22,8 +22,7 @@ NUMBER = (
     r"^[+-]?(([1-9]\d{0,2}(,\d{3})+|\d+)(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
     r"|^[+-]?(?i:inf|infinity)$"
 )
-CODE = r"^[+-]?0\d"  # 007 names something; as a number it would lose its zeros
-ODD = r"^[+-]?0[\dxX]|[+nN]"  # Arrow takes 0x1F and nan for numbers, and +1 for no integer
+LEADING_ZERO = r"^0[\dxX]"  # 007 names something; 0x1F is a number for Arrow, and not for us
 DATETIME = (
     r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}"
     r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?( ?(Z|UTC))?$|^\d{8}$"
@@ -44,6 +43,7 @@ class TextColumn:
     name: str
     role: Role
     cells: pa.ChunkedArray
+    trimmed: pa.ChunkedArray  # without spaces around
     file: CsvFile
     train_name: str  # how errors call the file that taught the kinds
 
@@ -63,7 +63,7 @@ class TextColumn:
         if self._numbers is None:
             self._warn_if_mostly_numbers()
             return "text"
-        return "text" if self._has_codes else _number_kind(self._numbers)
+        return "text" if self._has_leading_zeros else _number_kind(self._numbers)
 
     def values(self, kind: Kind) -> pd.Series:
         """Return the cells as int64, float64, str or datetime64[us], missing as NaN or NaT.
@@ -85,30 +85,23 @@ class TextColumn:
         return series
 
     @cached_property
-    def _trimmed(self) -> pa.ChunkedArray:
-        return pc.ascii_trim_whitespace(self.cells)
-
-    @cached_property
-    def _is_odd(self) -> bool:
-        return _any(pc.match_substring_regex(self._trimmed, ODD))
-
-    @property
-    def _has_codes(self) -> bool:
-        return self._is_odd and _any(pc.match_substring_regex(self._trimmed, CODE))
+    def _has_leading_zeros(self) -> bool:
+        suspects = self.trimmed.filter(pc.starts_with(self.trimmed, "0"))  # few, and regex is slow
+        return _any(pc.match_substring_regex(suspects, LEADING_ZERO))
 
     @cached_property
     def _not_numbers(self) -> pa.ChunkedArray:
-        return pc.invert(pc.match_substring_regex(self._trimmed, NUMBER))
+        return pc.invert(pc.match_substring_regex(self.trimmed, NUMBER))
 
     @cached_property
     def _numbers(self) -> pa.ChunkedArray | None:
         """The cells as int64 or float64, or None if one of them is no number."""
-        plain = _cast(self._trimmed)
-        if plain is not None and not self._is_odd:
+        plain = _plain_numbers(self.trimmed)
+        if plain is not None and not self._has_leading_zeros:
             return plain
         if _any(self._not_numbers):
             return None
-        return _cast(pc.replace_substring_regex(self._trimmed, "[+,]", ""))
+        return _plain_numbers(pc.replace_substring_regex(self.trimmed, "[+,]", ""))
 
     def _required_numbers(self) -> pa.ChunkedArray:
         if self._numbers is None:
@@ -120,10 +113,10 @@ class TextColumn:
         return self._numbers
 
     def _datetimes(self) -> pd.Series:
-        wrong = pc.invert(pc.match_substring_regex(self._trimmed, DATETIME))
+        wrong = pc.invert(pc.match_substring_regex(self.trimmed, DATETIME))
         if _any(wrong):
             raise self._not_a_date(wrong)
-        dashed = pc.replace_substring_regex(self._trimmed, r"^(\d+)[/.](\d+)[/.]", r"\1-\2-")
+        dashed = pc.replace_substring_regex(self.trimmed, r"^(\d+)[/.](\d+)[/.]", r"\1-\2-")
         plain = _as_text(pc.replace_substring_regex(dashed, " ?(Z|UTC)$", ""))
         dates = pd.to_datetime(plain, format="ISO8601", errors="coerce")
         impossible = (dates.isna() & plain.notna()).to_numpy()
@@ -168,8 +161,18 @@ def text_columns(
 ) -> Iterator[TextColumn]:
     """Yield a file's columns in their order, each with its role and its missing cells marked."""
     for name in map(str, cells.columns):
-        marked = _mark_missing(pa.array(cells[name]), _missing_spellings(name, competition))
-        yield TextColumn(name, _role(name, competition), marked, file, competition.files.train)
+        written = pa.array(cells[name])
+        trimmed = pc.ascii_trim_whitespace(written)
+        spellings = pa.array(_missing_spellings(name, competition), trimmed.type)
+        missing = pc.is_in(trimmed, value_set=spellings)
+        yield TextColumn(
+            name,
+            _role(name, competition),
+            _without(missing, written),
+            _without(missing, trimmed),
+            file,
+            competition.files.train,
+        )
 
 
 def _role(name: str, competition: Competition) -> Role:
@@ -193,9 +196,7 @@ def _missing_spellings(name: str, competition: Competition) -> list[str]:
     return [one for one in spellings if name not in competition.levels.get(one, ())]
 
 
-def _mark_missing(cells: pa.ChunkedArray, spellings: list[str]) -> pa.ChunkedArray:
-    values = pa.array(spellings, cells.type)
-    missing = pc.is_in(pc.ascii_trim_whitespace(cells), value_set=values)
+def _without(missing: pa.ChunkedArray, cells: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(missing, pa.scalar(None, cells.type), cells) if _any(missing) else cells
 
 
@@ -203,12 +204,15 @@ def _number_kind(numbers: pa.ChunkedArray) -> Kind:
     return "integer" if pa.types.is_integer(numbers.type) and not numbers.null_count else "float"
 
 
-def _cast(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
+def _plain_numbers(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Return the cells as int64, else as float64, else None; NaN is not a number here."""
     for dtype in (pa.int64(), pa.float64()):
         try:
-            return text.cast(dtype)
+            text.slice(0, 100).cast(dtype)  # what fails mostly fails here, and soon
+            numbers = text.cast(dtype)
         except pa.ArrowInvalid:
             continue
+        return None if _any(pc.is_nan(numbers)) else numbers
     return None
 
 

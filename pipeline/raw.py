@@ -66,9 +66,10 @@ def bring(source: Source, folder: Path) -> tuple[Manifest, bool]:
             (staging / RAW).mkdir()
             source.fetch(staging / RAW)
             new = Manifest(source.origin, _now(), _seal(staging / RAW))
-            _check_nothing_is_lost(folder / RAW, old, new)
+            unchanged = old and old.files == new.files and not any(_faults(folder, old))
+            if not unchanged:
+                _check_nothing_is_lost(folder / RAW, old, new)
             save_text(staging / MANIFEST, json.dumps(asdict(new), indent=2, ensure_ascii=False))
-        unchanged = old and old.files == new.files and not any(_faults(folder, old))
         if unchanged:
             (folder / INCOMING).rename(folder / REPLACED)  # half a removed .incoming/ would count
         _settle(folder)

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.competition import Competition
-from pipeline.data import normalise_ids, read_text
+from pipeline.csvtext import read_text
+from pipeline.data import normalise_ids
 from pipeline.errors import DataError, SubmissionError
 from pipeline.metrics import METRICS
 from pipeline.storage import save_text

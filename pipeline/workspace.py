@@ -56,6 +56,10 @@ class Workspace:
         """Return the folder of the cleaned, encoded and scaled frames, written for looking."""
         return self.data(name) / "stages"
 
+    def ledger(self, name: str) -> Path:
+        """Return the file that notes what was handed in."""
+        return self.runs / f"{name}.submissions.jsonl"
+
     @property
     def runs(self) -> Path:
         """The folder of all finished runs."""

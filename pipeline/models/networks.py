@@ -1,7 +1,7 @@
 """Networks: each is one function from inputs to logits.
 
-A network knows neither loss, head nor optimiser, so the same one serves numbers and classes. It calls
-Keras layers on the inputs; its keyword-only arguments are what a declaration may set.
+A network knows neither loss, head nor optimiser, so the same one serves numbers and classes. It
+calls Keras layers on the inputs; its keyword-only arguments are what a declaration may set.
 """
 
 from typing import Any

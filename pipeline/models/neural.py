@@ -4,15 +4,7 @@ An estimator holds out part of the rows it is given, stops when they are no long
 and keeps the best epoch's weights. The rows that score a fold are never among the rows it is given.
 """
 
-import contextlib
-import importlib
-import os
-import random
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from pipeline.competition import Task
 from pipeline.errors import ModelError
 from pipeline.models import check_parameters, import_function, parameters_of
+from pipeline.models.backend import load_keras, model_from_bytes, model_to_bytes, seeded
 from pipeline.progress import EpochEnded, emit
 
 PREDICT_BATCH = 8192  # rows; bounds memory, and is far beyond where a call's overhead matters
@@ -77,27 +70,27 @@ class _Keras(BaseEstimator):
         self,
         X: Any,
         y: np.ndarray,
-        holdout: np.ndarray | None,
-        max_seconds: float | None,
+        seen: np.ndarray,
+        holdout: np.ndarray,
+        deadline: float | None,
         **head: Any,
     ) -> None:
-        """Train a new model on encoded targets y (n_samples, n_columns)."""
+        """Train a new model on the seen rows of encoded targets y (n_samples, n_columns)."""
         x = self._matrix(X, reset=True)
-        seen, held_out = self._split(y, holdout)
         keras = load_keras()
-        with _seeded(self.seed):
+        with seeded(self.seed):
             model = self._build(x.shape[1], n_steps=-(-len(seen) // self.batch_size), **head)
             early = keras.callbacks.EarlyStopping(
                 monitor="val_loss", patience=self.patience, restore_best_weights=True
             )
-            clock = _clock(max_seconds, self.epochs)
+            clock = _clock(self.epochs, deadline)
             history = model.fit(
                 _batches(x[seen], y[seen], self.batch_size, self.seed),
+                shuffle=False,  # the batches are shuffled already
                 steps_per_epoch=model.steps_per_execution,
                 epochs=self.epochs,
-                shuffle=False,  # the batches are shuffled already
-                validation_data=(x[held_out], y[held_out]),
-                validation_batch_size=len(held_out),
+                validation_data=(x[holdout], y[holdout]),
+                validation_batch_size=len(holdout),
                 callbacks=[early, clock],
                 verbose=0,
             )
@@ -128,7 +121,13 @@ class _Keras(BaseEstimator):
         """Return the positions to train on and those that stop the training."""
         if holdout is None:
             holdout = _even_share(y, self.validation_fraction, self.seed)
-        return np.setdiff1d(np.arange(len(y)), holdout), np.asarray(holdout)
+        seen = np.setdiff1d(np.arange(len(y)), holdout)
+        if not len(seen) or not len(holdout):
+            raise ModelError(
+                "expected rows to train on and rows to stop the training, "
+                f"found {len(seen)} and {len(holdout)}"
+            )
+        return seen, np.asarray(holdout)
 
     def _matrix(self, X: Any, *, reset: bool) -> np.ndarray:
         """Return X as float32 (n_samples, n_features), checked against the fitted columns."""
@@ -174,12 +173,12 @@ class _Keras(BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "model_" in state:
-            state["model_"] = _to_bytes(state["model_"])
+            state["model_"] = model_to_bytes(state["model_"])
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "model_" in state:
-            state = {**state, "model_": _from_bytes(state["model_"])}
+            state = {**state, "model_": model_from_bytes(state["model_"])}
         super().__setstate__(state)
 
 
@@ -196,17 +195,18 @@ class KerasRegressor(RegressorMixin, _Keras):
         max_seconds: the epoch that passes them is the last one.
         Raises ModelError for a parameter out of range, or missing values in X.
         """
+        deadline = _deadline(max_seconds)
         self._check()
         y = np.asarray(y, dtype=float)
         columns = y.reshape(len(y), -1)  # (n_samples, n_targets)
-        seen, _ = self._split(columns, holdout)
+        seen, held_out = self._split(columns, holdout)
         self.is_flat_ = y.ndim == 1
         self.target_mean_ = columns[seen].mean(axis=0)
         spread = columns[seen].std(axis=0)
         self.target_std_ = np.where(spread > 0, spread, 1.0)
         scaled = ((columns - self.target_mean_) / self.target_std_).astype("float32")
         head = {"n_outputs": columns.shape[1], "activation": "linear", "loss": "mse"}
-        self._fit(X, scaled, holdout, max_seconds, **head)
+        self._fit(X, scaled, seen, held_out, deadline, **head)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -228,11 +228,15 @@ class KerasClassifier(ClassifierMixin, _Keras):
         max_seconds: the epoch that passes them is the last one.
         Raises ModelError for a parameter out of range, missing values in X, or a single class.
         """
+        deadline = _deadline(max_seconds)
         self._check()
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
         if len(self.classes_) < 2:
-            raise ModelError(f"y: expected at least two classes, found only {self.classes_[0]!r}")
-        self._fit(X, codes.reshape(-1, 1), holdout, max_seconds, **self._head())
+            raise ModelError(
+                f"y: expected at least two classes, found only {str(self.classes_[0])!r}"
+            )
+        codes = codes.reshape(-1, 1)
+        self._fit(X, codes, *self._split(codes, holdout), deadline, **self._head())
         return self
 
     def _head(self) -> dict[str, Any]:
@@ -253,53 +257,6 @@ class KerasClassifier(ClassifierMixin, _Keras):
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
 
-def load_keras() -> Any:
-    """Import Keras on TensorFlow, without the lines that TensorFlow's libraries print on loading.
-
-    Raises ModelError if Keras runs on another backend already.
-    """
-    if "keras" not in sys.modules:
-        os.environ["KERAS_BACKEND"] = "tensorflow"
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        with _quiet_libraries():
-            importlib.import_module("keras")
-    keras = sys.modules["keras"]
-    if keras.backend.backend() != "tensorflow":
-        raise ModelError(
-            f"Keras: expected the backend 'tensorflow', found {keras.backend.backend()!r}; "
-            "set KERAS_BACKEND=tensorflow before Keras is imported"
-        )
-    return keras
-
-
-@contextlib.contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """Discard what is written to file descriptor 2; no log level reaches those first lines."""
-    sys.stderr.flush()
-    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
-        os.close(nowhere)
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Let Keras draw the seeds of its weights and dropouts from seed, and nobody else notice.
-
-    Keras draws them from Python's generator while layers are built.
-    """
-    before = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(before)
-
-
 def _batches(x: np.ndarray, y: np.ndarray, batch_size: int, seed: int) -> Any:
     """Return endless shuffled batches (x, y), in an order that only the seed decides.
 
@@ -307,29 +264,33 @@ def _batches(x: np.ndarray, y: np.ndarray, batch_size: int, seed: int) -> Any:
     """
     import tensorflow as tf
 
-    rows_x, rows_y, n = tf.constant(x), tf.constant(y), len(x)
+    plain = tf.autograph.experimental.do_not_convert  # nothing here is for AutoGraph to rewrite
+    rows_x, rows_y, n_rows = tf.constant(x), tf.constant(y), len(x)
 
-    def epoch(number: Any) -> Any:
-        order = tf.random.experimental.stateless_shuffle(tf.range(n), seed=[seed, number])
+    def shuffled(epoch: Any) -> Any:
+        order = tf.random.experimental.stateless_shuffle(tf.range(n_rows), seed=[seed, epoch])
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
 
-    positions = tf.data.Dataset.counter().flat_map(epoch)
-    return positions.map(lambda i: (tf.gather(rows_x, i), tf.gather(rows_y, i))).prefetch(4)
+    def gather(positions: Any) -> Any:
+        return tf.gather(rows_x, positions), tf.gather(rows_y, positions)
+
+    return tf.data.Dataset.counter().flat_map(plain(shuffled)).map(plain(gather)).prefetch(4)
 
 
-def _clock(max_seconds: float | None, epochs: int) -> Any:
+def _deadline(max_seconds: float | None) -> float | None:
+    return None if max_seconds is None else time.monotonic() + max_seconds
+
+
+def _clock(epochs: int, deadline: float | None) -> Any:
     """Return the callback that tells of each epoch, and ends the fit when its time is over."""
     callbacks: Any = load_keras().callbacks
 
     class Clock(callbacks.Callback):
         stopped = False
 
-        def on_train_begin(self, logs: Any = None) -> None:
-            self.began = time.monotonic()
-
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             emit(EpochEnded(epoch + 1, epochs, logs["loss"], logs["val_loss"]))
-            if max_seconds is not None and time.monotonic() - self.began >= max_seconds:
+            if deadline is not None and time.monotonic() >= deadline:
                 self.stopped = not self.model.stop_training and epoch + 1 < epochs
                 self.model.stop_training = True
 
@@ -345,17 +306,3 @@ def _even_share(y: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     n_held_out = max(1, round(fraction * len(y)))
     rng = np.random.default_rng(seed)
     return np.sort([rng.choice(stretch) for stretch in np.array_split(order, n_held_out)])
-
-
-def _to_bytes(model: Any) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        model.save(path)
-        return path.read_bytes()
-
-
-def _from_bytes(content: bytes) -> Any:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        path.write_bytes(content)
-        return load_keras().models.load_model(path)

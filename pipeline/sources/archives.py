@@ -153,7 +153,7 @@ def _zip_entries(archive: Path, shown: str, meter: _Meter) -> Iterator[_Entry]:
             if not info.flag_bits & 0x800:  # not declared to be UTF-8, so zipfile took it for cp437
                 name = readable_name(name.encode("cp437"))
             _check_zip_entry(info, name, shown)
-            if info.is_dir():
+            if name.endswith("/"):
                 yield name, None
             else:
                 with packed.open(info) as stream:

@@ -53,7 +53,9 @@ class FilesSource:
         """The kind and the name of what was given."""
         if self.path.is_dir():
             return f"folder {_shown(self.path.resolve())}"
-        return f"{(archive_suffix(self.path.name) or '').removeprefix('.')} {_shown(self.path)}"
+        return (
+            f"{(archive_suffix(self.path.name) or '').removeprefix('.')} {_shown(self.path.name)}"
+        )
 
     def fetch(self, folder: Path) -> None:
         """Write the files into an empty folder, all at its top and by their declared names.
@@ -83,6 +85,11 @@ class FilesSource:
                 files.remove(archive)
                 files += _unpack(archive, unpacker)
         missing = _missing(files, self.wanted)
+        if _worth_opening(files, missing):
+            raise SourceError(
+                f"{_shown(self.path)}: archives lie more than {self.limits.depth} deep in it; "
+                "unpack it yourself and give its folder"
+            )
         if missing:
             raise SourceError(_not_found(_shown(self.path), missing, files))
         return sorted(files, key=lambda file: (file.shown.count("/"), file.shown))
@@ -156,7 +163,7 @@ def _reading(path: Path) -> Iterator[None]:
         raise SourceError(f"{where}: cannot be read: {error.strerror}; check it") from error
 
 
-def _shown(path: Path) -> str:
+def _shown(path: Path | str) -> str:
     return readable_name(os.fsencode(path))
 
 

@@ -82,7 +82,7 @@ def _source(
 def _by_hand(competition: Competition) -> str:
     """Return how to come by the files."""
     page = competition.source.page
-    where = f"download them from {page}" if page else "download them"
+    where = f"download them from {page}/data" if page else "download them"
     name = competition.name
     return (
         f"{name}: the files are brought from what you downloaded: {where}, then run "

@@ -1,29 +1,32 @@
 """The start of every stage: the declaration, its code, and the files as typed frames."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipeline.competition import Competition, load_competition
+from pipeline.checks import check_test, check_train
+from pipeline.competition import Columns, Competition, load_competition
 from pipeline.data import (
+    Table,
     TestData,
     TrainData,
-    check_test,
-    check_train,
     read_sample,
-    read_tables,
+    read_test,
+    read_train,
     split_test,
     split_train,
 )
 from pipeline.errors import DeclarationError, ModelError
 from pipeline.features import Features, apply_features, check_rowwise, load_features, spread_dates
+from pipeline.inspection import unseen_levels
 from pipeline.models import model_spec
 from pipeline.progress import Note, Warned, emit
 from pipeline.raw import Manifest, verify
 from pipeline.submission import check_sample
+from pipeline.training import class_labels
 from pipeline.workspace import Workspace
 
 
@@ -40,10 +43,6 @@ class Opened:
     def name(self) -> str:
         """The competition's name."""
         return self.competition.name
-
-    def with_competition(self, competition: Competition) -> "Opened":
-        """Return the same with other choices."""
-        return replace(self, competition=competition)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,16 +80,49 @@ def read_data(opened: Opened) -> Data:
     """
     workspace, competition = opened.workspace, opened.competition
     manifest = verify(workspace.data(opened.name))
-    raw = workspace.raw(opened.name)
-    tables = read_tables(raw, competition)
-    emit(Note("read", _read_text(competition, tables)))
-    frames = [_extend(opened, tables.train), _extend(opened, tables.test)]
-    _tell_features(opened, tables.train, frames[0])
-    check_train(frames[0], competition, raw)
-    check_test(frames[1], frames[0], competition, raw)
-    train = split_train(frames[0], tables.train_ids, competition.columns)
-    test = split_test(frames[1], tables.test_ids, competition.columns, like=train)
-    labels = None if competition.task == "regression" else np.unique(np.asarray(train.y))
-    sample = read_sample(raw, competition)
+    raw, files = workspace.raw(opened.name), competition.files
+    train_table = read_train(raw / files.train, competition)
+    test_table = read_test(raw / files.test, competition, train_table.kinds)
+    sample = read_sample(raw / files.sample_submission, competition)
+    _tell_reading(train_table, test_table)
+    check_rowwise(opened.features, train_table.frame)
+    train_frame = apply_features(opened.features, train_table.frame)
+    test_frame = apply_features(opened.features, test_table.frame)
+    check_train(train_frame, train_table.file, competition)
+    check_test(test_frame, test_table.ids, test_table.file, train_frame, competition)
+    columns = competition.columns
+    train = split_train(spread_dates(train_frame, columns), train_table.ids, columns)
+    test = split_test(spread_dates(test_frame, columns), test_table.ids, columns, list(train.X))
+    _tell_features(columns, train_table.frame, train_frame, train)
+    labels = class_labels(train, competition)
     check_sample(competition, sample, labels)
-    return Data(train, test, sample, labels, manifest, tables.kinds)
+    _warn_of_unseen(train.X, test.X)
+    return Data(train, test, sample, labels, manifest, dict(train_table.kinds))
+
+
+def _tell_reading(train: Table, test: Table) -> None:
+    parts = [
+        f"{table.file.path.name} {len(table.frame):,} x {table.frame.shape[1]}"
+        for table in (train, test)
+    ]
+    encodings = sorted({train.file.encoding, test.file.encoding})
+    facts = {"train": list(train.frame.shape), "test": list(test.frame.shape)}
+    emit(Note("read", f"{', '.join(parts)} columns ({', '.join(encodings)})", facts))
+
+
+def _tell_features(
+    columns: Columns, before: pd.DataFrame, after: pd.DataFrame, train: TrainData
+) -> None:
+    added = [str(name) for name in after if name not in before]
+    width = train.X.shape[1]
+    text = f"{len(added)} columns added, {len(columns.drop)} dropped; {width} are features"
+    facts = {"added": added, "dropped": list(columns.drop), "n_features": width}
+    emit(Note("features", text, facts))
+
+
+def _warn_of_unseen(train: pd.DataFrame, test: pd.DataFrame) -> None:
+    for name, levels in unseen_levels(train, test).items():
+        shown = ", ".join(map(repr, levels[:3])) + (", ..." if len(levels) > 3 else "")
+        emit(
+            Warned(f"{name}: {len(levels)} levels of the test file are not in training ({shown})")
+        )

@@ -1,0 +1,76 @@
+"""Keras on TensorFlow: loaded quietly, seeded without side effects, models as bytes."""
+
+import contextlib
+import importlib
+import os
+import random
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ModelError
+
+
+def load_keras() -> Any:
+    """Import Keras on TensorFlow, without the lines that TensorFlow's libraries print on loading.
+
+    Raises ModelError if Keras runs on another backend already.
+    """
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        with _quiet_libraries():
+            importlib.import_module("keras")
+    keras = sys.modules["keras"]
+    if keras.backend.backend() != "tensorflow":
+        raise ModelError(
+            f"Keras: expected the backend 'tensorflow', found {keras.backend.backend()!r}; "
+            "set KERAS_BACKEND=tensorflow before Keras is imported"
+        )
+    return keras
+
+
+@contextlib.contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Discard what is written to file descriptor 2; no log level reaches those first lines."""
+    sys.stderr.flush()
+    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Let the seeds of weights and dropouts follow from seed, and nobody else notice.
+
+    Keras draws them from Python's generator while layers are built.
+    """
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
+
+def model_to_bytes(model: Any) -> bytes:
+    """Return a Keras model as the content of a .keras file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return path.read_bytes()
+
+
+def model_from_bytes(content: bytes) -> Any:
+    """Return the compiled Keras model that model_to_bytes was given."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        path.write_bytes(content)
+        return load_keras().models.load_model(path)

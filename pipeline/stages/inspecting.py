@@ -1,0 +1,81 @@
+"""inspect: declaration and files side by side."""
+
+from dataclasses import asdict
+from typing import Any
+
+from pipeline.inspection import Inspection, inspect_data
+from pipeline.models import MODELS
+from pipeline.splits import resolve_scheme
+from pipeline.stages.opening import Opened, open_competition, read_data
+from pipeline.workspace import Workspace
+
+
+def inspect(workspace: Workspace, name: str) -> tuple[Opened, Inspection]:
+    """Return the declaration, and what its files are like; nothing is written."""
+    opened = open_competition(workspace, name)
+    data = read_data(opened)
+    return opened, inspect_data(opened.competition, data.train, data.test)
+
+
+def inspection_record(opened: Opened, found: Inspection) -> dict[str, Any]:
+    """Return an inspection for scripts."""
+    return {
+        "competition": opened.name,
+        "declaration": asdict(opened.competition),
+        "rows": {"train": found.n_train, "test": found.n_test},
+        "columns": found.columns.to_dict("records"),
+        "target": found.target,
+        "adversarial_auc": found.drift.auc,
+        "drift_by_column": found.drift.by_column.to_dict(),
+        "warnings": found.warnings,
+    }
+
+
+def inspection_lines(opened: Opened, found: Inspection) -> list[str]:
+    """Return an inspection for people, at most 80 columns wide."""
+    competition = opened.competition
+    validation = competition.validation
+    scheme = resolve_scheme(validation, competition.task)
+    declared = ", ".join(competition.models) or "none"
+    others = ", ".join(name for name in MODELS if name not in competition.models)
+    return [
+        competition.title,
+        f"task        {competition.task}, {competition.metric}",
+        f"rows        {found.n_train:,} train, {found.n_test:,} test",
+        f"validation  {scheme}, {validation.n_splits} folds, seed {validation.seed}",
+        f"target      {competition.target.transform}, bounds "
+        f"{competition.target.lower} to {competition.target.upper}",
+        f"cleaning    missing: {competition.cleaning.missing}, "
+        f"duplicates: {competition.cleaning.duplicates}",
+        f"models      {declared} (default {competition.default_model}); also {others}",
+        "",
+        *_target_lines(found),
+        "",
+        *_column_lines(found),
+        "",
+        f"adversarial AUC {found.drift.auc:.3f} (0.5: test rows look like training rows)",
+        *(f"warning: {text}" for text in found.warnings),
+    ]
+
+
+def _target_lines(found: Inspection) -> list[str]:
+    lines = []
+    for name, facts in found.target.items():
+        if isinstance(facts, dict):
+            shown = "  ".join(f"{key} {value:,.4g}" for key, value in facts.items())
+        else:
+            shown = f"{facts:.1%}"
+        lines.append(f"{name}: {shown}")
+    return lines
+
+
+def _column_lines(found: Inspection) -> list[str]:
+    width = min(30, max(len(str(name)) for name in found.columns["column"]))
+    head = f"{'column':<{width}}  kind      levels  missing train/test  unseen  drift"
+    rows = [
+        f"{str(row.column)[:width]:<{width}}  {row.kind:<8}  {row.levels:>6}  "
+        f"{row.missing_train:>8}/{row.missing_test:<8}   {row.unseen_in_test:>6}  "
+        f"{row.drift_auc:.2f}"
+        for row in found.columns.itertuples()
+    ]
+    return [head, *rows]

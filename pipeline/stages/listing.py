@@ -1,0 +1,85 @@
+"""list, runs, cache: what is here, as plain rows."""
+
+import shutil
+from typing import Any
+
+from pipeline.cache import folder_size
+from pipeline.competition import Competition, load_competition
+from pipeline.metrics import METRICS
+from pipeline.raw import load_manifest
+from pipeline.runs import Run, list_runs
+from pipeline.storage import storing
+from pipeline.workspace import Workspace
+
+
+def list_competitions(workspace: Workspace) -> list[dict[str, Any]]:
+    """Return one row a declared competition: what it is, whether its files are here, its best run."""
+    return [_competition_row(workspace, name) for name in workspace.names()]
+
+
+def list_run_rows(workspace: Workspace, name: str | None = None) -> list[dict[str, Any]]:
+    """Return one row a finished run, oldest first."""
+    if name is not None:
+        workspace.competition(name)
+    return [_run_row(run) for run in list_runs(workspace.runs, name)]
+
+
+def run_result(run: Run) -> dict[str, Any]:
+    """Return what a script wants to know of a run."""
+    record = run.record
+    return {
+        "competition": record["competition"],
+        "run": run.id,
+        "path": str(run.path),
+        "submission": str(run.submission),
+        "model": record["model"]["label"],
+        "metric": record["metric"],
+        "score": record["score"],
+        "standard_error": record["standard_error"],
+        "seconds": record["seconds"],
+    }
+
+
+def clear_cache(workspace: Workspace, name: str) -> tuple[int, int]:
+    """Delete a competition's finished folds; return how many files and bytes they were."""
+    workspace.competition(name)
+    folder = workspace.cache(name)
+    files, size = folder_size(folder)
+    if folder.is_dir():
+        with storing(folder):
+            shutil.rmtree(folder)
+    return files, size
+
+
+def _competition_row(workspace: Workspace, name: str) -> dict[str, Any]:
+    competition = load_competition(workspace.declaration(name))
+    manifest = load_manifest(workspace.data(name))
+    best = _best(competition, list_runs(workspace.runs, name))
+    return {
+        "competition": name,
+        "task": competition.task,
+        "metric": competition.metric,
+        "source": competition.source.kind,
+        "files": manifest.origin if manifest else None,
+        "best": best.record["score"] if best else None,
+        "run": best.id if best else None,
+    }
+
+
+def _best(competition: Competition, runs: list[Run]) -> Run | None:
+    sign = -1 if METRICS[competition.metric].greater_is_better else 1
+    alike = [run for run in runs if run.record["metric"] == competition.metric]
+    return min(alike, key=lambda run: sign * run.record["score"], default=None)
+
+
+def _run_row(run: Run) -> dict[str, Any]:
+    record = run.record
+    return {
+        "run": run.id,
+        "model": record["model"]["label"],
+        "folds": f"{len(record['folds'])} {record['validation']['scheme']}",
+        "metric": record["metric"],
+        "score": record["score"],
+        "standard_error": record["standard_error"],
+        "seconds": record["seconds"],
+    }
