@@ -1,7 +1,6 @@
 """The command line: each command parses, calls one stage, and prints what came of it."""
 
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -41,7 +40,7 @@ From = Annotated[
     Path | None, typer.Option("--from", metavar="ZIP_OR_DIR", help="What you downloaded by browser.")
 ]
 Sample = Annotated[bool, typer.Option("--sample", help="Synthetic data of the same shape.")]
-Scores = dict[str, Any]
+INTERRUPTED = 130  # the exit code of Ctrl-C
 
 
 @app.callback()
@@ -207,11 +206,11 @@ def submit(
     from pipeline.stages import submitting
 
     with _shown():
-        ready = submitting.prepare(context.obj, name, run, again=again)
+        ready = submitting.check_ready(context.obj, name, run, again=again)
     typer.echo("\n".join(submitting.ready_lines(ready)))
     if not yes:
         typer.confirm("Note it as submitted, and show where to upload it?", abort=True)
-    submitting.record(context.obj, ready, message)
+    submitting.record_submission(context.obj, ready, message)
     typer.echo(submitting.how_to_upload(ready))
 
 
@@ -227,19 +226,18 @@ def cache_clear(context: typer.Context, name: Name) -> None:
 def main() -> None:
     """Run a command; an error that a person can mend is one line and exit code 1."""
     debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        app()
+        app(arguments)
     except PipelineError as error:
         if debug:
             raise
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; finished folds are kept, the same command continues", err=True)
-        sys.exit(130)
-    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            typer.echo("interrupted; finished folds are kept, the same command continues", err=True)
+        raise
 
 
 def seconds(text: str | None) -> float | None:

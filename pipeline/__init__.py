@@ -1,1 +1,73 @@
-"""The stages of a competition, from its files to a checked submission."""
+"""The stages of a competition, from its files to a checked submission.
+
+    from pathlib import Path
+    from pipeline import TrainOptions, Workspace, fetch, train
+
+    workspace = Workspace(Path())
+    fetch(workspace, "bike", sample=True)
+    run = train(workspace, "bike", TrainOptions(label="ridge"))
+    print(run.record["score"], run.submission)
+
+A name is imported when it is first asked for, so that importing the package costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.competition import Competition, load_competition
+    from pipeline.errors import PipelineError
+    from pipeline.runs import Run, find_run, list_runs
+    from pipeline.stages.fetching import fetch
+    from pipeline.stages.inspecting import inspect
+    from pipeline.stages.predicting import predict
+    from pipeline.stages.preparing import clean, encode, scale
+    from pipeline.stages.submitting import check_ready, record_submission
+    from pipeline.stages.training import TrainOptions, train
+    from pipeline.workspace import Workspace
+
+_HOMES = {
+    "Competition": "competition",
+    "PipelineError": "errors",
+    "Run": "runs",
+    "TrainOptions": "stages.training",
+    "Workspace": "workspace",
+    "clean": "stages.preparing",
+    "encode": "stages.preparing",
+    "fetch": "stages.fetching",
+    "find_run": "runs",
+    "inspect": "stages.inspecting",
+    "list_runs": "runs",
+    "load_competition": "competition",
+    "predict": "stages.predicting",
+    "check_ready": "stages.submitting",
+    "record_submission": "stages.submitting",
+    "scale": "stages.preparing",
+    "train": "stages.training",
+}
+
+__all__ = [
+    "Competition",
+    "PipelineError",
+    "Run",
+    "TrainOptions",
+    "Workspace",
+    "clean",
+    "encode",
+    "fetch",
+    "find_run",
+    "inspect",
+    "list_runs",
+    "load_competition",
+    "predict",
+    "check_ready",
+    "record_submission",
+    "scale",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"pipeline.{_HOMES[name]}"), name)

@@ -11,7 +11,8 @@ New files take the place of old ones in steps that each are one rename:
 4. .incoming/ and .replaced/ are removed.
 
 A process that is killed before step 2 has changed nothing. After one that is killed later, the next
-call finds .incoming/ and takes the steps that are left; none of them does harm a second time.
+call finds .incoming/ and takes the steps that are left; none of them does harm a second time. At
+any moment raw/ is whole or, between two renames, absent.
 """
 
 import contextlib

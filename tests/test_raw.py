@@ -294,6 +294,7 @@ def test_a_process_that_ends_at_any_step_leaves_the_old_files_or_the_new(bike, t
         child = in_child(STOP_AT_STEP, copy, source, step)
         _, errors = child.communicate(timeout=60)
         assert errors == ""
+        assert not (copy / "raw").exists() or raw_files(copy) in (OLD, NEW)
         outcomes.add(check_whole(copy))
         bring(Given(NEW), copy)
         assert raw_files(copy) == NEW

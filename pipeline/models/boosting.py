@@ -95,7 +95,8 @@ class _Boosted(BaseEstimator):
         return model.fit(
             values[seen],
             y[seen],
-            eval_set=[(values[holdout], y[holdout])],
+            eval_X=values[holdout],
+            eval_y=y[holdout],
             callbacks=callbacks,
         )
 

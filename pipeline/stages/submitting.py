@@ -26,7 +26,7 @@ class Ready:
     sha256: str
 
 
-def prepare(
+def check_ready(
     workspace: Workspace, name: str, run_id: str | None = None, *, again: bool = False
 ) -> Ready:
     """Check a run's submission against the sample that is here now.
@@ -52,7 +52,7 @@ def prepare(
     return Ready(run, competition, sha256)
 
 
-def record(workspace: Workspace, ready: Ready, message: str = "") -> Entry:
+def record_submission(workspace: Workspace, ready: Ready, message: str = "") -> Entry:
     """Note in the competition's ledger that a submission was handed in."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     entry = Entry(
