@@ -18,6 +18,7 @@ from pipeline.errors import DataError
 SEPARATORS = (",", ";", "\t", "|")
 _HEAD = 1 << 16  # bytes that decide on the separator
 _BLOCK = 1 << 24  # bytes that are parsed at once: the fastest of 1, 16 and all MiB
+_TEXT = pa.large_string()
 _OPEN_QUOTE = "a quote that opens in this row is never closed; close or remove it"
 _END = "\0end"  # no cell of a file: NUL bytes are refused
 
@@ -107,27 +108,37 @@ def _header(data: bytes, file: CsvFile) -> list[str]:
 
 
 def _cells(data: bytes, file: CsvFile, names: list[str]) -> pd.DataFrame:
-    if data.count(b'"') % 2:  # a quote may be open at the end, and the parser would not say so
-        _refuse_uneven(data, file, len(names))
-    text = pa.large_string()
     try:
-        table = pa.csv.read_csv(
-            pa.BufferReader(data),
-            pa.csv.ReadOptions(autogenerate_column_names=True, block_size=_BLOCK),
-            pa.csv.ParseOptions(delimiter=file.separator, newlines_in_values=b'"' in data),
-            pa.csv.ConvertOptions(
-                column_types={f"f{i}": text for i in range(len(names))}, check_utf8=False
-            ),
-        )
+        table = _parse(data, file, names)
     except pa.ArrowInvalid as error:
         _refuse_uneven(data, file, len(names))
         raise DataError(
             f"{file.path}: cannot be read as CSV: {' '.join(str(error).split())}"
         ) from None
     dtype = pd.StringDtype("pyarrow", na_value=np.nan)
-    rows = table.rename_columns(names).slice(1)  # without the header
-    cells: pd.DataFrame = rows.to_pandas(types_mapper={text: dtype}.get)
+    cells: pd.DataFrame = table.to_pandas(types_mapper={_TEXT: dtype}.get)
     return cells
+
+
+def _parse(data: bytes, file: CsvFile, names: list[str]) -> pa.Table:
+    """Return the rows below the header.
+
+    A quote that is still open at the end would swallow the last rows unseen, so a row of empty
+    cells is put behind them, and must come back.
+    """
+    has_quotes = b'"' in data
+    end = "\n" + file.separator.join(['""'] * len(names))
+    table = pa.csv.read_csv(
+        pa.BufferReader(data + end.encode() if has_quotes else data),
+        pa.csv.ReadOptions(autogenerate_column_names=True, block_size=_BLOCK),
+        pa.csv.ParseOptions(delimiter=file.separator, newlines_in_values=has_quotes),
+        pa.csv.ConvertOptions(
+            column_types={f"f{i}": _TEXT for i in range(len(names))}, check_utf8=False
+        ),
+    )
+    if has_quotes and any(table.slice(len(table) - 1).to_pylist()[0].values()):
+        _refuse_uneven(data, file, len(names))
+    return table.slice(1, len(table) - 1 - has_quotes).rename_columns(names)
 
 
 def _refuse_uneven(data: bytes, file: CsvFile, n_fields: int) -> None:
@@ -139,7 +150,8 @@ def _refuse_uneven(data: bytes, file: CsvFile, n_fields: int) -> None:
         if len(cells) != n_fields:
             raise DataError(
                 f"{where}: expected {n_fields} fields as in the header, found {len(cells)}; "
-                "quote cells that contain the separator"
+                f"quote cells that contain {file.separator!r}, or declare another separator in "
+                "[files]"
             )
 
 

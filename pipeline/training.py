@@ -28,7 +28,7 @@ from pipeline.splits import Fold, make_holdout
 HOLDOUT_FRACTION = 0.1  # of a fold's training rows, for models that stop early
 MIN_ROWS_TO_HOLD_OUT = 20
 
-_FORWARD: dict[str, Any] = {"none": None, "log1p": np.log1p, "sqrt": np.sqrt}
+_FORWARD: dict[str, Any] = {"none": np.asarray, "log1p": np.log1p, "sqrt": np.sqrt}
 _BACKWARD: dict[str, Any] = {"none": np.asarray, "log1p": np.expm1, "sqrt": np.square}
 
 

@@ -121,14 +121,16 @@ def test_lines_are_right_below_quoted_newlines_and_blank_lines(tmp_path: Path) -
 def test_a_ragged_row_is_named_by_its_line(tmp_path: Path) -> None:
     assert refusal(write(tmp_path, 'a,b\n"1\n1",2\n3,4,5\n')) == (
         "train.csv, line 4: expected 2 fields as in the header, found 3; "
-        "quote cells that contain the separator"
+        "quote cells that contain ',', or declare another separator in [files]"
     )
     assert "line 3: expected 2 fields as in the header, found 1" in refusal(
         write(tmp_path, "a,b\n1,2\n3\n")
     )
 
 
-@pytest.mark.parametrize("text", ['a,b\n1,"2\n3,4\n', 'a,b\n"1,2\n3,4\n', 'a,b\n1,"'])
+@pytest.mark.parametrize(
+    "text", ['a,b\n1,"2\n3,4\n', 'a,b\n"1,2\n3,4\n', 'a,b\n1,"', 'a,b\n5" pipe,"2\n3,4\n']
+)
 def test_a_quote_that_is_never_closed_is_named_by_its_line(tmp_path: Path, text: str) -> None:
     assert refusal(write(tmp_path, text)) == (
         "train.csv, line 2: a quote that opens in this row is never closed; close or remove it"

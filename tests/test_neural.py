@@ -83,7 +83,7 @@ def test_two_classes_of_any_kind_get_one_sigmoid(labels: list[object]) -> None:
     probability = fitted.predict_proba(X)
     assert probability.shape == (120, 2)
     assert np.allclose(probability.sum(axis=1), 1)
-    assert fitted.predict(X).dtype == named.dtype
+    assert set(fitted.predict(X).tolist()) == set(labels)
     assert (fitted.predict(X) == named).mean() > 0.9
 
 
@@ -139,7 +139,7 @@ def test_rows_held_out_teach_nothing() -> None:
 
 
 def test_the_best_epoch_s_weights_are_kept() -> None:
-    X, y = table(60)
+    X, _ = table(60)
     noise = np.random.default_rng(1).normal(size=60)
     holdout = np.arange(40, 60)
     greedy = KerasRegressor(network_parameters={"units": [64]}, epochs=60, patience=5, batch_size=8)
@@ -259,10 +259,11 @@ def test_nothing_is_printed_and_keras_is_loaded_by_fit_alone() -> None:
 import sys
 import numpy as np
 from pipeline.models.neural import KerasRegressor
-estimator = KerasRegressor(epochs=2)
+estimator = KerasRegressor(epochs=1)
 assert not {"keras", "tensorflow"} & set(sys.modules)
 X = np.arange(80.0).reshape(20, 4)
-estimator.fit(X, X[:, 0]).predict(X)
+for _ in range(8):  # from the sixth on, TensorFlow would warn of retracing
+    estimator.fit(X, X[:, 0]).predict(X)
 """
     done = in_a_fresh_process(code)
     assert (done.stdout, done.stderr) == ("", "")
@@ -315,7 +316,7 @@ def test_missing_values_are_counted_by_column() -> None:
 
 def test_a_single_class_is_refused() -> None:
     X, _ = table()
-    with pytest.raises(ModelError, match="^y: expected at least two classes, found only 'yes'$"):
+    with pytest.raises(ModelError, match=r"^y: expected at least two classes, found only 'yes'$"):
         KerasClassifier(**SMALL).fit(X, ["yes"] * len(X))
 
 
@@ -328,9 +329,9 @@ def test_a_holdout_of_all_rows_is_refused() -> None:
 
 def test_a_training_that_explodes_is_an_error_and_not_a_model() -> None:
     X, y = table()
-    message = "^the loss is not finite after 5 epochs; learning_rate: try less than 1e\\+30$"
+    message = r"^the loss is not finite after 3 epochs; learning_rate: try less than 1e\+30$"
     with pytest.raises(ModelError, match=message):
-        KerasRegressor(**SMALL, learning_rate=1e30, patience=5).fit(X, y)
+        KerasRegressor(**{**SMALL, "epochs": 3}, learning_rate=1e30).fit(X, y)
 
 
 def test_make_network_deals_parameters_to_the_estimator_and_its_network() -> None:
@@ -354,4 +355,4 @@ def test_a_misspelt_parameter_gets_a_suggestion(name: str, hint: str) -> None:
 @pytest.mark.parametrize("name", ["seed", "network", "network_parameters"])
 def test_what_the_pipeline_sets_cannot_be_declared(name: str) -> None:
     with pytest.raises(ModelError, match=f"unknown parameter '{name}'"):
-        make_network("pipeline.models.networks:dnn", "binary", **{"seed": 7, name: 3})  # type: ignore[arg-type]
+        make_network("pipeline.models.networks:dnn", "binary", 7, **{name: 3})

@@ -37,9 +37,10 @@ def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes
     return packed.getvalue()
 
 
-def tarred(members: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
+def tarred(members: list[tuple[tarfile.TarInfo, bytes]], encoding: str = "utf-8") -> bytes:
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+    form = tarfile.GNU_FORMAT
+    with tarfile.open(fileobj=packed, mode="w:gz", format=form, encoding=encoding) as archive:
         for member, content in members:
             member.size = len(content) if member.isreg() else 0
             archive.addfile(member, io.BytesIO(content))
@@ -265,6 +266,8 @@ def test_korean_names_of_every_kind_of_zip_are_read(archive):
         raw = zipped({stand_in.decode(): b"1"})
         raw = raw.replace(stand_in, "학습자료.csv".encode(encoding))
         assert fetched(archive(raw), wanted=wanted) == {"학습자료.csv": b"1"}
+    old = tarred([(tarfile.TarInfo("학습자료.csv"), b"1")], encoding="cp949")
+    assert fetched(archive(old, "bike.tgz"), wanted=wanted) == {"학습자료.csv": b"1"}
 
 
 def test_a_tar_and_a_gz_are_unpacked(archive):
@@ -349,6 +352,7 @@ def test_the_end_of_a_tar_is_checked(archive):
 # Hostile archives
 
 
+SPECIAL = "is a link, a device or a file with holes"
 REFUSED = "it is refused, and nothing was changed; unpack it yourself and give its folder"
 
 
@@ -410,7 +414,7 @@ def test_a_link_or_a_device_in_a_zip_is_refused(archive, kind):
         entry.external_attr = (kind | 0o777) << 16
         bundle.writestr(entry, "/etc/passwd")
     path = archive(packed.getvalue())
-    assert refused(path) == f"{path}: 'train.csv' is a link or another special file; {REFUSED}"
+    assert refused(path) == f"{path}: 'train.csv' {SPECIAL}; {REFUSED}"
 
 
 @pytest.mark.parametrize(
@@ -420,7 +424,21 @@ def test_a_link_or_a_device_in_a_tar_is_refused(archive, kind):
     member = tarfile.TarInfo("train.csv")
     member.type, member.linkname = kind, "/etc/passwd"
     path = archive(tarred([(member, b"")]), "bike.tgz")
-    assert refused(path) == f"{path}: 'train.csv' is a link or another special file; {REFUSED}"
+    assert refused(path) == f"{path}: 'train.csv' {SPECIAL}; {REFUSED}"
+
+
+def test_a_tar_file_with_holes_is_refused(archive):
+    member = tarfile.TarInfo("train.csv")
+    member.pax_headers = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1"}
+    member.pax_headers |= {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(10**15)}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz", format=tarfile.PAX_FORMAT) as bundle:
+        member.size = 1
+        bundle.addfile(member, io.BytesIO(b"x"))
+    path = archive(packed.getvalue(), "bike.tgz")
+    assert refused(path, limits=Limits(total_bytes=10**5)) == (
+        f"{path}: 'train.csv' {SPECIAL}; {REFUSED}"
+    )
 
 
 def with_central_directory(change) -> bytes:

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import logging
 import os
 import random
 import sys
@@ -23,6 +24,8 @@ def load_keras() -> Any:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with _quiet_libraries():
             importlib.import_module("keras")
+        # It warns of retracing when several models are fitted: each rightly traces its own graph.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     keras = sys.modules["keras"]
     if keras.backend.backend() != "tensorflow":
         raise ModelError(

@@ -21,7 +21,7 @@ PREDICT_BATCH = 8192  # rows; bounds memory, and is far beyond where a call's ov
 SMALLEST = {"epochs": 1, "batch_size": 1, "patience": 1}
 
 
-def make_network(network: str, task: Task, seed: int, **parameters: Any) -> Any:
+def make_network(network: str, task: Task, seed: int, /, **parameters: Any) -> Any:
     """Return the unfitted estimator that trains a network for a task.
 
     network: "module:function" of pipeline.models.networks or of one's own.

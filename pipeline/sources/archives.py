@@ -163,7 +163,7 @@ def _zip_entries(archive: Path, shown: str, meter: _Meter) -> Iterator[_Entry]:
 def _check_zip_entry(info: zipfile.ZipInfo, name: str, shown: str) -> None:
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise _hostile(shown, name, "is a link or another special file")
+        raise _hostile(shown, name, "is a link, a device or a file with holes")
     if info.flag_bits & 0x1:
         raise _hostile(shown, name, "is encrypted")
     if info.compress_type not in _PACKINGS:
@@ -181,7 +181,7 @@ def _tar_entries(archive: Path, shown: str, meter: _Meter) -> Iterator[_Entry]:
                 elif member.isreg() and not member.issparse():  # holes would not be counted
                     yield name, packed.extractfile(member)
                 else:
-                    raise _hostile(shown, name, "is a link or another special file")
+                    raise _hostile(shown, name, "is a link, a device or a file with holes")
         for _ in _blocks(stream, shown):  # gzip checks its sum at the very end
             pass
 
