@@ -28,16 +28,19 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A competition; see kc
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and the result only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show a line for every epoch.")]
-RunId = Annotated[str | None, typer.Option("--run", metavar="ID", help="A run; the latest if left out.")]
-Model = Annotated[str | None, typer.Option("--model", "-m", help="A declared model; see kc inspect.")]
+RunId = Annotated[str | None, typer.Option("--run", metavar="ID", help="A run; else the latest.")]
+Model = Annotated[str | None, typer.Option("--model", "-m", help="A model; see kc inspect.")]
 Seed = Annotated[int | None, typer.Option(help="The model's seed; folds keep the declared one.")]
 Folds = Annotated[int | None, typer.Option(min=2, help="Number of folds.")]
 Scheme = Annotated[str | None, typer.Option(help="kfold, stratified, group, time or like_test.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Most epochs (or boosting rounds) a fit.")]
 Patience = Annotated[int | None, typer.Option(min=1, help="Epochs without progress to stop after.")]
-Time = Annotated[str | None, typer.Option("--time", metavar="5m", help="Time to train: 90s, 5m, 2h.")]
+Time = Annotated[
+    str | None, typer.Option("--time", metavar="5m", help="Time to train, as 90s or 2h.")
+]
 From = Annotated[
-    Path | None, typer.Option("--from", metavar="ZIP_OR_DIR", help="What you downloaded by browser.")
+    Path | None,
+    typer.Option("--from", metavar="ZIP_OR_DIR", help="What you downloaded."),
 ]
 Sample = Annotated[bool, typer.Option("--sample", help="Synthetic data of the same shape.")]
 INTERRUPTED = 130  # the exit code of Ctrl-C
@@ -75,7 +78,7 @@ def fetch(context: typer.Context, name: Name, path: From = None, sample: Sample 
 
 @app.command()
 def inspect(context: typer.Context, name: Name, as_json: Json = False) -> None:
-    """Compare files and declaration: missing, drift, duplicates, leaks. Example: kc inspect house."""
+    """Show missing values, drift, duplicates and leaks. Example: kc inspect house."""
     from pipeline.stages.inspecting import inspect as stage
     from pipeline.stages.inspecting import inspection_lines, inspection_record
 

@@ -114,7 +114,9 @@ def check_rowwise(features: Features, frame: pd.DataFrame) -> None:
     whole = apply_features(features, frame)
     for rows in (np.arange(0, len(frame), 2), np.arange(len(frame) // 2)):
         part = apply_features(features, frame.iloc[rows])
-        other = [c for c in whole.columns if c not in part or not _same(whole[c].iloc[rows], part[c])]
+        other = [
+            c for c in whole.columns if c not in part or not _same(whole[c].iloc[rows], part[c])
+        ]
         if other:
             raise DeclarationError(
                 f"{features.path}: add_features: column {other[0]!r} changes when other rows are "

@@ -117,7 +117,5 @@ def _fill(way: str, *, add_indicator: bool = False) -> SimpleImputer:
 
 
 def _by_column(steps: list[Any]) -> ColumnTransformer:
-    transformer = ColumnTransformer(
-        steps, remainder="passthrough", verbose_feature_names_out=False
-    )
+    transformer = ColumnTransformer(steps, remainder="passthrough", verbose_feature_names_out=False)
     return transformer.set_output(transform="pandas")

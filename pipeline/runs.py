@@ -94,7 +94,9 @@ def list_runs(runs: Path, name: str | None = None) -> list[Run]:
 
     Raises DataError if a run.json cannot be read.
     """
-    paths = (path for path in runs.glob("*/run.json") if not path.parent.name.startswith(UNFINISHED))
+    paths = (
+        path for path in runs.glob("*/run.json") if not path.parent.name.startswith(UNFINISHED)
+    )
     found = [_load(path) for path in paths]
     mine = [run for run in found if name in (None, run.record["competition"])]
     return sorted(mine, key=lambda run: (run.record["created"], run.id))

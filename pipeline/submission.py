@@ -173,10 +173,14 @@ def _label_faults(cells: pd.Series, labels: np.ndarray) -> list[str]:
     unknown = cells[~cells.isin([str(label) for label in labels])]
     if not len(unknown):
         return []
-    return [f"{cells.name!r}: {len(unknown)} labels are unknown to the training rows ({_shown(unknown)})"]
+    return [
+        f"{cells.name!r}: {len(unknown)} labels are unknown to the training rows ({_shown(unknown)})"
+    ]
 
 
-def _number_faults(competition: Competition, cells: pd.Series, *, is_probability: bool) -> list[str]:
+def _number_faults(
+    competition: Competition, cells: pd.Series, *, is_probability: bool
+) -> list[str]:
     numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=float)
     target = competition.target
     lower = 0.0 if is_probability else target.lower

@@ -9,7 +9,9 @@ from pipeline.progress import EpochEnded, Event, FoldEnded, FoldStarted, Note, W
 
 
 @contextlib.contextmanager
-def shown(*, quiet: bool = False, verbose: bool = False, stream: TextIO | None = None) -> Iterator[None]:
+def shown(
+    *, quiet: bool = False, verbose: bool = False, stream: TextIO | None = None
+) -> Iterator[None]:
     """Show the events of the enclosed block on stderr (or another stream).
 
     quiet: warnings only. verbose: a line for every epoch instead of the live bar.

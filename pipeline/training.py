@@ -163,7 +163,10 @@ def fit(
     """
     settings: dict[str, Any] = {}
     if _stops_early(estimator) and len(seen) >= MIN_ROWS_TO_HOLD_OUT:
-        settings = {"model__holdout": _holdout(seen, competition), "model__max_seconds": max_seconds}
+        settings = {
+            "model__holdout": _holdout(seen, competition),
+            "model__max_seconds": max_seconds,
+        }
     try:
         return estimator.fit(seen.X, seen.y, **settings)
     except InvalidParameterError as error:

@@ -75,9 +75,7 @@ def rows(n: int = 120, seed: int = 0) -> TrainData:
 
 
 def folds_of(train: TrainData, competition: Competition):
-    return make_folds(
-        train.y, train.groups, train.order, competition.validation, competition.task
-    )
+    return make_folds(train.y, train.groups, train.order, competition.validation, competition.task)
 
 
 def fit_one_by_one(train: TrainData, competition: Competition, name: str):
@@ -135,9 +133,7 @@ def test_every_row_is_predicted_out_of_fold_exactly_once(scheme):
     assert sorted(predicted) == list(range(len(train)))
     assert np.isfinite(result.oof).all()
     for one in result.folds:
-        np.testing.assert_array_equal(
-            result.oof[one.fold.valid], one.prediction
-        )
+        np.testing.assert_array_equal(result.oof[one.fold.valid], one.prediction)
 
 
 def test_folds_forward_in_time_predict_the_later_half_at_most_once_and_never_train_on_the_future():

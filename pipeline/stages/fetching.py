@@ -66,16 +66,16 @@ def fetch_if_needed(
     return present
 
 
-def _source(
-    competition: Competition, folder: Path, path: Path | None, *, sample: bool
-) -> Source:
+def _source(competition: Competition, folder: Path, path: Path | None, *, sample: bool) -> Source:
     files = competition.files
     if path is not None:
         return open_source(path, (files.train, files.test, files.sample_submission))
     if not sample:
         raise SourceError(_by_hand(competition))
     if not (folder / "sample.py").is_file():
-        raise SourceError(f"{folder}: no sample.py, so there is no sample; give the files by --from")
+        raise SourceError(
+            f"{folder}: no sample.py, so there is no sample; give the files by --from"
+        )
     return SampleSource(folder / "sample.py")
 
 

@@ -13,7 +13,7 @@ from pipeline.workspace import Workspace
 
 
 def list_competitions(workspace: Workspace) -> list[dict[str, Any]]:
-    """Return one row a declared competition: what it is, whether its files are here, its best run."""
+    """Return one row a competition: what it is, whether its files are here, its best run."""
     return [_competition_row(workspace, name) for name in workspace.names()]
 
 

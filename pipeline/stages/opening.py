@@ -92,7 +92,9 @@ def read_data(opened: Opened) -> Data:
     check_test(test_frame, test_table.ids, test_table.file, train_frame, competition)
     columns = competition.columns
     train = split_train(spread_dates(train_frame, columns), train_table.ids, columns)
-    test = split_test(spread_dates(test_frame, columns), test_table.ids, columns, list(train.X))
+    test = split_test(
+        spread_dates(test_frame, columns), test_table.ids, columns, list(map(str, train.X))
+    )
     _tell_features(columns, train_table.frame, train_frame, train)
     labels = class_labels(train, competition)
     check_sample(competition, sample, labels)
@@ -123,6 +125,4 @@ def _tell_features(
 def _warn_of_unseen(train: pd.DataFrame, test: pd.DataFrame) -> None:
     for name, levels in unseen_levels(train, test).items():
         shown = ", ".join(map(repr, levels[:3])) + (", ..." if len(levels) > 3 else "")
-        emit(
-            Warned(f"{name}: {len(levels)} levels of the test file are not in training ({shown})")
-        )
+        emit(Warned(f"{name}: {len(levels)} levels of the test file are not in training ({shown})"))

@@ -11,14 +11,12 @@ from pipeline.data import read_test, split_test
 from pipeline.features import apply_features, load_features, spread_dates
 from pipeline.progress import Note, emit
 from pipeline.runs import find_run
-from pipeline.stages.training import column_names
+from pipeline.stages.recording import column_names
 from pipeline.training import respond
 from pipeline.workspace import Workspace
 
 
-def predict(
-    workspace: Workspace, name: str, path: Path, run_id: str | None = None
-) -> pd.DataFrame:
+def predict(workspace: Workspace, name: str, path: Path, run_id: str | None = None) -> pd.DataFrame:
     """Return the id and the prediction of every row of a file that is written like the test file.
 
     The run's own copies of the declaration and of features.py are used, so that what was trained

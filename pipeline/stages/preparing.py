@@ -18,7 +18,6 @@ from pipeline.stages.opening import open_competition, read_data
 from pipeline.storage import save_bytes
 from pipeline.workspace import Workspace
 
-
 STAGES = {"impute": "cleaned", "scale": "scaled", "encode": "encoded"}
 
 
@@ -48,13 +47,14 @@ def encode(workspace: Workspace, name: str, label: str | None = None) -> Prepare
 
 
 def _prepare(workspace: Workspace, name: str, last: str, label: str | None) -> Prepared:
-    """Fit the steps up to the last one on all training rows, never on test rows, and write frames."""
+    """Fit the steps up to the last on all training rows, never on test rows, and write frames."""
     opened = open_competition(workspace, name)
     competition = opened.competition
     data = read_data(opened)
     kept, _ = clean_rows(data.train, competition.cleaning)
     emit(row_note(data.train, kept))
-    train, test, changes = kept.X, data.test.X, []
+    train, test = kept.X, data.test.X
+    changes: list[dict[str, Any]] = []
     for stage, step in _steps(competition, label):
         before, train = train, step.fit(train).transform(train)
         test = step.transform(test)

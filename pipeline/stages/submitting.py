@@ -55,9 +55,7 @@ def check_ready(
 def record_submission(workspace: Workspace, ready: Ready, message: str = "") -> Entry:
     """Note in the competition's ledger that a submission was handed in."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    entry = Entry(
-        sha256=ready.sha256, run=ready.run.id, time=now, how="by hand", message=message
-    )
+    entry = Entry(sha256=ready.sha256, run=ready.run.id, time=now, how="by hand", message=message)
     add_entry(workspace.ledger(ready.competition.name), entry)
     return entry
 
@@ -67,9 +65,10 @@ def ready_lines(ready: Ready) -> list[str]:
     record = ready.run.record
     spread = record["standard_error"]
     spread = "" if spread is None else f" +- {spread:.5f}"
+    sample = ready.competition.files.sample_submission
     return [
         f"file   {ready.run.submission}",
-        f"rows   {record['rows']['test']:,}, checked against {ready.competition.files.sample_submission}",
+        f"rows   {record['rows']['test']:,}, checked against {sample}",
         f"score  {record['metric']} {record['score']:.5f}{spread} (out-of-fold)",
         f"model  {record['model']['label']}, seed {record['seed']}, run {ready.run.id}",
     ]

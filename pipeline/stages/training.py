@@ -1,15 +1,11 @@
 """train: cross-validate one model, and leave a complete run with a checked submission behind."""
 
-import io
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from pipeline.cache import Cache, array_digest, code_digest, digest, frame_digest
@@ -18,23 +14,19 @@ from pipeline.data import TrainData
 from pipeline.description import describe
 from pipeline.drift import measure_drift
 from pipeline.errors import UsageError, did_you_mean
-from pipeline.inspection import unseen_levels
 from pipeline.metrics import METRICS
 from pipeline.models import model_spec
-from pipeline.progress import Event, Note, Warned, emit, listening
-from pipeline.runs import Run, UnfinishedRun, find_run, git_state, start_run, versions
+from pipeline.progress import Note, Warned, emit, listening
+from pipeline.runs import Run
 from pipeline.splits import Fold, check_folds, make_folds, resolve_scheme
 from pipeline.stages.opening import Data, Opened, open_competition, read_data
-from pipeline.submission import check_submission, make_submission
-from pipeline.terminal import line
+from pipeline.stages.recording import Log, save_run
 from pipeline.training import (
     CVResult,
     FoldResult,
     cross_validate,
-    final_model,
     fit_fold,
     make_estimator,
-    predict,
 )
 from pipeline.workspace import Workspace
 
@@ -58,26 +50,6 @@ class TrainOptions:
     seconds: float | None = None
 
 
-@dataclass
-class Log:
-    """What was told while a run was made."""
-
-    started: float = field(default_factory=time.monotonic)
-    lines: list[str] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def __call__(self, event: Event) -> None:
-        """Keep an event."""
-        text = line(event)
-        if text:
-            self.lines.append(f"{time.monotonic() - self.started:9.1f}  {text}")
-        if isinstance(event, Note):
-            self.notes.append(event)
-        if isinstance(event, Warned):
-            self.warnings.append(event.text)
-
-
 def train(workspace: Workspace, name: str, options: TrainOptions | None = None) -> Run:
     """Cross-validate one declared model, and leave a complete run behind.
 
@@ -92,7 +64,7 @@ def train(workspace: Workspace, name: str, options: TrainOptions | None = None) 
         seed = opened.competition.validation.seed if options.seed is None else options.seed
         result = _cross_validate(opened, choice, data, seed, options.seconds)
         _tell_training(opened.competition, choice, result)
-        return _save_run(opened, choice, data, result, seed, log)
+        return save_run(opened, choice, data, result, seed, log)
 
 
 def _with_options(opened: Opened, options: TrainOptions) -> tuple[Opened, ModelChoice]:
@@ -112,10 +84,12 @@ def _limited(choice: ModelChoice, options: TrainOptions) -> ModelChoice:
     """Return the choice with --epochs and --patience among its parameters."""
     wanted = {"epochs": options.epochs, "patience": options.patience}
     given = {name: value for name, value in wanted.items() if value is not None}
-    name_of_epochs = model_spec(choice).epochs
-    if given and name_of_epochs is None:
+    epochs = model_spec(choice).epochs
+    if not given:
+        return choice
+    if epochs is None:
         raise UsageError(f"--{next(iter(given))}: {choice.label} is not trained in epochs")
-    names = {"epochs": name_of_epochs, "patience": "patience"}
+    names = {"epochs": epochs, "patience": "patience"}
     parameters = {names[name]: value for name, value in given.items()}
     return replace(choice, parameters={**choice.parameters, **parameters})
 
@@ -215,133 +189,9 @@ def _tell_training(competition: Competition, choice: ModelChoice, result: CVResu
     error = "" if spread is None else f" +- {spread:.5f}"
     text = f"{choice.label}: {competition.metric} {result.score:.5f}{error} out of fold"
     if result.skipped:
-        emit(Warned(f"time ran out before {result.skipped} of the folds; the score is of the others"))
+        emit(
+            Warned(f"time ran out before {result.skipped} of the folds; the score is of the others")
+        )
     if any(one.stopped_by_time for one in result.folds):
         emit(Warned("time ran out while folds were still improving; give more by --time"))
     emit(Note("train", text, {"score": result.score, "standard_error": spread}))
-
-
-def _save_run(
-    opened: Opened, choice: ModelChoice, data: Data, result: CVResult, seed: int, log: Log
-) -> Run:
-    competition, workspace = opened.competition, opened.workspace
-    predictions = predict(result, data.test)
-    submission = make_submission(
-        competition, data.test.ids, np.mean(predictions, axis=0), data.sample, data.labels
-    )
-    with start_run(workspace.runs, opened.name, choice.label) as run:
-        _save_declaration(run, opened.folder)
-        run.save_frame("oof.csv", _oof_frame(competition, data, result))
-        run.save_frame("test.csv", _test_frame(competition, data, predictions))
-        _save_estimators(run, result)
-        run.save_frame("submission.csv", submission)
-        written = run.folder / "submission.csv"
-        check_submission(competition, written, data.sample, data.labels)
-        text = f"submission.csv, {len(submission):,} rows, checked against the sample"
-        emit(Note("write", text, {"rows": len(submission)}))
-        run.save_record(_record(opened, choice, data, result, seed, log) | {"id": run.id})
-        run.save_text("train.log", "\n".join(log.lines) + "\n")
-    return find_run(workspace.runs, opened.name, run.id)
-
-
-def _save_declaration(run: UnfinishedRun, folder: Path) -> None:
-    for name in ("competition.toml", "features.py"):
-        if (folder / name).is_file():
-            run.save_bytes(name, (folder / name).read_bytes())
-
-
-def _save_estimators(run: UnfinishedRun, result: CVResult) -> None:
-    for one in _all_fits(result):
-        number = one.fold.number
-        run.save_estimator(number, one.estimator)
-        history = getattr(final_model(one.estimator), "history_", None)
-        if history is not None:
-            epochs = pd.DataFrame(history)
-            epochs.insert(0, "epoch", np.arange(1, len(epochs) + 1))
-            run.save_frame(f"fold-{number}/history.csv", epochs)
-
-
-def _all_fits(result: CVResult) -> list[FoldResult]:
-    return [*result.folds, *([result.refit] if result.refit else [])]
-
-
-def _oof_frame(competition: Competition, data: Data, result: CVResult) -> pd.DataFrame:
-    """Return id, fold, target and out-of-fold prediction of every training row; fold -1 has none."""
-    fold = np.full(len(data.train), -1)
-    for one in result.folds:
-        fold[one.fold.valid] = one.fold.number
-    target = pd.DataFrame(data.train.y).add_prefix("target_").reset_index(drop=True)
-    names = [f"prediction_{name}" for name in column_names(competition, data.labels)]
-    frame = pd.DataFrame({"id": data.train.ids.to_numpy(), "fold": fold})
-    oof = pd.DataFrame(result.oof, columns=names)
-    return pd.concat([frame, target, oof], axis="columns")
-
-
-def _test_frame(
-    competition: Competition, data: Data, predictions: list[np.ndarray]
-) -> pd.DataFrame:
-    """Return the id of every test row and each estimator's prediction of it."""
-    names = column_names(competition, data.labels)
-    columns = {
-        f"{name}_{number}": prediction[:, i]
-        for number, prediction in enumerate(predictions)
-        for i, name in enumerate(names)
-    }
-    return pd.DataFrame({"id": data.test.ids.to_numpy(), **columns})
-
-
-def column_names(competition: Competition, labels: np.ndarray | None) -> list[str]:
-    """Return the names of a prediction's columns: the targets, or the classes."""
-    return list(competition.columns.target) if labels is None else [str(label) for label in labels]
-
-
-def _record(
-    opened: Opened, choice: ModelChoice, data: Data, result: CVResult, seed: int, log: Log
-) -> dict[str, Any]:
-    """Return what run.json says."""
-    competition = opened.competition
-    return {
-        "competition": opened.name,
-        "title": competition.title,
-        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "model": asdict(choice),
-        "seed": seed,
-        "metric": competition.metric,
-        "greater_is_better": METRICS[competition.metric].greater_is_better,
-        "score": result.score,
-        "mean": float(result.fold_scores.mean()),
-        "standard_error": result.standard_error,
-        "folds": [_fold_record(one) for one in result.folds],
-        "skipped_folds": result.skipped,
-        "predicting_folds": [
-            one.fold.number for one in ([result.refit] if result.refit else result.folds)
-        ],
-        "validation": asdict(competition.validation)
-        | {"scheme": resolve_scheme(competition.validation, competition.task)},
-        "target": list(competition.columns.target),
-        "labels": None if data.labels is None else data.labels.tolist(),
-        "kinds": data.kinds,
-        "rows": {"train": len(data.train), "test": len(data.test)},
-        "features": list(data.train.X.columns),
-        "stages": [asdict(note) for note in log.notes],
-        "warnings": log.warnings,
-        "data": {file.name: file.sha256 for file in data.manifest.files},
-        "versions": versions(),
-        "git": git_state(opened.workspace.root),
-        "seconds": round(time.monotonic() - log.started, 3),
-    }
-
-
-def _fold_record(one: FoldResult) -> dict[str, Any]:
-    model = final_model(one.estimator)
-    return {
-        "number": one.fold.number,
-        "score": one.score,
-        "seconds": round(one.seconds, 3),
-        "train_rows": len(one.fold.train),
-        "valid_rows": len(one.fold.valid),
-        "dropped_missing": one.dropped.missing,
-        "dropped_duplicates": one.dropped.duplicates,
-        "best_epoch": getattr(model, "best_epoch_", None),
-        "stopped_by_time": one.stopped_by_time,
-    }
