@@ -30,7 +30,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and th
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show a line for every epoch.")]
 RunId = Annotated[str | None, typer.Option("--run", metavar="ID", help="A run; else the latest.")]
 Model = Annotated[str | None, typer.Option("--model", "-m", help="A model; see kc inspect.")]
-Seed = Annotated[int | None, typer.Option(help="The model's seed; folds keep the declared one.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, max=2**32 - 1, help="The model's seed; folds keep the declared one."),
+]
 Folds = Annotated[int | None, typer.Option(min=2, help="Number of folds.")]
 Scheme = Annotated[str | None, typer.Option(help="kfold, stratified, group, time or like_test.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Most epochs (or boosting rounds) a fit.")]
@@ -52,7 +55,7 @@ def common(
     workspace: Annotated[
         Path, typer.Option(envvar="KC_WORKSPACE", help="Folder of competitions/, data/ and runs/.")
     ] = Path(),
-    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Set where to work; given before the command."""
     context.obj = Workspace(workspace.resolve())
@@ -203,7 +206,9 @@ def submit(
     run: RunId = None,
     message: Annotated[str, typer.Option(help="A note that goes with the submission.")] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    again: Annotated[bool, typer.Option(help="Submit bytes that were submitted before.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Submit bytes that were submitted before.")
+    ] = False,
 ) -> None:
     """Check a run's submission once more, and hand it in. Example: kc submit house."""
     from pipeline.stages import submitting

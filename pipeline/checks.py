@@ -1,6 +1,6 @@
 """Whether a competition's rows can be learned from and predicted, once features are made."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,8 @@ def check_train(frame: pd.DataFrame, file: CsvFile, competition: Competition) ->
 
     file: where the rows are from, one for one. Raises DataError at the first fault.
     """
-    _check_declared(frame, file, competition)
+    for where, names in _declared(competition):
+        _check_present(names, where, set(frame.columns), file)
     _check_features(frame, file, competition)
     for name in competition.columns.target:
         _check_answers(frame[name], file, competition)
@@ -37,6 +38,8 @@ def check_test(
 
     Raises DataError at the first fault.
     """
+    drop = competition.columns.drop  # its columns may be in either file
+    _check_present(drop, "[columns] drop", {*train.columns, *frame.columns}, file)
     features, known = _features(frame, competition), _features(train, competition)
     name = competition.files.train
     _refuse_columns(
@@ -76,20 +79,20 @@ def _refuse_columns(names: list[str], fault: str, mend: str) -> None:
         raise DataError(f"{fault}: {', '.join(map(repr, names))}; {mend}")
 
 
-def _check_declared(frame: pd.DataFrame, file: CsvFile, competition: Competition) -> None:
-    for where, names in _declared(competition):
-        for name in names:
-            if name not in frame:
-                hint = did_you_mean(name, map(str, frame.columns))
-                raise DataError(
-                    f"{file.path}: column {name!r} ({where}) is neither in the file nor made by "
-                    f"features.py; {hint}"
-                )
+def _check_present(
+    names: Iterable[str], where: str, present: Collection[str], file: CsvFile
+) -> None:
+    for name in names:
+        if name not in present:
+            raise DataError(
+                f"{file.path}: column {name!r} ({where}) is neither in the file nor made by "
+                f"features.py; {did_you_mean(name, map(str, present))}"
+            )
 
 
 def _declared(competition: Competition) -> Iterable[tuple[str, tuple[str, ...]]]:
     columns = competition.columns
-    for role in ("target", "categorical", "numeric", "datetime", "drop"):
+    for role in ("target", "categorical", "numeric", "datetime"):
         yield f"[columns] {role}", getattr(columns, role)
     for role in ("group", "time"):
         name = getattr(columns, role)

@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,7 @@ def _header(data: bytes, file: CsvFile) -> list[str]:
         raise DataError(f"{file.path}: expected rows below the header, found none")
     line, cells = first[0]
     names = [name if name.strip() else f"Unnamed: {i}" for i, name in enumerate(cells)]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         places = " and ".join(str(i) for i, name in enumerate(names, 1) if name == twice)
         raise DataError(

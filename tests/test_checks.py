@@ -54,7 +54,6 @@ def test_good_files_pass_and_training_ids_may_repeat(tmp_path: Path) -> None:
         ({"categorical": ("xx",)}, "[columns] categorical"),
         ({"numeric": ("xx",)}, "[columns] numeric"),
         ({"datetime": ("xx",)}, "[columns] datetime"),
-        ({"drop": ("xx",)}, "[columns] drop"),
         ({"group": "xx"}, "[columns] group"),
         ({"time": "xx"}, "[columns] time"),
         ({"levels": {"NA": ("xx",)}}, "[levels] NA"),
@@ -149,8 +148,15 @@ def test_training_columns_that_the_test_lacks_are_listed(tmp_path: Path) -> None
 
 def test_test_columns_that_the_training_file_lacks_are_listed(tmp_path: Path) -> None:
     assert refusal(tmp_path, GOOD, "id,x,new\n3,7,1\n") == (
-        "test.csv: columns are not in train.csv: 'new'; remove them from the file, or keep them "
-        "out of the features"
+        "test.csv: columns are not in train.csv: 'new'; add them to [columns] drop"
+    )
+    check(tmp_path, GOOD, "id,x,new\n3,7,1\n", drop=("new",))
+
+
+def test_a_dropped_column_that_is_in_neither_file_is_named(tmp_path: Path) -> None:
+    assert refusal(tmp_path, GOOD, "id,x\n3,7\n", drop=("zzz",)) == (
+        "test.csv: column 'zzz' ([columns] drop) is neither in the file nor made by features.py; "
+        "expected one of 'id', 'x', 'y'"
     )
 
 

@@ -67,7 +67,9 @@ def test_an_absent_target_or_id_is_refused_with_the_nearest_name(tmp_path: Path)
     assert str(caught.value) == (
         f"{path}: there is no target column 'y' ([columns] target); expected one of 'Id', 'Y'"
     )
-    with pytest.raises(DataError, match="no id column 'id' .* did you mean 'Id'"):
+    with pytest.raises(
+        DataError, match=r"no id column 'id' \(\[columns\] id\); expected one of 'Id'"
+    ):
         read_test(path, competition(), {})
 
 
@@ -94,7 +96,7 @@ def test_a_sample_keeps_its_exact_text(tmp_path: Path) -> None:
     [
         ("id,y\n1,0\n2,0\n1.0,0\n", "line 4, column 'id': id '1' is already in line 2; every id"),
         ("id,y\n1,0\n ,0\n", "line 3, column 'id': expected an id, found an empty cell"),
-        ("Id,y\n1,0\n", "there is no id column 'id' ([columns] id); did you mean 'Id'?"),
+        ("Id,y\n1,0\n", "there is no id column 'id' ([columns] id); expected one of 'Id', 'y'"),
     ],
 )
 def test_a_sample_names_every_row_once(tmp_path: Path, text: str, message: str) -> None:
@@ -145,8 +147,8 @@ def test_id_target_group_and_dropped_columns_are_no_features() -> None:
 def test_declared_categories_are_text_and_whole_numbers_are_alike() -> None:
     X = split().X
     assert [str(X[name].dtype) for name in ("season", "code")] == ["str", "str"]
-    assert X["season"].where(X["season"].notna(), None).tolist() == ["20", None, "3"]
-    assert X["code"].where(X["code"].notna(), None).tolist() == ["20", "x", None]
+    assert X["season"].fillna("missing").tolist() == ["20", "missing", "3"]
+    assert X["code"].fillna("missing").tolist() == ["20", "x", "missing"]
 
 
 def test_several_targets_make_a_frame() -> None:
@@ -182,10 +184,15 @@ def test_a_subset_takes_rows_of_everything_in_the_asked_order() -> None:
     assert subset.order.dt.day.tolist() == [3, 1]
 
 
-HOUSE_LEVELS = (
-    "Alley BsmtQual BsmtCond BsmtExposure BsmtFinType1 BsmtFinType2 FireplaceQu GarageType "
-    "GarageFinish GarageQual GarageCond PoolQC Fence MiscFeature"
-).split()
+HOUSE_LEVELS = tuple(
+    f"{part}{fact}"
+    for part, facts in {
+        "": ("Alley", "FireplaceQu", "PoolQC", "Fence", "MiscFeature"),
+        "Bsmt": ("Qual", "Cond", "Exposure", "FinType1", "FinType2"),
+        "Garage": ("Type", "Finish", "Qual", "Cond"),
+    }.items()
+    for fact in facts
+)
 REAL_ONES = {
     "bike": competition(
         "sampleSubmission.csv",
@@ -201,7 +208,7 @@ REAL_ONES = {
     "house": competition(
         "sample_submission.csv",
         columns=Columns(id="Id", target=("SalePrice",), categorical=("MSSubClass",)),
-        levels={"NA": tuple(HOUSE_LEVELS), "None": ("MasVnrType",)},
+        levels={"NA": HOUSE_LEVELS, "None": ("MasVnrType",)},
     ),
     "travel": competition(
         "sample_submission.csv",
@@ -255,7 +262,7 @@ def test_real_files_are_read_and_their_ids_fit_the_sample(
 def test_real_columns_are_what_pandas_reads_unless_declared_otherwise(name: str) -> None:
     declared = REAL_ONES[name]
     ours = read_train(REAL / name / "train.csv", declared).frame
-    theirs = pd.read_csv(REAL / name / "train.csv", float_precision="round_trip")
+    theirs = pd.read_csv(REAL / name / "train.csv")
     levels = {column for names in declared.levels.values() for column in names}
     same = [n for n in theirs if n not in {declared.columns.id, *levels}]
     assert list(ours) == list(theirs)

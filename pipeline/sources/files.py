@@ -53,9 +53,8 @@ class FilesSource:
         """The kind and the name of what was given."""
         if self.path.is_dir():
             return f"folder {_shown(self.path.resolve())}"
-        return (
-            f"{(archive_suffix(self.path.name) or '').removeprefix('.')} {_shown(self.path.name)}"
-        )
+        kind = (archive_suffix(self.path.name) or "archive").removeprefix(".")
+        return f"{kind} {_shown(self.path.name)}"
 
     def fetch(self, folder: Path) -> None:
         """Write the files into an empty folder, all at its top and by their declared names.
@@ -124,23 +123,23 @@ def _is_hidden(path: PurePosixPath) -> bool:
 def _files_in(root: Path, wanted: tuple[str, ...], most: int) -> Iterator[_File]:
     """Yield the regular files of a folder, at any depth."""
     keys = {_key(name) for name in wanted}
-    n_files = 0
+    for number, path in enumerate(_paths_in(root), start=1):
+        if number > most:
+            raise SourceError(f"{root}: holds more than {most:,} files; give a folder below it")
+        leaves = _leaves(path, root)
+        if leaves and _key(path.name) in keys:
+            raise SourceError(
+                f"{path}: is a link out of {root}, which is not followed; "
+                "give the folder that holds the file itself"
+            )
+        if not leaves and stat.S_ISREG(path.stat().st_mode):
+            yield _File(_shown(path), path)
+
+
+def _paths_in(root: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(root, onerror=_raise):
         folders[:] = [name for name in folders if not _is_hidden(PurePosixPath(name))]
-        for path in (Path(folder, name) for name in names):
-            if _is_hidden(PurePosixPath(path.name)):
-                continue
-            n_files += 1
-            if n_files > most:
-                raise SourceError(f"{root}: holds more than {most:,} files; give a folder below it")
-            if _leaves(path, root):
-                if _key(path.name) in keys:
-                    raise SourceError(
-                        f"{path}: is a link out of {root}, which is not followed; "
-                        "give the folder that holds the file itself"
-                    )
-            elif stat.S_ISREG(path.stat().st_mode):
-                yield _File(_shown(path), path)
+        yield from (Path(folder, name) for name in names if not _is_hidden(PurePosixPath(name)))
 
 
 def _leaves(path: Path, root: Path) -> bool:
@@ -230,8 +229,9 @@ def _copy(file: _File, target: Path) -> None:
 def _not_found(shown: str, missing: list[str], files: list[_File]) -> str:
     names = sorted({file.name for file in files})
     listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-    hints = {hint for name in missing if "mean" in (hint := did_you_mean(name, names))}
-    hint = " ".join(sorted(hints)) or "is this the right competition?"
+    hints = {did_you_mean(name, names) for name in missing}
+    near = sorted(hint for hint in hints if hint.startswith("did you mean"))
+    hint = " ".join(near) or "is this the right competition?"
     return (
         f"{shown}: {', '.join(missing)} not found; found {listed or 'no files'}; {hint} "
         "Names are declared under [files] in competition.toml"

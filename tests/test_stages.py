@@ -1,0 +1,318 @@
+"""The stages through the Python API, on small competitions written here."""
+
+import json
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import TrainOptions, Workspace, clean, encode, fetch, inspect, predict, scale, train
+from pipeline.errors import DataError, UsageError
+from pipeline.progress import Event, Note, listening
+
+RIDGE = TrainOptions(label="ridge")
+
+
+def make_frames(n_train: int = 120, n_test: int = 60, seed: int = 0) -> tuple[pd.DataFrame, ...]:
+    """Return train and test rows of a toy competition with numbers, text, gaps and dates."""
+    rng = np.random.default_rng(seed)
+    n = n_train + n_test
+    frame = pd.DataFrame(
+        {
+            "id": np.arange(n),
+            "size": rng.normal(10, 2, n).round(3),
+            "age": rng.integers(0, 50, n).astype(float),
+            "kind": rng.choice(["flat", "house"], n),
+            "sold": pd.date_range("2020-01-01", periods=n, freq="D").astype(str),
+        }
+    )
+    frame.loc[::9, "age"] = np.nan
+    signal = 5 * frame["size"] + 20 * (frame["kind"] == "house")
+    frame["price"] = (signal + rng.normal(0, 1, n)).round(3)
+    frame["rent"] = (signal / 10).round(3)
+    frame["class"] = np.where(signal > signal.median(), "dear", "cheap")
+    frame["third"] = pd.qcut(signal, 3, labels=["low", "mid", "top"]).astype(str)
+    return frame.iloc[:n_train], frame.iloc[n_train:]
+
+
+def make_workspace(
+    root: Path,
+    target: str | list[str],
+    head: str,
+    *,
+    tail: str = "",
+    features: str | None = None,
+    sample: pd.DataFrame | None = None,
+) -> Workspace:
+    """Declare the toy competition for one target, and fetch its files."""
+    targets = [target] if isinstance(target, str) else target
+    answers = [name for name in ("price", "rent", "class", "third")]
+    others = [name for name in answers if name not in targets]
+    train_rows, test_rows = make_frames()
+    files = root / "download"
+    files.mkdir(parents=True)
+    train_rows.drop(columns=others).to_csv(files / "train.csv", index=False)
+    test_rows.drop(columns=answers).to_csv(files / "test.csv", index=False)
+    if sample is None:
+        sample = test_rows[["id"]].assign(**dict.fromkeys(targets, 0))
+    sample.to_csv(files / "sample.csv", index=False)
+    folder = root / "competitions" / "toy"
+    folder.mkdir(parents=True)
+    (folder / "competition.toml").write_text(
+        f'title = "Toy"\n{head}\n'
+        '[files]\ntrain = "train.csv"\ntest = "test.csv"\nsample_submission = "sample.csv"\n'
+        f'[columns]\nid = "id"\ntarget = {json.dumps(targets)}\ndatetime = ["sold"]\n{tail}',
+        encoding="utf-8",
+    )
+    if features:
+        (folder / "features.py").write_text(features, encoding="utf-8")
+    workspace = Workspace(root)
+    fetch(workspace, "toy", files)
+    return workspace
+
+
+REGRESSION = 'task = "regression"\nmetric = "rmse"'
+
+
+def replace_test_file(workspace: Workspace, change) -> None:
+    """Fetch the same competition with another test file."""
+    files = workspace.root / "download"
+    test = pd.read_csv(files / "test.csv")
+    change(test)
+    test.to_csv(files / "test.csv", index=False)
+    fetch(workspace, "toy", files)
+
+
+@pytest.mark.parametrize("label", ["ridge", "random_forest", "lightgbm"])
+def test_another_test_file_leaves_the_out_of_fold_predictions_as_they_are(tmp_path, label):
+    workspace = make_workspace(tmp_path, "price", REGRESSION)
+    options = TrainOptions(label=label)
+    before = train(workspace, "toy", options)
+
+    def change(test: pd.DataFrame) -> None:
+        test["size"] = test["size"] * 100
+        test["kind"] = "castle"
+        test["age"] = np.nan
+
+    replace_test_file(workspace, change)
+    from pipeline.stages.listing import clear_cache
+
+    clear_cache(workspace, "toy")
+    after = train(workspace, "toy", options)
+    assert (after.path / "oof.csv").read_bytes() == (before.path / "oof.csv").read_bytes()
+    assert after.submission.read_bytes() != before.submission.read_bytes()
+
+
+def test_a_run_holds_everything_that_made_it(tmp_path):
+    workspace = make_workspace(tmp_path, "price", REGRESSION)
+    run = train(workspace, "toy", RIDGE)
+    names = {str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file()}
+    folds = {f"fold-{number}/estimator.joblib" for number in range(5)}
+    assert names == folds | {
+        "competition.toml", "run.json", "oof.csv", "test.csv", "submission.csv", "train.log",
+    }  # fmt: skip
+    record = run.record
+    assert record["metric"] == "rmse"
+    assert len(record["folds"]) == 5
+    assert record["mean"] == pytest.approx(np.mean([fold["score"] for fold in record["folds"]]))
+    assert record["score"] < 3
+    assert set(record["data"]) == {"train.csv", "test.csv", "sample.csv"}
+    assert record["versions"]["kc"]
+    stages = [note["stage"] for note in record["stages"]]
+    assert stages == [
+        "read", "features", "clean", "folds", "impute", "scale", "encode", "train", "write",
+    ]  # fmt: skip
+    oof = pd.read_csv(run.path / "oof.csv")
+    assert oof.columns.tolist() == ["id", "fold", "target_price", "prediction_price"]
+    error = (oof["target_price"] - oof["prediction_price"]).pow(2).mean() ** 0.5
+    assert error == pytest.approx(record["score"])
+
+
+def test_the_submission_is_the_mean_of_the_fold_estimators(tmp_path):
+    workspace = make_workspace(tmp_path, "price", REGRESSION)
+    run = train(workspace, "toy", RIDGE)
+    each = pd.read_csv(run.path / "test.csv").drop(columns="id")
+    submitted = pd.read_csv(run.submission)["price"]
+    np.testing.assert_allclose(submitted, each.mean(axis=1))
+
+
+def test_predicting_the_test_file_gives_the_submission(tmp_path):
+    workspace = make_workspace(tmp_path, "price", REGRESSION)
+    run = train(workspace, "toy", RIDGE)
+    predicted = predict(workspace, "toy", tmp_path / "download" / "test.csv", run.id)
+    np.testing.assert_allclose(predicted["price"], pd.read_csv(run.submission)["price"])
+
+
+def test_several_targets_are_predicted_and_submitted_together(tmp_path):
+    workspace = make_workspace(tmp_path, ["price", "rent"], REGRESSION)
+    for label in ("ridge", "random_forest", "lightgbm"):
+        run = train(workspace, "toy", TrainOptions(label=label))
+        submission = pd.read_csv(run.submission)
+        assert submission.columns.tolist() == ["id", "price", "rent"]
+        assert submission["price"].mean() == pytest.approx(10 * submission["rent"].mean(), rel=0.1)
+
+
+def test_labels_are_given_back_as_they_were(tmp_path):
+    workspace = make_workspace(tmp_path, "class", 'task = "binary"\nmetric = "accuracy"')
+    run = train(workspace, "toy", TrainOptions(label="logistic"))
+    assert set(pd.read_csv(run.submission)["class"]) == {"cheap", "dear"}
+    assert run.record["score"] > 0.9
+    assert run.record["validation"]["scheme"] == "stratified"
+
+
+def test_a_probability_is_submitted_where_the_metric_wants_one(tmp_path):
+    workspace = make_workspace(tmp_path, "class", 'task = "binary"\nmetric = "roc_auc"')
+    run = train(workspace, "toy", TrainOptions(label="lightgbm"))
+    answers = pd.read_csv(run.submission)["class"]
+    assert answers.between(0, 1).all()
+    assert answers.nunique() > 10
+    assert run.record["score"] > 0.9
+
+
+def test_a_column_of_probabilities_is_submitted_for_every_class(tmp_path):
+    _, test_rows = make_frames()
+    sample = test_rows[["id"]].assign(third_top=0.3, third_low=0.3, third_mid=0.4)
+    head = 'task = "multiclass"\nmetric = "log_loss"'
+    workspace = make_workspace(tmp_path, "third", head, sample=sample)
+    run = train(workspace, "toy", TrainOptions(label="random_forest"))
+    submission = pd.read_csv(run.submission)
+    assert submission.columns.tolist() == ["id", "third_top", "third_low", "third_mid"]
+    np.testing.assert_allclose(submission.iloc[:, 1:].sum(axis=1), 1)
+    dear = test_rows["third"].to_numpy() == "top"
+    assert submission["third_top"][dear].mean() > submission["third_top"][~dear].mean() + 0.5
+
+
+def test_folds_like_the_test_are_refitted_on_all_rows_for_the_submission(tmp_path):
+    workspace = make_workspace(tmp_path, "price", REGRESSION)
+    run = train(workspace, "toy", TrainOptions(label="ridge", scheme="like_test", n_splits=3))
+    assert run.record["predicting_folds"] == [3]
+    oof = pd.read_csv(run.path / "oof.csv")
+    assert (oof["fold"] == -1).sum() == len(oof) // 2
+    assert oof.loc[oof["fold"] == -1, "prediction_price"].isna().all()
+    assert any(note["stage"] == "drift" for note in run.record["stages"])
+
+
+def test_a_transformer_of_one_s_own_learns_inside_the_folds(tmp_path):
+    features = (
+        "import numpy as np\n"
+        "from sklearn.base import BaseEstimator, TransformerMixin\n"
+        "class MeanSize(TransformerMixin, BaseEstimator):\n"
+        "    def fit(self, X, y=None):\n"
+        "        self.mean_ = X['size'].mean()\n"
+        "        return self\n"
+        "    def transform(self, X):\n"
+        "        return X.assign(above=X['size'] - self.mean_)\n"
+        "def make_transformer():\n"
+        "    return MeanSize()\n"
+    )
+    workspace = make_workspace(tmp_path, "price", REGRESSION, features=features)
+    run = train(workspace, "toy", RIDGE)
+    means = {
+        joblib.load(run.path / f"fold-{n}" / "estimator.joblib")
+        .regressor_.named_steps["features"].mean_
+        for n in range(5)
+    }  # fmt: skip
+    assert len(means) == 5
+
+
+def test_a_run_that_is_out_of_time_says_which_folds_are_missing(tmp_path):
+    workspace = make_workspace(tmp_path, "price", REGRESSION)
+    run = train(workspace, "toy", TrainOptions(label="ridge", seconds=1e-6))
+    assert run.record["skipped_folds"] == 4
+    assert run.record["warnings"] == ["time ran out before 4 folds; the score is of the others"]
+    assert len(pd.read_csv(run.submission)) == 60
+
+
+def test_a_finished_fold_is_found_again_and_gives_the_same_submission(tmp_path):
+    workspace = make_workspace(tmp_path, "price", REGRESSION)
+    events: list[Event] = []
+    first = train(workspace, "toy", RIDGE)
+    with listening(events.append):
+        second = train(workspace, "toy", RIDGE)
+    assert [event.reused for event in events if hasattr(event, "reused")] == [True] * 5
+    assert first.id != second.id
+    assert first.submission.read_bytes() == second.submission.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda root: (root / "competitions/toy/features.py").write_text(
+            "def add_features(frame):\n    return frame\n"
+        ),
+        lambda root: (root / "competitions/toy/competition.toml").write_text(
+            (root / "competitions/toy/competition.toml").read_text()
+            + "[models.ridge]\nalpha = 3.0\n"
+        ),
+    ],
+    ids=["code", "parameters"],
+)
+def test_changed_code_or_parameters_are_new_work(tmp_path, change):
+    workspace = make_workspace(tmp_path, "price", REGRESSION)
+    train(workspace, "toy", RIDGE)
+    change(tmp_path)
+    events: list[Event] = []
+    with listening(events.append):
+        train(workspace, "toy", RIDGE)
+    assert [event.reused for event in events if hasattr(event, "reused")] == [False] * 5
+
+
+def test_cleaned_frames_have_no_gaps_and_keep_all_test_rows(tmp_path):
+    tail = '[cleaning]\nmissing = "drop"\n'
+    workspace = make_workspace(tmp_path, "price", REGRESSION, tail=tail)
+    notes: list[Event] = []
+    with listening(notes.append):
+        prepared = clean(workspace, "toy", "ridge")
+    written = pd.read_parquet(prepared.paths[0])
+    assert len(written) == 120 - len(range(0, 120, 9))
+    assert not written.isna().any(axis=None)
+    assert written.columns[0] == "id"
+    assert written.columns[-1] == "price"
+    tested = pd.read_parquet(prepared.paths[1])
+    assert len(tested) == 60
+    assert not tested.isna().any(axis=None)
+    texts = [note.text for note in notes if isinstance(note, Note) and note.stage == "clean"]
+    assert texts[0].startswith("120 -> 106 training rows")
+
+
+def test_scaled_and_encoded_frames_say_what_was_done(tmp_path):
+    workspace = make_workspace(tmp_path, "price", REGRESSION)
+    scaled = scale(workspace, "toy", "ridge")
+    size = next(row for row in scaled.changes if row["column"] == "size")
+    train_rows, _ = make_frames()
+    assert size["scaler"] == "StandardScaler"
+    assert size["subtracted"] == pytest.approx(train_rows["size"].mean())
+    encoded = encode(workspace, "toy", "ridge")
+    assert encoded.changes == [
+        {
+            "column": "kind",
+            "encoder": "OneHotEncoder",
+            "levels": 2,
+            "columns": 2,
+            "for_example": "flat, house",
+        }
+    ]
+    assert {"kind = flat", "kind = house"} <= set(encoded.train.columns)
+
+
+def test_inspect_names_the_drift_of_a_later_season(tmp_path):
+    workspace = make_workspace(tmp_path, "price", REGRESSION)
+    replace_test_file(workspace, lambda test: test.update(test[["size"]] + 5))
+    _, found = inspect(workspace, "toy")
+    assert found.drift.auc > 0.9
+    assert any("--scheme like_test" in text for text in found.warnings)
+
+
+def test_epochs_are_refused_for_a_model_that_has_none(tmp_path):
+    workspace = make_workspace(tmp_path, "price", REGRESSION)
+    with pytest.raises(UsageError, match="--epochs: ridge is not trained in epochs"):
+        train(workspace, "toy", TrainOptions(label="ridge", epochs=3))
+
+
+def test_an_answer_that_test_lacks_must_be_declared(tmp_path):
+    workspace = make_workspace(tmp_path, "price", REGRESSION)
+    replace_test_file(workspace, lambda test: test.drop(columns="size", inplace=True))
+    with pytest.raises(DataError, match=r"columns of train.csv are absent: 'size'"):
+        train(workspace, "toy", RIDGE)
