@@ -67,7 +67,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
     from pipeline.stages.listing import list_competitions
 
     rows = list_competitions(context.obj)
-    _print_rows(rows, as_json)
+    _print_rows(rows, as_json, without=("run",))
 
 
 @app.command()
@@ -196,7 +196,7 @@ def runs(
     """Show the finished runs with their scores. Example: kc runs bike."""
     from pipeline.stages.listing import list_run_rows
 
-    _print_rows(list_run_rows(context.obj, name), as_json)
+    _print_rows(list_run_rows(context.obj, name), as_json, without=("model", "seconds"))
 
 
 @app.command()
@@ -233,6 +233,8 @@ def cache_clear(context: typer.Context, name: Name) -> None:
 
 def main() -> None:
     """Run a command; an error that a person can mend is one line and exit code 1."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
@@ -293,15 +295,16 @@ def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
-    """Print rows as an aligned table, or as JSON."""
+def _print_rows(rows: list[dict[str, Any]], as_json: bool, without: tuple[str, ...] = ()) -> None:
+    """Print rows as JSON, or as an aligned table without the columns that make it too wide."""
     if as_json:
         _print_json(rows)
         return
     if not rows:
         typer.echo("nothing yet")
         return
-    cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    names = [name for name in rows[0] if name not in without]
+    cells = [names, *([_cell(row[name]) for name in names] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
     for row in cells:
         typer.echo("  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip())
@@ -310,7 +313,7 @@ def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:.5f}" if isinstance(value, float) else str(value)
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-import os
+import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -76,15 +76,16 @@ def frame_digest(frame: pd.DataFrame | pd.Series) -> str:
 
 
 def code_digest(paths: Iterable[Path]) -> str:
-    """Return the digest of source files and of the versions of the packages that compute.
+    """Return the digest of source files, and of the versions of Python and what computes.
 
     A changed line anywhere is new work: no function can tell which of its helpers matter.
     """
-    sources = [path.read_bytes() for path in sorted(paths)]
-    return digest(*sources, *(f"{name} {version(name)}" for name in VERSIONED))
+    sources = [part for path in sorted(paths) for part in (path.name, path.read_bytes())]
+    versions = (f"{name} {version(name)}" for name in VERSIONED)
+    return digest(*sources, platform.python_version(), *versions)
 
 
 def folder_size(folder: Path) -> tuple[int, int]:
     """Return the number of files in a folder and their bytes."""
     files = [path for path in folder.rglob("*") if path.is_file()]
-    return len(files), sum(os.path.getsize(path) for path in files)
+    return len(files), sum(path.stat().st_size for path in files)

@@ -19,7 +19,7 @@ class DroppedRows:
 
 
 def clean_rows(train: TrainData, cleaning: Cleaning) -> tuple[TrainData, DroppedRows]:
-    """Return the training rows that are fit to train on; validation and test rows keep all of theirs.
+    """Return the rows that are fit to train on; validation and test rows never come here.
 
     Raises DataError if none is left, or a column that [cleaning] names is not there.
     """
@@ -56,7 +56,7 @@ def check_columns(X: pd.DataFrame, cleaning: Cleaning) -> None:
 def _incomplete(X: pd.DataFrame, cleaning: Cleaning) -> np.ndarray:
     named = [name for name, way in cleaning.columns.items() if way == "drop"]
     if cleaning.missing == "drop":
-        named = [name for name in X if cleaning.columns.get(str(name), "drop") == "drop"]
+        named = [str(name) for name in X if cleaning.columns.get(str(name), "drop") == "drop"]
     return X[named].isna().any(axis="columns").to_numpy()
 
 

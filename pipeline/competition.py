@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -78,7 +80,7 @@ class Columns:
     @property
     def not_features(self) -> frozenset[str]:
         """The columns that no model sees."""
-        return frozenset({self.id, *self.target, *self.drop} | ({self.group} - {None}))
+        return frozenset({self.id, *self.target, *self.drop, self.group or self.id})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,7 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaning:
-    """What happens to missing values and to repeated rows; rows are only ever dropped from training."""
+    """What happens to missing values and repeated rows; only training rows are ever dropped."""
 
     missing: Literal["impute", "drop"] = "impute"
     duplicates: Literal["keep", "drop"] = "keep"
@@ -214,22 +216,42 @@ def _model_choice(label: str, table: Any, where: str) -> ModelChoice:
     return ModelChoice(label=label, kind=kind, parameters=table)
 
 
-def _faults(c: Competition) -> Any:
+def _faults(c: Competition) -> Iterator[str]:
     """Yield what is wrong between the keys, one sentence each."""
     yield from _metric_faults(c)
-    yield from _column_faults(c)
+    yield from _source_faults(c.source)
+    yield from _file_faults(c.files)
+    yield from _column_faults(c.columns)
     yield from _validation_faults(c.validation, c.columns, c.task)
-    yield from _target_faults(c.target, c.task)
-    if c.source.kind == "kaggle" and not c.source.slug:
-        yield 'source.slug: missing; with kind = "kaggle" expected the last part of its address'
-    if c.source.kind == "dacon" and c.source.number is None:
-        yield 'source.number: missing; with kind = "dacon" expected the number in its address'
+    yield from _target_faults(c.target, c.task, c.metric)
     for spelling in c.levels:
         if spelling not in (*MISSING_SPELLINGS, *c.files.na_values):
-            yield f"levels.{spelling}: is not read as missing anyway; remove it"
+            yield f"levels.{spelling!r}: is not read as missing anyway; remove it"
 
 
-def _metric_faults(c: Competition) -> Any:
+def _source_faults(source: Source) -> Iterator[str]:
+    if source.kind == "kaggle" and source.slug is None:
+        yield 'source.slug: missing; with kind = "kaggle" expected the last part of its address'
+    if source.slug is not None and not re.fullmatch(r"[\w-]+", source.slug):
+        yield (
+            "source.slug: expected the last part of the address, like 'titanic'; "
+            f"found {source.slug!r}"
+        )
+    if source.kind == "dacon" and source.number is None:
+        yield 'source.number: missing; with kind = "dacon" expected the number in its address'
+
+
+def _file_faults(files: Files) -> Iterator[str]:
+    names = {"train": files.train, "test": files.test, "sample_submission": files.sample_submission}
+    for role, name in names.items():
+        if not name.strip():
+            yield f"files.{role}: expected the name of a file, found {name!r}"
+        first = next(other for other, its_name in names.items() if its_name == name)
+        if first != role:
+            yield f"files.{role}: {name!r} is also files.{first}"
+
+
+def _metric_faults(c: Competition) -> Iterator[str]:
     allowed = METRICS_OF_TASK[c.task]
     if c.metric not in allowed:
         yield (
@@ -242,14 +264,15 @@ def _metric_faults(c: Competition) -> Any:
         yield "columns.target: expected at least one column, found an empty list"
 
 
-def _column_faults(c: Competition) -> Any:
-    columns = c.columns
-    roles = {"categorical": columns.categorical, "numeric": columns.numeric, "drop": columns.drop}
+def _column_faults(columns: Columns) -> Iterator[str]:
     for name in columns.target:
         if name == columns.id:
             yield f"columns.target: {name!r} is also columns.id"
-        for role, names in roles.items():
-            if name in names:
+        for role in ("categorical", "numeric", "datetime", "drop"):
+            if name in getattr(columns, role):
+                yield f"columns.{role}: {name!r} is the target"
+        for role in ("group", "time"):
+            if name == getattr(columns, role):
                 yield f"columns.{role}: {name!r} is the target"
     for name in columns.categorical:
         for role, names in (("numeric", columns.numeric), ("datetime", columns.datetime)):
@@ -262,9 +285,11 @@ def _column_faults(c: Competition) -> Any:
         yield f"columns.drop: {columns.id!r} is columns.id, which is never a feature; remove it"
 
 
-def _validation_faults(validation: Validation, columns: Columns, task: Task) -> Any:
+def _validation_faults(validation: Validation, columns: Columns, task: Task) -> Iterator[str]:
     if validation.n_splits < 2:
         yield f"validation.n_splits: expected 2 or more, found {validation.n_splits}"
+    if not 0 <= validation.seed < 2**31:
+        yield f"validation.seed: expected 0 to {2**31 - 1}, found {validation.seed}"
     for scheme, role in (("group", columns.group), ("time", columns.time)):
         if validation.scheme == scheme and not role:
             yield f'validation.scheme = "{scheme}" needs columns.{scheme}, and there is none'
@@ -272,7 +297,7 @@ def _validation_faults(validation: Validation, columns: Columns, task: Task) -> 
         yield 'validation.scheme = "stratified" needs classes; with task = "regression" use "kfold"'
 
 
-def _target_faults(target: Target, task: Task) -> Any:
+def _target_faults(target: Target, task: Task, metric: MetricName) -> Iterator[str]:
     if task != "regression" and target != Target():
         yield f'target: only task = "regression" transforms or bounds its target; found "{task}"'
     low, high = target.lower, target.upper
@@ -280,3 +305,5 @@ def _target_faults(target: Target, task: Task) -> Any:
         yield f"target.lower: expected less than target.upper = {high:g}, found {low:g}"
     if target.transform != "none" and (low is None or low < 0):
         yield f'target.transform = "{target.transform}" needs target.lower = 0 or more'
+    if metric == "rmsle" and (low is None or low < 0):
+        yield 'metric = "rmsle" needs target.lower = 0 or more; it cannot score negative numbers'

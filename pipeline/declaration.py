@@ -1,6 +1,7 @@
 """TOML tables to frozen dataclasses, with errors that name file, key, expected and found."""
 
 import dataclasses
+import re
 import tomllib
 import types
 from collections.abc import Mapping
@@ -28,7 +29,7 @@ def read_toml(path: Path) -> dict[str, Any]:
             f"{path}: expected UTF-8 text, found byte 0x{error.object[error.start]:02x} at offset "
             f"{error.start}; save the file as UTF-8"
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # bad syntax, huge numbers, endless nesting
         raise DeclarationError(f"{path}: not valid TOML: {_one_line(error)}") from None
     except OSError as error:
         raise DeclarationError(f"{path}: cannot be read: {error.strerror}") from None
@@ -111,12 +112,14 @@ def _parse_list(item: Any, value: Any, where: str, hint: Any) -> tuple[Any, ...]
 
 
 def _is_a(value: Any, hint: Any) -> bool:
-    """Tell whether a TOML value has the type; an integer may stand for a float, a bool for neither."""
+    """Tell whether a TOML value has the type; an integer may be a float, a bool neither."""
     if not isinstance(hint, type):
         return False
     if hint is not bool and isinstance(value, bool):
         return False
-    return isinstance(value, (int, float) if hint is float else hint)
+    if hint is float:
+        return isinstance(value, (int, float)) and -1e300 < value < 1e300  # neither inf nor NaN
+    return isinstance(value, hint)
 
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:
@@ -125,7 +128,8 @@ def _is_required(field: dataclasses.Field[Any]) -> bool:
 
 
 def _at(where: str, key: str) -> str:
-    return f"{where}: {key}" if where.endswith(".toml") else f"{where}.{key}"
+    shown = key if re.fullmatch(r"[\w-]+", key) else repr(key)
+    return f"{where}: {shown}" if where.endswith(".toml") else f"{where}.{shown}"
 
 
 def _shown(value: Any) -> str:

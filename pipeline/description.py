@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from pipeline.progress import Note
 
@@ -33,7 +33,7 @@ def _describe_fills(imputer: ColumnTransformer, X: pd.DataFrame) -> Rows:
     """Return, for each column with missing values, how many there are and what fills them."""
     fills: dict[str, Any] = {}
     for _, step, columns in imputer.transformers_:
-        if isinstance(step, SimpleImputer):
+        if isinstance(step, SimpleImputer) and len(columns):
             fills.update(zip(columns, step.statistics_, strict=True))
     missing = X.isna().sum()
     return [
@@ -61,15 +61,23 @@ def _describe_codes(encoder: ColumnTransformer) -> Rows:
     """Return, for each encoded column, its encoder, its levels and the columns it becomes."""
     rows = []
     for part, step, columns in encoder.transformers_:
-        if part == REMAINDER:
+        if part == REMAINDER or not len(columns):
             continue
-        for name, levels in zip(columns, step.categories_, strict=True):
-            width = len(levels) if isinstance(step, OneHotEncoder) else 1
+        widths = _widths(step)
+        for name, levels, width in zip(columns, step.categories_, widths, strict=True):
             shown = ", ".join(str(level) for level in levels[:4])
             more = ", ..." if len(levels) > 4 else ""
             row = {"column": name, "encoder": type(step).__name__, "levels": len(levels)}
             rows.append({**row, "columns": width, "for_example": shown + more})
     return rows
+
+
+def _widths(encoder: OneHotEncoder | OrdinalEncoder) -> list[int]:
+    """Return how many columns each column becomes; rare levels share one."""
+    if not isinstance(encoder, OneHotEncoder):
+        return [1] * len(encoder.categories_)
+    pairs = zip(encoder.categories_, encoder.infrequent_categories_, strict=True)
+    return [len(all_) - (0 if rare is None else len(rare) - 1) for all_, rare in pairs]
 
 
 def _fill_note(rows: Rows) -> Note:

@@ -9,6 +9,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.preprocessing import OrdinalEncoder
+from threadpoolctl import threadpool_limits  # scikit-learn brings it
+
+from pipeline.errors import DataError
 
 DRIFTED = 0.75  # an AUC above it: ordinary folds say little about the test rows
 
@@ -31,13 +34,23 @@ def measure_drift(train: pd.DataFrame, test: pd.DataFrame, seed: int = 0) -> Dri
 
     This is the one place where something is fitted on test rows. It only describes them, and may
     choose which training rows to validate on; no model that predicts them ever sees the result.
+    Raises DataError if there are fewer than two rows of either.
     """
+    n_splits = min(5, len(train), len(test))
+    if n_splits < 2:
+        raise DataError(
+            f"{len(train)} training and {len(test)} test rows cannot be compared; "
+            "expected two of each"
+        )
     both = pd.concat([train, test], ignore_index=True)
     is_test = np.repeat([0, 1], [len(train), len(test)])
     numbers = _as_numbers(both)
-    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    folds = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
     classifier = HistGradientBoostingClassifier(max_iter=100, random_state=seed)
-    found = cross_val_predict(classifier, numbers, is_test, cv=folds, method="predict_proba")[:, 1]
+    with threadpool_limits(1, "openmp"):  # beside other work, threads that wait cost 20 times more
+        found = cross_val_predict(classifier, numbers, is_test, cv=folds, method="predict_proba")[
+            :, 1
+        ]
     alone = {name: _auc_alone(numbers[:, i], is_test) for i, name in enumerate(both.columns)}
     return Drift(
         auc=float(roc_auc_score(is_test, found)),
@@ -47,7 +60,7 @@ def measure_drift(train: pd.DataFrame, test: pd.DataFrame, seed: int = 0) -> Dri
 
 
 def _as_numbers(frame: pd.DataFrame) -> np.ndarray:
-    text = [name for name in frame if not is_numeric_dtype(frame[name])]
+    text = [str(name) for name in frame if not is_numeric_dtype(frame[name])]
     coded = frame.astype({name: float for name in frame if name not in text})
     if text:
         coded[text] = OrdinalEncoder().fit_transform(frame[text].astype(object).fillna("missing"))

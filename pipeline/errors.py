@@ -52,7 +52,8 @@ class SubmissionError(PipelineError):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint that names the nearest known spelling, or all of them if none is near."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    folded = {one.casefold(): one for one in reversed(names)}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     if near:
-        return f"did you mean {near[0]!r}?"
+        return f"did you mean {folded[near[0]]!r}?"
     return f"expected one of {', '.join(map(repr, names))}" if names else "none is known here"

@@ -1,10 +1,9 @@
 """A competition's features.py: row-wise columns, and the check that they are row-wise."""
 
 import hashlib
-import importlib.util
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -17,8 +16,15 @@ from pandas.api.types import is_datetime64_any_dtype
 from pipeline.competition import Columns
 from pipeline.errors import DeclarationError, did_you_mean
 
+CALENDAR = {p: p for p in ("year", "month", "day", "hour")} | {"weekday": "day_of_week"}
 ROWS_TO_CHECK = 20_000  # what looks at other rows shows in these
 FUNCTIONS = ("add_features", "make_transformer")
+EPOCH = pd.Timestamp(0)
+KINDS_OF_OBJECTS = ("string", "empty")  # others would be told apart by nobody later on
+KINDS = (
+    *KINDS_OF_OBJECTS, "integer", "floating", "boolean", "integer-na", "datetime64", "datetime",
+    "categorical",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,11 +49,15 @@ def load_features(folder: Path) -> Features:
     if not path.is_file():
         return Features()
     module = import_file(path)
-    functions = {name: getattr(module, name, None) for name in FUNCTIONS}
-    if not any(functions.values()):
-        public = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
-        hint = did_you_mean(public[0], FUNCTIONS) if public else ""
-        raise DeclarationError(f"{path}: expected add_features or make_transformer; {hint}")
+    functions = {name: getattr(module, name) for name in FUNCTIONS if hasattr(module, name)}
+    for name, value in functions.items():
+        if not callable(value):
+            raise DeclarationError(f"{path}: {name}: expected a function, found {value!r}")
+    if not functions:
+        values = vars(module).values()
+        own = [v.__name__ for v in values if getattr(v, "__module__", None) == module.__name__]
+        found = f"{own[0]!r}; {did_you_mean(own[0], FUNCTIONS)}" if own else "no function"
+        raise DeclarationError(f"{path}: expected add_features or make_transformer, found {found}")
     return Features(path=path, **functions)
 
 
@@ -60,19 +70,15 @@ def import_file(path: Path) -> ModuleType:
     name = f"{path.stem}_{hashlib.sha256(source).hexdigest()[:16]}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = ModuleType(name)
+    module.__file__ = str(path)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
+        # Compiled here, because the import system's own cache goes by the second, not by the bytes.
+        exec(compile(source, path, "exec"), vars(module))
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
-        line = error.lineno if isinstance(error, SyntaxError) else _line(error, path)
-        raise DeclarationError(
-            f"{path}, line {line}: {type(error).__name__}: {' '.join(str(error).split())}"
-        ) from error
+        raise DeclarationError(f"{_where(error, path)}: {_reason(error)}") from error
     return module
 
 
@@ -86,10 +92,8 @@ def apply_features(features: Features, frame: pd.DataFrame) -> pd.DataFrame:
     try:
         made = features.add_features(frame.copy())
     except Exception as error:
-        raise DeclarationError(
-            f"{features.path}, line {_line(error, features.path)}: add_features raised "
-            f"{type(error).__name__}: {' '.join(str(error).split())}"
-        ) from error
+        where = _where(error, features.path)
+        raise DeclarationError(f"{where}: add_features raised {_reason(error)}") from error
     if not isinstance(made, pd.DataFrame):
         raise DeclarationError(
             f"{features.path}: add_features: expected a DataFrame, found {type(made).__name__}"
@@ -99,21 +103,26 @@ def apply_features(features: Features, frame: pd.DataFrame) -> pd.DataFrame:
             f"{features.path}: add_features: expected the {len(frame)} rows it was given in their "
             f"order, found {len(made)}; rows are dropped by [cleaning], never by features"
         )
+    fault = next(_column_faults(made), None)
+    if fault:
+        raise DeclarationError(f"{features.path}: add_features: {fault}")
     return made
 
 
 def check_rowwise(features: Features, frame: pd.DataFrame) -> None:
-    """Check that the features of half the rows are half of the features of all rows.
+    """Check that the features of some rows are some of the features of all rows.
 
-    Raises DeclarationError naming the columns that looked at other rows. Every second row and the
-    first half are tried, so that a mean, a rank or a neighbour shows.
+    Raises DeclarationError naming a column that looked at other rows.
     """
     if features.add_features is None or len(frame) < 2:
         return
     frame = frame.head(ROWS_TO_CHECK)
     whole = apply_features(features, frame)
-    for rows in (np.arange(0, len(frame), 2), np.arange(len(frame) // 2)):
-        part = apply_features(features, frame.iloc[rows])
+    for rows in _parts(frame):
+        try:
+            part = apply_features(features, frame.iloc[rows])
+        except DeclarationError as error:
+            raise DeclarationError(f"{error}; only when other rows are left out") from error
         other = [
             c for c in whole.columns if c not in part or not _same(whole[c].iloc[rows], part[c])
         ]
@@ -125,29 +134,73 @@ def check_rowwise(features: Features, frame: pd.DataFrame) -> None:
             )
 
 
+def _parts(frame: pd.DataFrame) -> Iterator[np.ndarray]:
+    """Yield positions of rows that must not need the others.
+
+    The even and the odd rows: no two neighbours are together, and only one part has the largest.
+    For each column, the rows where it is missing: there, no fill can be learned.
+    """
+    yield np.arange(0, len(frame), 2)
+    yield np.arange(1, len(frame), 2)
+    gaps = np.unique(frame.isna().to_numpy(), axis=1).T  # columns often lack the same rows
+    yield from (np.flatnonzero(missing) for missing in gaps if 0 < missing.sum() < len(frame))
+
+
+def _column_faults(made: pd.DataFrame) -> Iterator[str]:
+    """Yield what no later stage could work with."""
+    for name in made.columns:
+        if not isinstance(name, str):
+            yield f"expected columns named by text, found {name!r}"
+    for twice in made.columns[made.columns.duplicated()]:
+        yield f"column {twice!r} is made twice"
+    for label, column in made.items():
+        kind = pd.api.types.infer_dtype(column, skipna=True)
+        if kind not in (KINDS_OF_OBJECTS if column.dtype == object else KINDS):
+            yield (
+                f"column {label!r}: expected numbers, text or dates, found {kind} "
+                f"({column.dtype}); convert it with astype"
+            )
+
+
 def spread_dates(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
-    """Return the frame with each date that is a feature replaced by its calendar numbers."""
+    """Return the frame with each date that is a feature replaced by its calendar numbers.
+
+    A column that the frame has already is kept. [columns] time stays: as days since 1970, which
+    order the folds as the dates do.
+    """
     dates = [
         name
         for name in frame.columns
         if is_datetime64_any_dtype(frame[name]) and name not in columns.not_features
     ]
     numbers = {
-        f"{name}_{part}": getattr(frame[name].dt, part).astype(float)
+        f"{name}_{part}": getattr(frame[name].dt, attribute).astype(float)
         for name in dates
-        for part in ("year", "month", "day", "dayofweek", "hour")
-        if name != columns.time
+        for part, attribute in CALENDAR.items()
+        if f"{name}_{part}" not in frame
     }
-    return frame.drop(columns=[d for d in dates if d != columns.time]).assign(**numbers)
+    days = {d: (frame[d] - EPOCH) / pd.Timedelta(days=1) for d in dates if d == columns.time}
+    return frame.drop(columns=[d for d in dates if d not in days]).assign(**days, **numbers)
 
 
-def _line(error: Exception, path: Path | None) -> int | None:
+def _where(error: BaseException, path: Path | None) -> str:
+    """Return the file, and its line that failed if there is one."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
-    return frames[-1].lineno if frames else None
+    line = frames[-1].lineno if frames else getattr(error, "lineno", None)
+    return f"{path}, line {line}" if line else str(path)
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _same(one: pd.Series, other: pd.Series) -> bool:
-    """Tell whether two columns agree, missing values included; sums may differ in the last bits."""
+    """Tell whether two columns agree, missing values included; sums may differ in the last bits.
+
+    What is missing throughout agrees whatever its type, which pandas could only guess.
+    """
+    if one.isna().all() and other.isna().all():
+        return True
     if one.dtype != other.dtype and not (_is_number(one) and _is_number(other)):
         return False
     if _is_number(one):

@@ -12,6 +12,7 @@ from pipeline.competition import Competition
 from pipeline.data import TestData, TrainData
 from pipeline.drift import DRIFTED, Drift, measure_drift
 
+N_BINS = 20
 TOO_GOOD = 0.98  # a single column that explains the target this well is suspected to be a leak
 
 
@@ -19,7 +20,8 @@ TOO_GOOD = 0.98  # a single column that explains the target this well is suspect
 class Inspection:
     """The facts of a competition's files, and what is odd about them.
 
-    columns: one row a feature: kind, levels, missing_train, missing_test, unseen_in_test, drift_auc.
+    columns: one row a feature: kind, levels, missing_train, missing_test, unseen_in_test,
+        drift_auc.
     """
 
     n_train: int
@@ -66,7 +68,7 @@ def _columns(train: pd.DataFrame, test: pd.DataFrame, drift: Drift) -> pd.DataFr
             "unseen_in_test": len(unseen.get(name, [])),
             "drift_auc": round(float(drift.by_column[name]), 3),
         }
-        for name in train
+        for name in map(str, train)
     ]
     return pd.DataFrame(rows)
 
@@ -82,7 +84,7 @@ def _target(competition: Competition, train: TrainData) -> dict[str, Any]:
             "median": float(y[name].median()),
             "mean": float(y[name].mean()),
             "max": float(y[name].max()),
-            "skewness": float(y[name].skew()),
+            "skewness": float(np.asarray(y[name].skew())),
         }
         for name in y
     }
@@ -93,8 +95,8 @@ def _drift_warnings(competition: Competition, drift: Drift) -> list[str]:
         return []
     worst = ", ".join(f"{name} {auc:.2f}" for name, auc in drift.by_column.head(3).items())
     return [
-        f"test rows differ from training rows (adversarial AUC {drift.auc:.2f}; by column {worst}), "
-        "so folds by chance are optimistic; compare with --scheme like_test"
+        f"test rows differ from training rows (adversarial AUC {drift.auc:.2f}; by column {worst})"
+        ", so folds by chance are optimistic; compare with --scheme like_test"
     ]
 
 
@@ -126,14 +128,15 @@ def _leak_warnings(competition: Competition, train: TrainData) -> list[str]:
 
 def _strength(competition: Competition, values: pd.Series, y: pd.Series) -> float:
     """Return how well one column alone explains the target: R2 of its bins' means, or AUC."""
-    present = values.notna().to_numpy()
-    if present.sum() < 50 or values.nunique() < 2:
+    if len(values) < 50:
         return 0.0
-    x, target = values[present], y[present]
+    x = values.astype(float).fillna(values.min() - 1)  # that it is missing may tell as well
     if competition.task == "binary":
-        auc = float(roc_auc_score(target == np.unique(target)[-1], x))
+        auc = float(roc_auc_score(y == np.unique(y)[-1], x))
         return max(auc, 1 - auc)
     if competition.task == "multiclass":
-        target = pd.Series(pd.factorize(target, sort=True)[0], index=target.index)
-    bins = pd.qcut(x.rank(method="first"), 20, labels=False)
-    return float(r2_score(target, target.groupby(bins.to_numpy()).transform("mean")))
+        y = pd.Series(pd.factorize(y, sort=True)[0], index=y.index)
+    bins = (
+        x if x.nunique() <= N_BINS else pd.qcut(x.rank(), N_BINS, labels=False, duplicates="drop")
+    )
+    return float(r2_score(y, y.groupby(bins.to_numpy()).transform("mean")))

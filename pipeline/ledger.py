@@ -37,5 +37,5 @@ def add_entry(path: Path, entry: Entry) -> None:
 
     Raises StorageError.
     """
-    lines = [json.dumps(asdict(one), ensure_ascii=False) for one in [*load_ledger(path), entry]]
+    lines = [json.dumps(asdict(one)) for one in [*load_ledger(path), entry]]  # ASCII: one line each
     save_text(path, "\n".join(lines) + "\n")

@@ -61,11 +61,15 @@ def log_loss(y_true: np.ndarray, y_pred: np.ndarray, labels: np.ndarray) -> floa
 
 
 def roc_auc(y_true: np.ndarray, y_pred: np.ndarray, labels: np.ndarray) -> float:
-    """Return the area under the ROC curve; with over two classes, one against the rest, macro."""
-    if len(labels) == 2:
-        return float(sk.roc_auc_score(y_true == labels[1], y_pred[:, 1]))
+    """Return the area under the ROC curve; with over two classes, one against the rest, macro.
+
+    A class that no row has, or all have, has no curve and is left out; NaN if none is left.
+    """
     rows = y_pred / y_pred.sum(axis=1, keepdims=True)
-    return float(sk.roc_auc_score(y_true, rows, labels=labels, multi_class="ovr"))
+    columns = [1] if len(labels) == 2 else range(len(labels))
+    sides = [(y_true == labels[i], rows[:, i]) for i in columns]
+    areas = [sk.roc_auc_score(is_one, p) for is_one, p in sides if 0 < is_one.sum() < len(is_one)]
+    return float(np.mean(areas)) if areas else float("nan")
 
 
 def _metric(name: MetricName, function: Any, direction: str, response: Response) -> Metric:

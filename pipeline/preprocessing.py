@@ -52,7 +52,7 @@ def make_imputer(
 ) -> ColumnTransformer:
     """Return the step that fills missing values, column by column where [cleaning] says how."""
     own = [name for name, way in cleaning.columns.items() if way != "drop"]
-    steps = [(f"own {name}", _fill(cleaning.columns[name]), [name]) for name in own]
+    steps: list[Any] = [(f"own {name}", _fill(cleaning.columns[name]), [name]) for name in own]
     if not keeps_missing:
         indicator = choices.indicator is not False
         numeric = _fill(choices.imputer or "median", add_indicator=indicator)
@@ -85,8 +85,9 @@ def make_encoder(name: str) -> ColumnTransformer:
 
 
 def name_level(column: str, level: Any) -> str:
-    """Return the name of a level's 0/1 column, which no column of a file is likely to have."""
-    return f"{column} = {level}"
+    """Return the name of a level's 0/1 column; no two levels, of whatever columns, share one."""
+    plain = f"{column} = {level}"
+    return plain if plain.count("=") == 1 else f"{column} = {str(level)!r}"
 
 
 class NumericColumns:
@@ -96,14 +97,16 @@ class NumericColumns:
         self.but = but
 
     def __call__(self, X: pd.DataFrame) -> list[str]:
-        return [name for name in X if is_numeric_dtype(X[name]) and name not in self.but]
+        """Return their names."""
+        return [str(n) for n in X if is_numeric_dtype(X[n]) and n not in self.but]
 
 
 class TextColumns(NumericColumns):
     """Select the columns that are not numeric, except some."""
 
     def __call__(self, X: pd.DataFrame) -> list[str]:
-        return [name for name in X if not is_numeric_dtype(X[name]) and name not in self.but]
+        """Return their names."""
+        return [str(n) for n in X if not is_numeric_dtype(X[n]) and n not in self.but]
 
 
 def _fill(way: str, *, add_indicator: bool = False) -> SimpleImputer:

@@ -69,7 +69,8 @@ class UnfinishedRun:
 
     def save_record(self, record: dict[str, Any]) -> None:
         """Write run.json; what JSON cannot say, NaN and infinity, becomes null."""
-        self.save_text("run.json", json.dumps(_plain(record), indent=2, ensure_ascii=False) + "\n")
+        text = json.dumps(_plain(record), indent=2, ensure_ascii=False, allow_nan=False)
+        self.save_text("run.json", text + "\n")
 
     def _path(self, name: str) -> Path:
         path = self.folder / name
@@ -142,10 +143,9 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 def _free_id(runs: Path, wanted: str) -> str:
     """Return the id, numbered if a run of the same second has it."""
-    taken = {path.name for path in runs.glob(f"*{wanted}*")}
-    taken |= {name.split("-", 2)[-1] for name in taken if name.startswith(UNFINISHED)}
+    taken = [path.name for path in runs.glob(f"*{wanted}*")]
     number, run_id = 1, wanted
-    while run_id in taken:
+    while any(name.endswith(run_id) for name in taken):  # one being written has a prefix
         number += 1
         run_id = f"{wanted}-{number}"
     return run_id
@@ -153,9 +153,12 @@ def _free_id(runs: Path, wanted: str) -> str:
 
 def _load(path: Path) -> Run:
     try:
-        return Run(path.parent.name, path.parent, json.loads(path.read_text(encoding="utf-8")))
+        record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}; move the folder away") from None
+    if not isinstance(record, dict) or not {"competition", "created"} <= record.keys():
+        raise DataError(f"{path}: is not the record of a run; move the folder away")
+    return Run(path.parent.name, path.parent, record)
 
 
 def _plain(value: Any) -> Any:
@@ -164,6 +167,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not np.isfinite(value):

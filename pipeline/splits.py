@@ -1,5 +1,6 @@
 """Folds: which training rows are fitted on, and which are predicted out of fold."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,21 +65,25 @@ def make_holdout(
 ) -> np.ndarray:
     """Return positions of the training rows that stop a fit early; they mimic the fold's rows.
 
-    Whole groups where folds are groups, the tail where they are ordered, otherwise rows by chance.
+    Whole groups where folds are groups, the tail where they are ordered, otherwise rows by chance:
+    as many of each class as it has, but never all of them.
+    fraction: the share of the rows, as nearly as groups and equal times allow.
+    Raises DataError if the rows are one single group, time or row.
     """
     scheme = resolve_scheme(validation, task)
     if scheme in ("time", "like_test"):
-        ranks = _present(order, "time").rank(method="min").to_numpy()
-        return np.flatnonzero(ranks > (1 - fraction) * len(y))
-    n_splits = max(2, round(1 / fraction))
-    if scheme == "group":
-        n_splits = min(n_splits, _present(groups, "group").nunique())
-        if n_splits < 2:
-            raise DataError("a fold's training rows are one single group; declare fewer n_splits")
-    if scheme == "stratified":
-        n_splits = max(2, min(n_splits, int(np.unique(np.asarray(y), return_counts=True)[1].min())))
-    inner = Validation(scheme=scheme, n_splits=n_splits, seed=validation.seed + 1)  # type: ignore[arg-type]
-    return make_folds(y, groups, order, inner, task)[0].valid
+        held_out = _tail(_present(order, "time"), fraction)
+    elif scheme == "group":
+        held_out = _some_groups(_present(groups, "group"), fraction, validation.seed)
+    else:
+        classes = np.asarray(y) if scheme == "stratified" else np.zeros(len(y))
+        held_out = _even_share(classes, fraction, validation.seed)
+    if not 0 < len(held_out) < len(y):
+        raise DataError(
+            f"a fold's {len(y)} training rows are too alike to hold some out, which early stopping "
+            "needs; declare another validation.scheme"
+        )
+    return held_out
 
 
 def check_folds(folds: list[Fold], n_samples: int) -> None:
@@ -89,7 +94,7 @@ def check_folds(folds: list[Fold], n_samples: int) -> None:
     times = np.zeros(n_samples, dtype=int)
     for fold in folds:
         if np.intersect1d(fold.train, fold.valid).size:
-            raise DataError(f"fold {fold.number}: a row is both trained on and predicted")
+            raise DataError(f"fold {fold.number + 1}: a row is both trained on and predicted")
         times[fold.valid] += 1
     if times.max(initial=0) > 1:
         raise DataError(f"row {int(times.argmax())} is predicted out of fold {times.max()} times")
@@ -131,6 +136,27 @@ def _group_parts(groups: pd.Series, validation: Validation) -> list[np.ndarray]:
     return [np.flatnonzero(fold_of[codes] == number) for number in range(validation.n_splits)]
 
 
+def _tail(order: pd.Series, fraction: float) -> np.ndarray:
+    """Return the last rows; those of the very last time at least."""
+    ranks = order.rank(method="min").to_numpy()
+    return np.flatnonzero(ranks > min((1 - fraction) * len(ranks), ranks.max() - 1))
+
+
+def _some_groups(groups: pd.Series, fraction: float, seed: int) -> np.ndarray:
+    """Return the rows of the groups that come nearest to the share."""
+    n_parts = min(round(1 / fraction), groups.nunique())
+    parts = _group_parts(groups, Validation(n_splits=n_parts, seed=seed + 1))
+    return min(parts, key=lambda part: abs(len(part) - fraction * len(groups)))
+
+
+def _even_share(classes: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Return a share of the rows of each class, by chance; the first of each is never taken."""
+    shuffled = np.random.default_rng(seed + 1).permutation(len(classes))
+    by_class = shuffled[np.argsort(classes[shuffled], kind="stable")]
+    is_first = np.r_[True, classes[by_class][1:] != classes[by_class][:-1]]
+    return np.sort(by_class[~is_first][:: round(1 / fraction)])
+
+
 def _stratified_parts(y: np.ndarray, validation: Validation) -> list[np.ndarray]:
     labels, counts = np.unique(y, return_counts=True)
     if counts.min() < validation.n_splits:
@@ -147,7 +173,7 @@ def _forward_folds(order: pd.Series, validation: Validation) -> list[Fold]:
     ranks = order.rank(method="min").to_numpy()
     edges = np.linspace(len(ranks) / 2, len(ranks), validation.n_splits + 1)
     folds = []
-    for number, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+    for number, (low, high) in enumerate(itertools.pairwise(edges)):
         train = np.flatnonzero(ranks <= low)
         valid = np.flatnonzero((ranks > low) & (ranks <= high))
         if not len(train) or not len(valid):

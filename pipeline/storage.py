@@ -11,6 +11,8 @@ from pipeline.errors import StorageError
 
 UNFINISHED = ".unfinished-"
 
+_in_work: set[str] = set()  # the hidden names that this process is writing under now
+
 
 @contextlib.contextmanager
 def storing(path: Path) -> Iterator[None]:
@@ -31,16 +33,12 @@ def save_bytes(path: Path, content: bytes) -> None:
     """
     with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{UNFINISHED}{uuid.uuid4().hex[:8]}-{path.name}")
-        try:
+        with _staged(path) as temporary:
             with temporary.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
         _sync_folder(path.parent)
 
 
@@ -55,40 +53,62 @@ def complete_folder(path: Path) -> Iterator[Path]:
 
     Raises StorageError if it cannot be written; then, as after any error, nothing is left behind.
     """
-    staging = path.with_name(f"{UNFINISHED}{os.getpid()}-{path.name}")
     with storing(path):
-        sweep_unfinished(path.parent)
-        staging.mkdir(parents=True)
-        try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _staged(path) as staging:
+            staging.mkdir()
             yield staging
             for file in sorted(staging.rglob("*")):
                 _sync(file)
             _sync_folder(staging)
             staging.rename(path)
-            _sync_folder(path.parent)
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
+        _sync_folder(path.parent)
 
 
 def sweep_unfinished(folder: Path) -> None:
-    """Remove the hidden folders that processes no longer alive have left."""
+    """Remove what processes no longer alive have left under hidden names."""
     for left in folder.glob(f"{UNFINISHED}*"):
         owner = left.name.removeprefix(UNFINISHED).split("-")[0]
-        if left.is_dir() and owner.isdigit() and not _is_alive(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
+        if owner.isdecimal() and left.name not in _in_work and not _is_another_alive(int(owner)):
+            _remove(left)
 
 
-def _is_alive(pid: int) -> bool:
-    if pid == os.getpid():
+@contextlib.contextmanager
+def _staged(path: Path) -> Iterator[Path]:
+    """Yield an unused hidden name beside the path; what has it when an error comes is removed."""
+    sweep_unfinished(path.parent)
+    staging = path.with_name(f"{UNFINISHED}{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}")
+    _in_work.add(staging.name)
+    try:
+        yield staging
+    except BaseException:
+        _remove(staging)
+        raise
+    finally:
+        _in_work.discard(staging.name)
+
+
+def _is_another_alive(pid: int) -> bool:
+    """Tell whether a process other than this one has the number; it may be an earlier one's."""
+    if os.name != "posix":  # Windows takes the signal 0 for Ctrl-C, so nobody is asked there
         return True
+    if pid == os.getpid():
+        return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
-    except OSError:  # it exists, and belongs to somebody else
+    except PermissionError:  # it exists, and belongs to somebody else
         return True
     return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _sync(path: Path) -> None:

@@ -28,22 +28,30 @@ def make_submission(
     labels: the sorted classes that the columns of the prediction stand for.
     Raises DataError if the sample asks for a row or a column that was not predicted.
     """
+    check_ids_asked(competition, ids, sample)
     id_column = competition.columns.id
     answers = pd.DataFrame(prediction, index=pd.Index(ids)).set_axis(
         range(prediction.shape[1]), axis=1
     )
-    wanted = normalise_ids(sample[id_column])
-    unknown = wanted[~wanted.isin(answers.index)]
+    rows = answers.loc[normalise_ids(sample[id_column])].to_numpy()
+    filled = sample[[id_column]].copy()
+    for position, name in enumerate(answer_columns(competition, sample)):
+        filled[name] = _answer(competition, rows, position, name, labels)
+    return filled[list(sample.columns)]
+
+
+def check_ids_asked(competition: Competition, ids: pd.Series, sample: pd.DataFrame) -> None:
+    """Check that every id of the sample is one of the test file's, known before hours of training.
+
+    Raises DataError.
+    """
+    wanted = normalise_ids(sample[competition.columns.id])
+    unknown = wanted[~wanted.isin(ids)]
     if len(unknown):
         raise DataError(
             f"{competition.files.sample_submission}: {len(unknown)} ids are not in "
             f"{competition.files.test} ({_shown(unknown)}); fetch files that belong together"
         )
-    rows = answers.loc[wanted].to_numpy()
-    filled = sample[[id_column]].copy()
-    for position, name in enumerate(answer_columns(competition, sample)):
-        filled[name] = _answer(competition, rows, position, name, labels)
-    return filled[list(sample.columns)]
 
 
 def answer_columns(competition: Competition, sample: pd.DataFrame) -> list[str]:
@@ -89,7 +97,7 @@ def check_submission(
     Raises SubmissionError listing all faults at once.
     """
     try:
-        frame = read_text(path)
+        frame = read_text(path, encoding="utf-8", separator=",")
     except DataError as error:
         raise SubmissionError(str(error)) from None
     faults = _column_faults(frame, sample)
@@ -121,10 +129,10 @@ def _answer(
 def _label_of(column: str, labels: np.ndarray, where: str) -> int:
     """Return the class that a probability column stands for: its name is, or ends in, the label."""
     texts = [str(label) for label in labels]
-    found = [i for i, text in enumerate(texts) if column == text or column.endswith(f"_{text}")]
-    if len(found) != 1:
+    found = [text for text in texts if column == text or column.endswith(f"_{text}")]
+    if not found:
         raise DataError(f"{where}: column {column!r} names none of the classes {texts}")
-    return found[0]
+    return texts.index(max(found, key=len))
 
 
 def _column_faults(frame: pd.DataFrame, sample: pd.DataFrame) -> list[str]:
@@ -173,9 +181,8 @@ def _label_faults(cells: pd.Series, labels: np.ndarray) -> list[str]:
     unknown = cells[~cells.isin([str(label) for label in labels])]
     if not len(unknown):
         return []
-    return [
-        f"{cells.name!r}: {len(unknown)} labels are unknown to the training rows ({_shown(unknown)})"
-    ]
+    what = "labels are unknown to the training rows"
+    return [f"{cells.name!r}: {len(unknown)} {what} ({_shown(unknown)})"]
 
 
 def _number_faults(
@@ -188,9 +195,11 @@ def _number_faults(
     wrong = {
         "are missing or not a number": np.isnan(numbers),
         "are infinite": np.isinf(numbers),
-        f"are below {lower}": numbers < (-np.inf if lower is None else lower),
-        f"are above {upper}": numbers > (np.inf if upper is None else upper),
     }
+    if lower is not None:
+        wrong[f"are below {lower:g}"] = np.isfinite(numbers) & (numbers < lower)
+    if upper is not None:
+        wrong[f"are above {upper:g}"] = np.isfinite(numbers) & (numbers > upper)
     return [
         f"{cells.name!r}: {int(mask.sum())} values {what} ({_shown(cells[mask])})"
         for what, mask in wrong.items()

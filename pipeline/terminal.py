@@ -18,9 +18,11 @@ def shown(
     """
     stream = stream or sys.stderr
     is_live = stream.isatty() and not quiet and not verbose
-    with _bar(stream) if is_live else contextlib.nullcontext() as bar:
-        with listening(_Display(stream, bar, quiet, verbose)):
-            yield
+    with (
+        _bar(stream) if is_live else contextlib.nullcontext() as bar,
+        listening(_Display(stream, bar, quiet, verbose)),
+    ):
+        yield
 
 
 def line(event: Event) -> str | None:

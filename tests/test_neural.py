@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from pipeline.progress import EpochEnded, Event, listening
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
-SMALL = {"network_parameters": {"units": [8]}, "epochs": 30, "batch_size": 16}
+SMALL: dict[str, Any] = {"network_parameters": {"units": [8]}, "epochs": 30, "batch_size": 16}
 
 
 def table(n: int = 120, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -31,7 +32,7 @@ def table(n: int = 120, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def weights(estimator: KerasRegressor | KerasClassifier) -> list[np.ndarray]:
-    return estimator.model_.get_weights()
+    return list(estimator.model_.get_weights())
 
 
 def same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
@@ -248,10 +249,10 @@ def test_fitting_does_not_touch_the_generators_of_others() -> None:
     X, y = table()
     random.seed(3)
     np.random.seed(3)  # noqa: NPY002
-    before, numpy_before = random.getstate(), np.random.get_state()  # noqa: NPY002
+    before, numpy_before = random.getstate(), pickle.dumps(np.random.get_state())  # noqa: NPY002
     KerasRegressor(**{**SMALL, "epochs": 1}).fit(X, y)
     assert random.getstate() == before
-    assert np.array_equal(np.random.get_state()[1], numpy_before[1])  # noqa: NPY002
+    assert pickle.dumps(np.random.get_state()) == numpy_before  # noqa: NPY002
 
 
 def test_nothing_is_printed_and_keras_is_loaded_by_fit_alone() -> None:
@@ -279,10 +280,15 @@ for _ in range(8):  # from the sixth on, TensorFlow would warn of retracing
         ({"batch_size": -4}, "batch_size: expected a whole number of 1 or more, found -4"),
         ({"patience": 0}, "patience: expected a whole number of 1 or more, found 0"),
         ({"epochs": 2.5}, "epochs: expected a whole number of 1 or more, found 2.5"),
+        ({"learning_rate": "slow"}, "learning_rate: expected a number above 0, found 'slow'"),
         ({"learning_rate": 0}, "learning_rate: expected a number above 0, found 0"),
         (
             {"validation_fraction": 1.0},
             "validation_fraction: expected a number between 0 and 1, found 1.0",
+        ),
+        (
+            {"network_parameters": {"activation": "ray"}},
+            "pipeline.models.networks:dnn: Could not interpret activation function identifier: ray",
         ),
         (
             {"network": "no_such_module:net"},
@@ -318,6 +324,12 @@ def test_a_single_class_is_refused() -> None:
     X, _ = table()
     with pytest.raises(ModelError, match=r"^y: expected at least two classes, found only 'yes'$"):
         KerasClassifier(**SMALL).fit(X, ["yes"] * len(X))
+
+
+def test_rows_without_a_target_are_refused() -> None:
+    X, y = table()
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        KerasRegressor(**SMALL).fit(X, y[:-1])
 
 
 def test_a_holdout_of_all_rows_is_refused() -> None:

@@ -18,7 +18,7 @@ def add_features(frame: pd.DataFrame) -> pd.DataFrame:
     day, hour = when.normalize(), when.hour
     works = (frame["workingday"].eq(1) | day.isin(_days(WORKED))) & ~day.isin(_days(STAYED_HOME))
     kind_of_day = works.map({True: "work", False: "off"})
-    year_part = 2 * np.pi * when.dayofyear / 365.25
+    year_part = 2 * np.pi * when.day_of_year / 365.25
     return frame.assign(
         # Runs of days, shorter than those between them that the test asks for.
         run=when.strftime("%Y-%m") + when.day.gt(9).map({True: " 10-19", False: " 1-9"}),

@@ -25,7 +25,7 @@ def add_features(frame: pd.DataFrame) -> pd.DataFrame:
     porch = f[["OpenPorchSF", "EnclosedPorch", "3SsnPorch", "ScreenPorch"]].sum(axis="columns")
     return f.assign(
         **grades,
-        **np.log1p(f[AREAS].astype(float)),
+        **{name: np.log1p(f[name].astype(float)) for name in AREAS},
         TotalSF=np.log1p(area),
         PorchSF=np.log1p(porch),
         TotalBath=f["FullBath"] + f["BsmtFullBath"] + 0.5 * (f["HalfBath"] + f["BsmtHalfBath"]),

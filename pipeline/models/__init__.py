@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from pipeline.errors import ModelError, did_you_mean
 REGRESSION: tuple[Task, ...] = ("regression",)
 CLASSES: tuple[Task, ...] = ("binary", "multiclass")
 ANY: tuple[Task, ...] = REGRESSION + CLASSES
+COUNTS = ("epochs", "n_estimators", "patience", "batch_size")  # what they mean has no other values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +80,14 @@ def make_model(choice: ModelChoice, task: Task, seed: int) -> Any:
     spec = model_spec(choice)
     if task not in spec.tasks:
         able = [name for name, other in MODELS.items() if task in other.tasks]
-        raise ModelError(f"{choice.label} cannot do task {task!r}; expected one of {able}")
+        raise ModelError(
+            f"models.{choice.label}: cannot do task {task!r}; expected one of "
+            f"{', '.join(map(repr, able))}"
+        )
     factory = import_function(spec.factory)
     first = (spec.network,) if spec.network else ()
     try:
+        _check_counts(choice.parameters)
         return factory(*first, task, seed, **choice.parameters)
     except ModelError as error:
         raise ModelError(f"models.{choice.label}: {error}") from None
@@ -113,6 +118,13 @@ def check_parameters(parameters: Iterable[str], known: Iterable[str]) -> None:
     for name in parameters:
         if name not in known:
             raise ModelError(f"unknown parameter {name!r}; {did_you_mean(name, known)}")
+
+
+def _check_counts(parameters: Mapping[str, Any]) -> None:
+    for name in COUNTS:
+        value = parameters.get(name, 1)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ModelError(f"{name}: expected a whole number of 1 or more, found {value!r}")
 
 
 def parameters_of(function: Callable[..., Any]) -> list[str]:

@@ -1,19 +1,18 @@
 """Gradient boosting that stops early on rows held out of its own training rows."""
 
 import time
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import LabelEncoder
 
 from pipeline.competition import Task
 from pipeline.errors import ModelError
 from pipeline.models import check_parameters
 from pipeline.progress import EpochEnded, emit
 
+# Below it threads gain little, and lose a tenfold where they wait for a core that others use.
+MANY_CELLS = 1_000_000
 OWN_PARAMETERS = ("patience", "validation_fraction")
 # LightGBM's own names that its scikit-learn classes pass on without listing them.
 PASSED_ON = (
@@ -37,6 +36,10 @@ def make_lightgbm(
 
     known = lightgbm.LGBMRegressor().get_params()
     check_parameters(parameters, (*known, *PASSED_ON, *OWN_PARAMETERS))
+    if not 0 < validation_fraction < 1:
+        raise ModelError(
+            f"validation_fraction: expected a number between 0 and 1, found {validation_fraction!r}"
+        )
     cls = BoostedRegressor if task == "regression" else BoostedClassifier
     return cls(
         parameters=parameters,
@@ -77,44 +80,41 @@ class _Boosted(BaseEstimator):
         return {**self.DEFAULTS, "force_row_wise": True, **fixed, **(self.parameters or {})}
 
     def _fit_one(
-        self,
-        model: Any,
-        X: Any,
-        y: np.ndarray,
-        holdout: np.ndarray,
-        deadline: float | None,
+        self, model: Any, X: Any, y: np.ndarray, holdout: np.ndarray, max_seconds: float | None
     ) -> Any:
-        """Fit one booster on the rows that are not held out; the best round is kept."""
+        """Fit one booster on the rows that are not held out; the best round is kept.
+
+        Raises ModelError for a parameter value that LightGBM refuses.
+        """
         import lightgbm
 
         values = np.asarray(X, dtype=float)  # LightGBM refuses some characters in column names
+        if values.size < MANY_CELLS and model.n_jobs is None:
+            model.set_params(n_jobs=1)
         seen = np.setdiff1d(np.arange(len(y)), holdout)
-        rounds = model.get_params()["n_estimators"]
         early = lightgbm.early_stopping(self.patience, verbose=False)
-        callbacks = [early, _tell(rounds), _stop_at(deadline)]
-        return model.fit(
-            values[seen],
-            y[seen],
-            eval_X=values[holdout],
-            eval_y=y[holdout],
-            callbacks=callbacks,
-        )
+        clock = _Clock(model.get_params()["n_estimators"], max_seconds)
+        try:
+            model.fit(
+                values[seen],
+                y[seen],
+                eval_X=values[holdout],
+                eval_y=y[holdout],
+                callbacks=[early, clock],
+            )
+        except lightgbm.basic.LightGBMError as error:
+            raise ModelError(f"LightGBM: {' '.join(str(error).split())}") from error
+        self.stopped_by_time_ |= clock.stopped
+        return model
 
-    def _holdout(self, n_samples: int, holdout: np.ndarray | None, classes: Any) -> np.ndarray:
+    def _holdout(self, y: np.ndarray, holdout: np.ndarray | None) -> np.ndarray:
+        """Return the given positions, or else a share that is even over the sorted targets."""
         if holdout is not None:
             return np.asarray(holdout)
-        if not 0 < self.validation_fraction < 1:
-            raise ModelError(
-                "validation_fraction: expected a number between 0 and 1, "
-                f"found {self.validation_fraction!r}"
-            )
-        _, held_out = train_test_split(
-            np.arange(n_samples),
-            test_size=self.validation_fraction,
-            random_state=self.seed,
-            stratify=classes,
-        )
-        return np.sort(held_out)
+        order = np.argsort(y, kind="stable")
+        n_held_out = max(1, round(self.validation_fraction * len(y)))
+        rng = np.random.default_rng(self.seed)
+        return np.sort([rng.choice(part) for part in np.array_split(order, n_held_out)])
 
 
 class BoostedRegressor(RegressorMixin, _Boosted):
@@ -128,14 +128,13 @@ class BoostedRegressor(RegressorMixin, _Boosted):
 
         y = np.asarray(y, dtype=float)
         columns = y.reshape(len(y), -1).T
-        held_out = self._holdout(len(y), holdout, None)
-        deadline = None if max_seconds is None else time.monotonic() + max_seconds
+        held_out = self._holdout(columns[0], holdout)
+        each = None if max_seconds is None else max_seconds / len(columns)
+        self.is_flat_, self.stopped_by_time_ = y.ndim == 1, False
         self.models_ = [
-            self._fit_one(lightgbm.LGBMRegressor(**self._settings()), X, column, held_out, deadline)
+            self._fit_one(lightgbm.LGBMRegressor(**self._settings()), X, column, held_out, each)
             for column in columns
         ]
-        self.is_flat_ = y.ndim == 1
-        self.stopped_by_time_ = deadline is not None and time.monotonic() > deadline
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -151,17 +150,25 @@ class BoostedClassifier(ClassifierMixin, _Boosted):
     def fit(
         self, X: Any, y: Any, *, holdout: np.ndarray | None = None, max_seconds: float | None = None
     ) -> "BoostedClassifier":
-        """Fit on X (n_samples, n_features) and labels y (n_samples,)."""
+        """Fit on X (n_samples, n_features) and labels y (n_samples,).
+
+        Held-out rows of a class that no other row has are trained on instead.
+        Raises ModelError if there is a single class, or no row is left to stop the training.
+        """
         import lightgbm
 
-        self.encoder_ = LabelEncoder().fit(np.asarray(y))
-        self.classes_ = self.encoder_.classes_
-        codes = self.encoder_.transform(np.asarray(y))
-        held_out = self._holdout(len(codes), holdout, codes)
-        deadline = None if max_seconds is None else time.monotonic() + max_seconds
+        self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ModelError(
+                f"y: expected at least two classes, found only {str(self.classes_[0])!r}"
+            )
+        held_out = self._holdout(codes, holdout)
+        held_out = held_out[np.isin(codes[held_out], np.delete(codes, held_out))]
+        if not len(held_out):
+            raise ModelError("y: expected a class with two rows or more, found none")
+        self.stopped_by_time_ = False
         model = lightgbm.LGBMClassifier(**self._settings())
-        self.model_ = self._fit_one(model, X, codes, held_out, deadline)
-        self.stopped_by_time_ = deadline is not None and time.monotonic() > deadline
+        self.model_ = self._fit_one(model, X, codes, held_out, max_seconds)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -173,25 +180,24 @@ class BoostedClassifier(ClassifierMixin, _Boosted):
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
 
-def _tell(rounds: int) -> Callable[[Any], None]:
-    def callback(env: Any) -> None:
-        loss = env.evaluation_result_list[0][2]
-        emit(EpochEnded(env.iteration + 1, rounds, loss, loss))
+class _Clock:
+    """Tell of each round, and end the fit when its time is over, with the best round so far."""
 
-    return callback
+    def __init__(self, rounds: int, max_seconds: float | None) -> None:
+        self.rounds = rounds
+        self.deadline = None if max_seconds is None else time.monotonic() + max_seconds
+        self.best: tuple[float, int, Any] | None = None
+        self.stopped = False
 
+    def __call__(self, env: Any) -> None:
+        """Take LightGBM's environment after a round."""
+        from lightgbm.callback import EarlyStopException
 
-def _stop_at(deadline: float | None) -> Callable[[Any], None]:
-    """Return a callback that ends the fit at the deadline, with the best round so far."""
-    import lightgbm
-
-    rounds: list[tuple[float, int, Any]] = []
-
-    def callback(env: Any) -> None:
         result = env.evaluation_result_list
-        rounds.append((result[0][2], env.iteration, result))
-        if deadline is not None and time.monotonic() > deadline:
-            _, best_round, best_result = min(rounds)
-            raise lightgbm.callback.EarlyStopException(best_round, best_result)
-
-    return callback
+        loss = result[0][2]
+        emit(EpochEnded(env.iteration + 1, self.rounds, loss, loss))
+        if self.best is None or loss < self.best[0]:
+            self.best = loss, env.iteration, result
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            self.stopped = env.iteration + 1 < self.rounds
+            raise EarlyStopException(*self.best[1:])

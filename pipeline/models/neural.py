@@ -5,20 +5,20 @@ and keeps the best epoch's weights. The rows that score a fold are never among t
 """
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from pipeline.competition import Task
 from pipeline.errors import ModelError
 from pipeline.models import check_parameters, import_function, parameters_of
 from pipeline.models.backend import load_keras, model_from_bytes, model_to_bytes, seeded
-from pipeline.progress import EpochEnded, emit
+from pipeline.models.epochs import Schedule, fit_epochs
 
 PREDICT_BATCH = 8192  # rows; bounds memory, and is far beyond where a call's overhead matters
-SMALLEST = {"epochs": 1, "batch_size": 1, "patience": 1}
 
 
 def make_network(network: str, task: Task, seed: int, /, **parameters: Any) -> Any:
@@ -40,6 +40,15 @@ def make_network(network: str, task: Task, seed: int, /, **parameters: Any) -> A
     )
 
 
+@dataclass(frozen=True)
+class Head:
+    """How many logits there are, what makes predictions of them, and what is minimised."""
+
+    n_outputs: int
+    activation: str
+    loss: str
+
+
 class _Keras(BaseEstimator):
     """What the regressor and the classifier share: parameters, the fit, and the saved state."""
 
@@ -49,10 +58,9 @@ class _Keras(BaseEstimator):
         network: str = "pipeline.models.networks:dnn",
         network_parameters: dict[str, Any] | None = None,
         epochs: int = 300,
-        batch_size: int = 128,
-        patience: int = 30,
+        batch_size: int = 64,
+        patience: int = 20,
         learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
         validation_fraction: float = 0.1,
         seed: int = 42,
     ) -> None:
@@ -62,7 +70,6 @@ class _Keras(BaseEstimator):
         self.batch_size = batch_size
         self.patience = patience
         self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
         self.validation_fraction = validation_fraction
         self.seed = seed
 
@@ -70,64 +77,50 @@ class _Keras(BaseEstimator):
         self,
         X: Any,
         y: np.ndarray,
-        seen: np.ndarray,
         holdout: np.ndarray,
-        deadline: float | None,
-        **head: Any,
+        max_seconds: float | None,
+        head: Head,
     ) -> None:
-        """Train a new model on the seen rows of encoded targets y (n_samples, n_columns)."""
+        """Train a new model on the rows of encoded y (n_samples, n_columns) not held out."""
+        deadline = None if max_seconds is None else time.monotonic() + max_seconds
+        check_consistent_length(X, y)
         x = self._matrix(X, reset=True)
-        keras = load_keras()
+        schedule = Schedule(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            patience=self.patience,
+            learning_rate=self.learning_rate,
+            seed=self.seed,
+            deadline=deadline,
+        )
         with seeded(self.seed):
-            model = self._build(x.shape[1], n_steps=-(-len(seen) // self.batch_size), **head)
-            early = keras.callbacks.EarlyStopping(
-                monitor="val_loss", patience=self.patience, restore_best_weights=True
-            )
-            clock = _clock(self.epochs, deadline)
-            history = model.fit(
-                _batches(x[seen], y[seen], self.batch_size, self.seed),
-                shuffle=False,  # the batches are shuffled already
-                steps_per_epoch=model.steps_per_execution,
-                epochs=self.epochs,
-                validation_data=(x[holdout], y[holdout]),
-                validation_batch_size=len(holdout),
-                callbacks=[early, clock],
-                verbose=0,
-            )
-        if not np.isfinite(early.best):
-            raise ModelError(
-                f"the loss is not finite after {len(history.epoch)} epochs; "
-                f"learning_rate: try less than {self.learning_rate:g}"
-            )
-        self.model_, self.history_ = model, history.history
-        self.best_epoch_ = early.best_epoch + 1
-        self.stopped_by_time_ = clock.stopped
+            model = self._build(x.shape[1], head)
+            outcome = fit_epochs(model, x, y, holdout, head.loss, schedule)
+        self.model_, self.history_ = model, outcome.history
+        self.best_epoch_ = outcome.best_epoch
+        self.stopped_by_time_ = outcome.stopped_by_time
 
-    def _build(
-        self, n_features: int, *, n_steps: int, n_outputs: int, activation: str, loss: str
-    ) -> Any:
-        """Return the compiled model; one execution of its graph is one epoch of n_steps."""
+    def _build(self, n_features: int, head: Head) -> Any:
+        """Return the model from inputs (n_features,) to predictions (n_outputs,)."""
         keras = load_keras()
-        function = import_function(self.network)
         inputs = keras.Input((n_features,))
-        logits = function(inputs, n_outputs, **(self.network_parameters or {}))
-        model = keras.Model(inputs, keras.layers.Activation(activation)(logits))
-        optimizer = keras.optimizers.AdamW(self.learning_rate, weight_decay=self.weight_decay)
-        # XLA on the CPU makes an epoch of a small network about six times slower.
-        model.compile(optimizer, loss, steps_per_execution=n_steps, jit_compile=False)
-        return model
+        network = import_function(self.network)
+        try:
+            logits = network(inputs, head.n_outputs, **(self.network_parameters or {}))
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"{self.network}: {' '.join(str(error).split())}") from error
+        return keras.Model(inputs, keras.layers.Activation(head.activation)(logits))
 
-    def _split(self, y: np.ndarray, holdout: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Return the positions to train on and those that stop the training."""
+    def _hold_out(self, y: np.ndarray, holdout: np.ndarray | None) -> np.ndarray:
+        """Return the positions of the rows that stop the training."""
         if holdout is None:
             holdout = _even_share(y, self.validation_fraction, self.seed)
-        seen = np.setdiff1d(np.arange(len(y)), holdout)
-        if not len(seen) or not len(holdout):
+        if not 0 < len(holdout) < len(y):
             raise ModelError(
                 "expected rows to train on and rows to stop the training, "
-                f"found {len(seen)} and {len(holdout)}"
+                f"found {len(y) - len(holdout)} and {len(holdout)}"
             )
-        return seen, np.asarray(holdout)
+        return np.asarray(holdout)
 
     def _matrix(self, X: Any, *, reset: bool) -> np.ndarray:
         """Return X as float32 (n_samples, n_features), checked against the fitted columns."""
@@ -144,21 +137,15 @@ class _Keras(BaseEstimator):
 
     def _check(self) -> None:
         """Check the parameters that the constructor only stored."""
-        for name, smallest in SMALLEST.items():
+        for name in ("epochs", "batch_size", "patience"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < smallest:
-                raise ModelError(
-                    f"{name}: expected a whole number of {smallest} or more, found {value!r}"
-                )
-        if not 0 < self.validation_fraction < 1:
-            raise ModelError(
-                "validation_fraction: expected a number between 0 and 1, "
-                f"found {self.validation_fraction!r}"
-            )
-        if not self.learning_rate > 0:
-            raise ModelError(
-                f"learning_rate: expected a number above 0, found {self.learning_rate!r}"
-            )
+            if not isinstance(value, int) or value < 1:
+                raise ModelError(f"{name}: expected a whole number of 1 or more, found {value!r}")
+        for name, limit in (("learning_rate", np.inf), ("validation_fraction", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0 < value < limit:
+                between = "above 0" if limit == np.inf else f"between 0 and {limit}"
+                raise ModelError(f"{name}: expected a number {between}, found {value!r}")
 
     def _respond(self, X: Any) -> np.ndarray:
         """Return what the model's head says of X: (n_samples, n_columns), float64."""
@@ -195,18 +182,17 @@ class KerasRegressor(RegressorMixin, _Keras):
         max_seconds: the epoch that passes them is the last one.
         Raises ModelError for a parameter out of range, or missing values in X.
         """
-        deadline = _deadline(max_seconds)
         self._check()
         y = np.asarray(y, dtype=float)
         columns = y.reshape(len(y), -1)  # (n_samples, n_targets)
-        seen, held_out = self._split(columns, holdout)
+        held_out = self._hold_out(columns, holdout)
+        seen = np.delete(columns, held_out, axis=0)
         self.is_flat_ = y.ndim == 1
-        self.target_mean_ = columns[seen].mean(axis=0)
-        spread = columns[seen].std(axis=0)
+        self.target_mean_ = seen.mean(axis=0)
+        spread = seen.std(axis=0)
         self.target_std_ = np.where(spread > 0, spread, 1.0)
         scaled = ((columns - self.target_mean_) / self.target_std_).astype("float32")
-        head = {"n_outputs": columns.shape[1], "activation": "linear", "loss": "mse"}
-        self._fit(X, scaled, seen, held_out, deadline, **head)
+        self._fit(X, scaled, held_out, max_seconds, Head(columns.shape[1], "linear", "mse"))
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -228,7 +214,6 @@ class KerasClassifier(ClassifierMixin, _Keras):
         max_seconds: the epoch that passes them is the last one.
         Raises ModelError for a parameter out of range, missing values in X, or a single class.
         """
-        deadline = _deadline(max_seconds)
         self._check()
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
         if len(self.classes_) < 2:
@@ -236,14 +221,13 @@ class KerasClassifier(ClassifierMixin, _Keras):
                 f"y: expected at least two classes, found only {str(self.classes_[0])!r}"
             )
         codes = codes.reshape(-1, 1)
-        self._fit(X, codes, *self._split(codes, holdout), deadline, **self._head())
+        self._fit(X, codes, self._hold_out(codes, holdout), max_seconds, self._head())
         return self
 
-    def _head(self) -> dict[str, Any]:
+    def _head(self) -> Head:
         if len(self.classes_) == 2:
-            return {"n_outputs": 1, "activation": "sigmoid", "loss": "binary_crossentropy"}
-        loss = "sparse_categorical_crossentropy"
-        return {"n_outputs": len(self.classes_), "activation": "softmax", "loss": loss}
+            return Head(1, "sigmoid", "binary_crossentropy")
+        return Head(len(self.classes_), "softmax", "sparse_categorical_crossentropy")
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return probabilities (n_samples, n_classes), columns in the order of classes_."""
@@ -255,46 +239,6 @@ class KerasClassifier(ClassifierMixin, _Keras):
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable labels (n_samples,)."""
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
-
-
-def _batches(x: np.ndarray, y: np.ndarray, batch_size: int, seed: int) -> Any:
-    """Return endless shuffled batches (x, y), in an order that only the seed decides.
-
-    Batches are gathered from constants by shuffled positions: half the time of Dataset.shuffle.
-    """
-    import tensorflow as tf
-
-    plain = tf.autograph.experimental.do_not_convert  # nothing here is for AutoGraph to rewrite
-    rows_x, rows_y, n_rows = tf.constant(x), tf.constant(y), len(x)
-
-    def shuffled(epoch: Any) -> Any:
-        order = tf.random.experimental.stateless_shuffle(tf.range(n_rows), seed=[seed, epoch])
-        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
-
-    def gather(positions: Any) -> Any:
-        return tf.gather(rows_x, positions), tf.gather(rows_y, positions)
-
-    return tf.data.Dataset.counter().flat_map(plain(shuffled)).map(plain(gather)).prefetch(4)
-
-
-def _deadline(max_seconds: float | None) -> float | None:
-    return None if max_seconds is None else time.monotonic() + max_seconds
-
-
-def _clock(epochs: int, deadline: float | None) -> Any:
-    """Return the callback that tells of each epoch, and ends the fit when its time is over."""
-    callbacks: Any = load_keras().callbacks
-
-    class Clock(callbacks.Callback):
-        stopped = False
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            emit(EpochEnded(epoch + 1, epochs, logs["loss"], logs["val_loss"]))
-            if deadline is not None and time.monotonic() >= deadline:
-                self.stopped = not self.model.stop_training and epoch + 1 < epochs
-                self.model.stop_training = True
-
-    return Clock()
 
 
 def _even_share(y: np.ndarray, fraction: float, seed: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from pipeline.competition import Target
 from pipeline.inspection import Inspection, inspect_data
 from pipeline.models import MODELS
 from pipeline.splits import resolve_scheme
@@ -43,8 +44,7 @@ def inspection_lines(opened: Opened, found: Inspection) -> list[str]:
         f"task        {competition.task}, {competition.metric}",
         f"rows        {found.n_train:,} train, {found.n_test:,} test",
         f"validation  {scheme}, {validation.n_splits} folds, seed {validation.seed}",
-        f"target      {competition.target.transform}, bounds "
-        f"{competition.target.lower} to {competition.target.upper}",
+        f"target      {competition.target.transform}, {_bounds(competition.target)}",
         f"cleaning    missing: {competition.cleaning.missing}, "
         f"duplicates: {competition.cleaning.duplicates}",
         f"models      {declared} (default {competition.default_model}); also {others}",
@@ -58,15 +58,25 @@ def inspection_lines(opened: Opened, found: Inspection) -> list[str]:
     ]
 
 
+def _bounds(target: Target) -> str:
+    lower = [] if target.lower is None else [f"at least {target.lower:g}"]
+    upper = [] if target.upper is None else [f"at most {target.upper:g}"]
+    return " and ".join([*lower, *upper]) or "no bounds"
+
+
 def _target_lines(found: Inspection) -> list[str]:
     lines = []
     for name, facts in found.target.items():
         if isinstance(facts, dict):
-            shown = "  ".join(f"{key} {value:,.4g}" for key, value in facts.items())
+            shown = "  ".join(f"{key} {_number(value)}" for key, value in facts.items())
         else:
             shown = f"{facts:.1%}"
         lines.append(f"{name}: {shown}")
     return lines
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _column_lines(found: Inspection) -> list[str]:

@@ -62,6 +62,7 @@ def _competition_row(workspace: Workspace, name: str) -> dict[str, Any]:
         "source": competition.source.kind,
         "files": manifest.origin if manifest else None,
         "best": best.record["score"] if best else None,
+        "model": best.record["model"]["label"] if best else None,
         "run": best.id if best else None,
     }
 

@@ -25,7 +25,7 @@ from pipeline.inspection import unseen_levels
 from pipeline.models import model_spec
 from pipeline.progress import Note, Warned, emit
 from pipeline.raw import Manifest, verify
-from pipeline.submission import check_sample
+from pipeline.submission import check_ids_asked, check_sample
 from pipeline.training import class_labels
 from pipeline.workspace import Workspace
 
@@ -98,6 +98,7 @@ def read_data(opened: Opened) -> Data:
     _tell_features(columns, train_table.frame, train_frame, train)
     labels = class_labels(train, competition)
     check_sample(competition, sample, labels)
+    check_ids_asked(competition, test.ids, sample)
     _warn_of_unseen(train.X, test.X)
     return Data(train, test, sample, labels, manifest, dict(train_table.kinds))
 
@@ -124,5 +125,6 @@ def _tell_features(
 
 def _warn_of_unseen(train: pd.DataFrame, test: pd.DataFrame) -> None:
     for name, levels in unseen_levels(train, test).items():
-        shown = ", ".join(map(repr, levels[:3])) + (", ..." if len(levels) > 3 else "")
-        emit(Warned(f"{name}: {len(levels)} levels of the test file are not in training ({shown})"))
+        shown = ", ".join(map(repr, levels[:3]))
+        more = f" and {len(levels) - 3} more" if len(levels) > 3 else ""
+        emit(Warned(f"{name}: levels of the test file that training lacks: {shown}{more}"))

@@ -50,12 +50,13 @@ def _prepare(workspace: Workspace, name: str, last: str, label: str | None) -> P
     """Fit the steps up to the last on all training rows, never on test rows, and write frames."""
     opened = open_competition(workspace, name)
     competition = opened.competition
+    steps = _steps(competition, label)
     data = read_data(opened)
     kept, _ = clean_rows(data.train, competition.cleaning)
     emit(row_note(data.train, kept))
     train, test = kept.X, data.test.X
     changes: list[dict[str, Any]] = []
-    for stage, step in _steps(competition, label):
+    for stage, step in steps:
         before, train = train, step.fit(train).transform(train)
         test = step.transform(test)
         changes, note = describe(stage, step, before)

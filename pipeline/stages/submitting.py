@@ -78,5 +78,5 @@ def how_to_upload(ready: Ready) -> str:
     """Return the sentence that says where to upload the file by hand."""
     page = ready.competition.source.page
     if page is None:
-        return "this competition's files come from nowhere that takes submissions"
+        return f"hand in {ready.run.submission}; competition.toml names no page to upload it to"
     return f"upload {ready.run.submission} at {page}"

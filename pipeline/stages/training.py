@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.cache import Cache, array_digest, code_digest, digest, frame_digest
+from pipeline.cleaning import clean_rows
 from pipeline.competition import Competition, ModelChoice
 from pipeline.data import TrainData
 from pipeline.description import describe
@@ -20,6 +21,7 @@ from pipeline.progress import Note, Warned, emit, listening
 from pipeline.runs import Run
 from pipeline.splits import Fold, check_folds, make_folds, resolve_scheme
 from pipeline.stages.opening import Data, Opened, open_competition, read_data
+from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, save_run
 from pipeline.training import (
     CVResult,
@@ -104,6 +106,7 @@ def _cross_validate(
     estimator = make_estimator(competition, choice, opened.features, seed)
     folds = make_folds(train.y, train.groups, train.order, validation, competition.task)
     check_folds(folds, len(train))
+    emit(row_note(train, clean_rows(train, competition.cleaning)[0]))
     _tell_folds(competition, folds, len(train))
     return cross_validate(
         _resumable(opened, choice, seed, estimator, train),
@@ -130,14 +133,12 @@ def _resumable(
     def fit_one(fold: Fold, max_seconds: float | None) -> tuple[FoldResult, bool]:
         key = digest(basis, array_digest(fold.train), array_digest(fold.valid))
         found = cache.load(key)
-        if found is not None:
-            return found, True
-        result = fit_fold(estimator, train, fold, competition, max_seconds)
-        if not result.stopped_by_time:
+        result = found or fit_fold(estimator, train, fold, competition, max_seconds)
+        if found is None and not result.stopped_by_time:
             cache.save(key, result)
         if fold.number == 0:
             _tell_steps(result.estimator, train)
-        return result, False
+        return result, found is not None
 
     return fit_one
 
@@ -164,7 +165,8 @@ def _code(opened: Opened) -> str:
 def _tell_folds(competition: Competition, folds: list[Fold], n_samples: int) -> None:
     scheme = resolve_scheme(competition.validation, competition.task)
     sizes = [len(fold.valid) for fold in folds]
-    text = f"{len(folds)} folds, {scheme}, {min(sizes):,}-{max(sizes):,} validation rows each"
+    each = f"{min(sizes):,}" if min(sizes) == max(sizes) else f"{min(sizes):,}-{max(sizes):,}"
+    text = f"{len(folds)} folds, {scheme}, {each} validation rows each"
     covered = sum(sizes)
     if covered < n_samples:
         text += f"; {n_samples - covered:,} rows are only ever trained on"
@@ -189,9 +191,7 @@ def _tell_training(competition: Competition, choice: ModelChoice, result: CVResu
     error = "" if spread is None else f" +- {spread:.5f}"
     text = f"{choice.label}: {competition.metric} {result.score:.5f}{error} out of fold"
     if result.skipped:
-        emit(
-            Warned(f"time ran out before {result.skipped} of the folds; the score is of the others")
-        )
+        emit(Warned(f"time ran out before {result.skipped} folds; the score is of the others"))
     if any(one.stopped_by_time for one in result.folds):
         emit(Warned("time ran out while folds were still improving; give more by --time"))
     emit(Note("train", text, {"score": result.score, "standard_error": spread}))

@@ -1,0 +1,222 @@
+"""What the tests of the whole share: the command, its process, and small competitions."""
+
+import contextlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KC = Path(sys.executable).parent / "kc"
+SAMPLES = ("bike", "ddarung", "house")
+HELD_BACK = ("KC_WORKSPACE", "COLUMNS", "FORCE_COLOR", "NO_COLOR")
+
+TOML = """\
+title = "Tiny"
+task = "regression"
+metric = "rmse"
+default_model = "ridge"
+
+[files]
+train = "train.csv"
+test = "test.csv"
+sample_submission = "sample.csv"
+
+[columns]
+id = "id"
+target = "price"
+
+[validation]
+n_splits = 3
+"""
+TRAIN = """\
+id,size,colour,price
+1,10,red,101
+2,20,blue,199
+3,30,red,305
+4,40,blue,398
+5,50,red,502
+6,60,blue,601
+7,70,red,699
+8,80,blue,803
+9,90,red,897
+"""
+TEST = """\
+id,size,colour
+10,15,red
+11,25,blue
+12,35,red
+"""
+SAMPLE = """\
+id,price
+10,0
+11,0
+12,0
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended: its exit code and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    def error(self) -> str:
+        """Return the one line of a refused command, after checking that it is the only one."""
+        assert (self.code, self.out) == (1, ""), self
+        assert self.err.startswith("error: "), self.err
+        assert self.err.count("\n") == 1, self.err
+        return self.err.removeprefix("error: ").rstrip("\n")
+
+
+class _Written(io.TextIOWrapper):
+    """A stream that remembers, and can be told its encoding like a real one."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", newline="\n", write_through=True)
+
+    def text(self) -> str:
+        return self.buffer.getvalue().decode("utf-8")  # type: ignore[attr-defined,no-any-return]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return the environment of a command that nothing of this machine's user steers."""
+    kept = {name: value for name, value in os.environ.items() if name not in HELD_BACK}
+    return {**kept, **changes}
+
+
+@pytest.fixture(scope="session")
+def kc() -> Callable[..., Done]:
+    """Run the installed command in a process of its own."""
+
+    def run(workspace: Path, *arguments: object, expect: int | None = 0, **options: Any) -> Done:
+        command = [str(KC), "--workspace", str(workspace), *map(str, arguments)]
+        options.setdefault("env", environment())
+        options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
+        ended = subprocess.run(
+            command, capture_output=True, text=True, encoding="utf-8", timeout=600, **options
+        )
+        done = Done(ended.returncode, ended.stdout, ended.stderr)
+        assert "\x1b" not in done.out + done.err, "a pipe is no terminal"
+        assert expect is None or done.code == expect, done
+        return done
+
+    return run
+
+
+@pytest.fixture
+def kc_here(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """Run the command in this process, which is faster; its warnings are errors here."""
+    import cli
+
+    def run(workspace: Path, *arguments: object, expect: int | None = None) -> Done:
+        monkeypatch.setattr(
+            sys, "argv", ["kc", "--workspace", str(workspace), *map(str, arguments)]
+        )
+        monkeypatch.setattr(sys, "stdin", io.StringIO())
+        out, err = _Written(), _Written()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                cli.main()
+                code = 0
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        done = Done(code, out.text(), err.text())
+        assert expect is None or done.code == expect, done
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def fetched(tmp_path_factory: pytest.TempPathFactory, kc: Callable[..., Done]) -> Path:
+    """A workspace with the synthetic files of every competition; only to be read."""
+    workspace = tmp_path_factory.mktemp("fetched")
+    for name in SAMPLES:
+        kc(workspace, "fetch", name, "--sample")
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, fetched: Path, kc: Callable[..., Done]
+) -> Path:
+    """A workspace with a finished ridge of ddarung; only to be read."""
+    workspace = copy_of(fetched, tmp_path_factory.mktemp("trained") / "work")
+    kc(workspace, "train", "ddarung", "--model", "ridge", "--quiet")
+    return workspace
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, kc_here: Callable[..., Done]) -> Callable[..., Path]:
+    """Make a workspace that declares the competition "tiny" and has its files."""
+
+    def make(
+        train: str | bytes = TRAIN,
+        test: str | bytes = TEST,
+        sample: str | bytes = SAMPLE,
+        *,
+        toml: str | bytes = TOML,
+        features: str | None = None,
+        fetch: bool = True,
+    ) -> Path:
+        workspace = tmp_path / "work"
+        files = {"train.csv": train, "test.csv": test, "sample.csv": sample}
+        for name, content in files.items():
+            write(tmp_path / "downloaded" / name, content)
+        if fetch:
+            write(workspace / "competitions" / "tiny" / "competition.toml", TOML)
+            kc_here(workspace, "fetch", "tiny", "--from", tmp_path / "downloaded", expect=0)
+        write(workspace / "competitions" / "tiny" / "competition.toml", toml)
+        if features is not None:
+            write(workspace / "competitions" / "tiny" / "features.py", features)
+        return workspace
+
+    return make
+
+
+@pytest.fixture
+def unchanged() -> Callable[[Path], contextlib.AbstractContextManager[None]]:
+    """Check that a block leaves every file of a folder as it was, and no other one."""
+
+    @contextlib.contextmanager
+    def check(folder: Path) -> Iterator[None]:
+        before = files_of(folder)
+        yield
+        assert files_of(folder) == before
+
+    return check
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file as it is, with its folders."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of every file below a folder, hidden ones too."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def copy_of(workspace: Path, target: Path) -> Path:
+    """Return a copy of a workspace that may be changed."""
+    return Path(shutil.copytree(workspace, target))
+
+
+def only_run(workspace: Path, name: str) -> Path:
+    """Return the folder of a competition's only finished run."""
+    (found,) = (workspace / "runs").glob(f"{name}-*")
+    return found
