@@ -65,9 +65,8 @@ def roc_auc(y_true: np.ndarray, y_pred: np.ndarray, labels: np.ndarray) -> float
 
     A class that no row has, or all have, has no curve and is left out; NaN if none is left.
     """
-    rows = y_pred / y_pred.sum(axis=1, keepdims=True)
     columns = [1] if len(labels) == 2 else range(len(labels))
-    sides = [(y_true == labels[i], rows[:, i]) for i in columns]
+    sides = [(y_true == labels[i], y_pred[:, i]) for i in columns]
     areas = [sk.roc_auc_score(is_one, p) for is_one, p in sides if 0 < is_one.sum() < len(is_one)]
     return float(np.mean(areas)) if areas else float("nan")
 

@@ -215,8 +215,7 @@ def test_answers_are_joined_by_id_in_the_order_of_the_sample(kc_here: Kc, tiny: 
         strict=True,
     )
     assert ids == ("12", "10", "11")
-    assert [round(float(price), -2) for price in prices] == [400, 200, 200]  # sizes 35, 15, 25
-    assert float(prices[0]) > float(prices[2]) > float(prices[1])
+    assert float(prices[0]) > float(prices[2]) > float(prices[1])  # of the sizes 35, 25 and 15
 
 
 @pytest.mark.parametrize(
@@ -304,7 +303,7 @@ TABLES: dict[str, tuple[str | bytes, str]] = {
     "Dacon without a number": (TOML + '[source]\nkind = "dacon"\n', "source.number: missing"),
     "a level that is not missing": (
         TOML + '[levels]\nred = ["colour"]\n',
-        "levels.red: is not read as missing anyway",
+        "is not read as missing anyway; remove it",
     ),
     "models that are no table": (
         'models = "dnn"\n' + TOML,
@@ -433,13 +432,13 @@ def test_features_that_cannot_be_carried_out(
         (["train", "tiny", "--folds", "10"], "9 training rows cannot make 10 folds"),
         (["train", "tiny", "--epochs", "5"], "--epochs: ridge is not trained in epochs"),
         (["train", "tiny", "--patience", "5"], "--patience: ridge is not trained in epochs"),
-        (["train", "tiny", "--model", "logistic"], "logistic cannot do task 'regression'"),
+        (["train", "tiny", "--model", "logistic"], "models.logistic: cannot do task 'regression'"),
         (["clean", "tiny", "--model", "rigde"], "no model 'rigde'; did you mean 'ridge'?"),
         (["submit", "tiny", "--run", "x"], "no run of 'tiny' yet; run kc train tiny"),
         (["cache", "clear", "tinny"], "no competition 'tinny': "),
         (["fetch", "tiny", "--sample"], "no sample.py, so there is no sample"),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_choices_that_cannot_be_followed(
     kc_here: Kc, tiny: Tiny, arguments: list[str], expected: str
@@ -485,9 +484,8 @@ def test_a_disk_that_is_full_while_files_are_fetched(kc: Kc, fetched: Path, tmp_
     write(raw / "train.csv", (raw / "train.csv").read_bytes() + b"\n")
     before = files_of(work)
     for place in (["--from", raw], ["--sample"]):
-        done = kc(work, "fetch", "house", *place, expect=None, preexec_fn=limited(50_000))
-        if place == ["--from", raw]:
-            assert "cannot be written: File too large; free some space" in done.error()
+        done = kc(work, "fetch", "house", *place, expect=1, preexec_fn=limited(50_000))
+        assert "cannot be written: File too large; free some space" in done.error()
         assert files_of(work) == before
     empty = tmp_path / "empty"
     said = kc(empty, "fetch", "house", "--sample", expect=1, preexec_fn=limited(50_000)).error()

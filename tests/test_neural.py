@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from pipeline.errors import ModelError
+from pipeline.models.backend import load_keras
+from pipeline.models.networks import dnn, soft_clip
 from pipeline.models.neural import KerasClassifier, KerasRegressor, _even_share, make_network
 from pipeline.progress import EpochEnded, Event, listening
 
@@ -108,6 +110,22 @@ def test_the_fitted_model_is_an_ordinary_compiled_keras_model() -> None:
     assert fitted.feature_names_in_.tolist() == list("abcd")
     direct = fitted.model_(X.to_numpy("float32")).numpy()[:, 0]
     assert np.allclose(direct * fitted.target_std_ + fitted.target_mean_, fitted.predict(X))
+
+
+def test_a_new_dnn_says_nothing_yet_and_has_the_units_it_was_given() -> None:
+    keras = load_keras()
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, dnn(inputs, 3, units=(8, 5), dropout=0.5))
+    assert np.array_equal(model(np.ones((2, 4), "float32")).numpy(), np.zeros((2, 3)))
+    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    assert [layer.units for layer in dense] == [8, 5, 3]
+    assert [layer.rate for layer in model.layers if "dropout" in layer.name] == [0.5, 0.5]
+
+
+def test_an_outlier_weighs_no_more_than_three_standard_deviations() -> None:
+    load_keras()
+    limited = np.asarray(soft_clip(np.array([-1e6, -0.1, 0.0, 1.0, 1e6], dtype="float32")))
+    assert limited == pytest.approx([-3, -0.1, 0, 0.949, 3], abs=1e-3)
 
 
 def test_a_constructor_only_stores_and_clone_keeps_everything() -> None:
@@ -259,6 +277,8 @@ def test_nothing_is_printed_and_keras_is_loaded_by_fit_alone() -> None:
     code = """
 import sys
 import numpy as np
+from pipeline.models.backend import load_keras
+from pipeline.models.networks import dnn, soft_clip
 from pipeline.models.neural import KerasRegressor
 estimator = KerasRegressor(epochs=1)
 assert not {"keras", "tensorflow"} & set(sys.modules)

@@ -56,23 +56,29 @@ def visible(workspace: Path) -> list[Path]:
     return [path for path in (workspace / "runs").glob("*") if not path.name.startswith(".")]
 
 
+def check_whole(run: Path, undisturbed: bytes) -> None:
+    """Check that a folder that can be seen is a finished run."""
+    assert {path.name for path in run.iterdir()} >= WHOLE
+    assert (run / "submission.csv").read_bytes() == undisturbed
+
+
 def check_continues(
     kc: Callable[..., Done], workspace: Path, undisturbed: bytes, *, n_reused: int
 ) -> None:
     """Check that the same command finds the finished folds and ends as if nothing had happened."""
-    assert visible(workspace) == []
+    before = visible(workspace)
     done = kc(workspace, *TRAIN)
     folds = [line for line in done.err.splitlines() if line.startswith("fold ")]
     assert len(folds) == N_FOLDS
     assert sum(line.endswith("reused") for line in folds) >= n_reused
-    run = only_run(workspace, "ddarung")
-    assert {path.name for path in run.iterdir()} >= WHOLE
-    assert (run / "submission.csv").read_bytes() == undisturbed
+    (run,) = set(visible(workspace)) - set(before)
     assert (run / "train.log").read_text().count("reused") >= n_reused
-    assert [path for path in (workspace / "runs").iterdir() if path != run] == []
+    for run in visible(workspace):
+        check_whole(run, undisturbed)
+    assert list((workspace / "runs").glob(".*")) == []
 
 
-@pytest.mark.parametrize("moment", range(4))
+@pytest.mark.parametrize("moment", range(3))
 def test_a_killed_training_continues(
     kc: Callable[..., Done], fetched: Path, tmp_path: Path, undisturbed: bytes, moment: int
 ) -> None:
@@ -80,23 +86,18 @@ def test_a_killed_training_continues(
     rng = random.Random(moment)
     n_done = 0
     for _ in range(2):
-        process = start(work)
         n_done = rng.randint(n_done, N_FOLDS - 1)
-        read_folds(process, n_done)
-        time.sleep(rng.uniform(0, 0.8))
-        process.kill()
-        assert process.wait(60) in (-signal.SIGKILL, 0)
-        if visible(work):  # it was done before the signal came
-            return
+        with start(work) as process:
+            read_folds(process, n_done)
+            time.sleep(rng.uniform(0, 0.8))
+            process.kill()
+        assert process.returncode in (-signal.SIGKILL, 0)  # 0: it was done before the signal came
     check_continues(kc, work, undisturbed, n_reused=n_done)
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.002, 0.01, 0.03, 0.1])
+@pytest.mark.parametrize("delay", [0.0, 0.01, 0.05])
 def test_a_run_that_is_killed_while_it_is_written_is_never_seen(
-    kc: Callable[..., Done],
-    trained: Path,
-    tmp_path: Path,
-    delay: float,
+    kc: Callable[..., Done], trained: Path, tmp_path: Path, delay: float
 ) -> None:
     work = copy_of(trained, tmp_path / "work")
     (old,) = visible(work)
@@ -112,8 +113,7 @@ def test_a_run_that_is_killed_while_it_is_written_is_never_seen(
     process.kill()
     process.wait(60)
     for run in visible(work):
-        assert {path.name for path in run.iterdir()} >= WHOLE
-        assert (run / "submission.csv").read_bytes() == before["submission.csv"]
+        check_whole(run, before["submission.csv"])
     n_visible = len(visible(work))
     kc(work, "train", "ddarung", "--model", "ridge")
     assert len(visible(work)) == n_visible + 1
@@ -125,12 +125,12 @@ def test_ctrl_c_says_what_is_kept_and_the_same_command_continues(
     kc: Callable[..., Done], fetched: Path, tmp_path: Path, undisturbed: bytes
 ) -> None:
     work = copy_of(fetched, tmp_path / "work")
-    process = start(work)
-    read_folds(process, 2)
-    process.send_signal(signal.SIGINT)
-    assert process.stderr is not None
-    rest = process.stderr.read()
-    assert process.wait(60) == 130
+    with start(work) as process:
+        read_folds(process, 2)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        rest = process.stderr.read()
+    assert process.returncode == 130
     assert "Traceback" not in rest
     assert rest.splitlines()[-1] == (
         "interrupted; finished folds are kept, the same command continues"

@@ -107,12 +107,10 @@ class _Boosted(BaseEstimator):
         self.stopped_by_time_ |= clock.stopped
         return model
 
-    def _holdout(self, y: np.ndarray, holdout: np.ndarray | None) -> np.ndarray:
-        """Return the given positions, or else a share that is even over the sorted targets."""
-        if holdout is not None:
-            return np.asarray(holdout)
-        order = np.argsort(y, kind="stable")
-        n_held_out = max(1, round(self.validation_fraction * len(y)))
+    def _share(self, rows: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return a random share of the rows, even over their sorted targets."""
+        order = rows[np.argsort(y[rows], kind="stable")]
+        n_held_out = max(1, round(self.validation_fraction * len(rows)))
         rng = np.random.default_rng(self.seed)
         return np.sort([rng.choice(part) for part in np.array_split(order, n_held_out)])
 
@@ -128,7 +126,7 @@ class BoostedRegressor(RegressorMixin, _Boosted):
 
         y = np.asarray(y, dtype=float)
         columns = y.reshape(len(y), -1).T
-        held_out = self._holdout(columns[0], holdout)
+        held_out = self._share(np.arange(len(y)), columns[0]) if holdout is None else holdout
         each = None if max_seconds is None else max_seconds / len(columns)
         self.is_flat_, self.stopped_by_time_ = y.ndim == 1, False
         self.models_ = [
@@ -153,7 +151,7 @@ class BoostedClassifier(ClassifierMixin, _Boosted):
         """Fit on X (n_samples, n_features) and labels y (n_samples,).
 
         Held-out rows of a class that no other row has are trained on instead.
-        Raises ModelError if there is a single class, or no row is left to stop the training.
+        Raises ModelError if there is a single class, or no row can be held out.
         """
         import lightgbm
 
@@ -162,10 +160,13 @@ class BoostedClassifier(ClassifierMixin, _Boosted):
             raise ModelError(
                 f"y: expected at least two classes, found only {str(self.classes_[0])!r}"
             )
-        held_out = self._holdout(codes, holdout)
+        repeated = np.flatnonzero(np.bincount(codes)[codes] > 1)
+        if not len(repeated):
+            raise ModelError("y: expected a class with two rows or more, found none")
+        held_out = self._share(repeated, codes) if holdout is None else np.asarray(holdout)
         held_out = held_out[np.isin(codes[held_out], np.delete(codes, held_out))]
         if not len(held_out):
-            raise ModelError("y: expected a class with two rows or more, found none")
+            raise ModelError("holdout: expected a row of a class that other rows have, found none")
         self.stopped_by_time_ = False
         model = lightgbm.LGBMClassifier(**self._settings())
         self.model_ = self._fit_one(model, X, codes, held_out, max_seconds)

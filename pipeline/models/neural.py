@@ -60,7 +60,7 @@ class _Keras(BaseEstimator):
         epochs: int = 300,
         batch_size: int = 64,
         patience: int = 20,
-        learning_rate: float = 1e-3,
+        learning_rate: float = 4e-4,
         validation_fraction: float = 0.1,
         seed: int = 42,
     ) -> None:
