@@ -53,7 +53,8 @@ def _describe_scales(scaler: ColumnTransformer) -> Rows:
         scales = _first(step, ("data_range_", "max_abs_", "scale_"), len(columns), 1.0)
         for name, center, scale in zip(columns, centers, scales, strict=True):
             row = {"column": name, "scaler": type(step).__name__}
-            rows.append({**row, "subtracted": float(center), "divided_by": float(scale)})
+            divisor = float(scale) or 1.0  # scikit-learn leaves what never changes as it is
+            rows.append({**row, "subtracted": float(center), "divided_by": divisor})
     return rows
 
 

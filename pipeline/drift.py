@@ -60,15 +60,16 @@ def measure_drift(train: pd.DataFrame, test: pd.DataFrame, seed: int = 0) -> Dri
 
 
 def _as_numbers(frame: pd.DataFrame) -> np.ndarray:
+    """Return text as codes, and what is missing as less than all that is there."""
     text = [str(name) for name in frame if not is_numeric_dtype(frame[name])]
     coded = frame.astype({name: float for name in frame if name not in text})
     if text:
         coded[text] = OrdinalEncoder().fit_transform(frame[text].astype(object).fillna("missing"))
-    return coded.to_numpy(dtype=float)
+    values = coded.to_numpy(dtype=float)
+    return np.where(np.isnan(values), np.nanmin(values, axis=0, initial=0.0) - 1, values)
 
 
 def _auc_alone(column: np.ndarray, is_test: np.ndarray) -> float:
     """Return how well one column's values, ranked, tell the files apart, in either direction."""
-    filled = np.where(np.isnan(column), np.nanmin(column, initial=0.0) - 1, column)
-    auc = float(roc_auc_score(is_test, filled))
+    auc = float(roc_auc_score(is_test, column))
     return max(auc, 1 - auc)

@@ -58,7 +58,7 @@ def test_a_damaged_file_is_named_and_counts_as_absent(tmp_path: Path, how: str) 
 
 def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
-    with pytest.raises(StorageError, match="key.joblib: cannot be written"):
+    with pytest.raises(StorageError, match=r"key.joblib: cannot be written"):
         Cache(tmp_path / "cache").save("key", 1)
 
 

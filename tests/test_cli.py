@@ -325,7 +325,7 @@ def test_a_stage_shows_its_changes_and_writes_frames(
     train, test = map(pd.read_parquet, paths)
     raw = pd.read_csv(work / "data" / name / "raw" / "train.csv", keep_default_na=False)
     assert len(train) == len(raw)
-    target = cli_target(work, name)
+    target = target_of(work, name)
     assert list(train.columns) == [*test.columns, target]
     assert not train.isna().any().any()
     assert not test.isna().any().any()
@@ -335,7 +335,7 @@ def test_a_stage_shows_its_changes_and_writes_frames(
         assert list(numbers.select_dtypes("number")) == list(numbers)
 
 
-def cli_target(workspace: Path, name: str) -> str:
+def target_of(workspace: Path, name: str) -> str:
     from pipeline import Workspace, load_competition
 
     (target,) = load_competition(Workspace(workspace).declaration(name)).columns.target
@@ -450,7 +450,7 @@ def test_time_that_runs_out_still_leaves_a_checked_submission(
 ) -> None:
     work = copy_of(fetched, tmp_path / "work")
     done = kc(work, "train", "house", "-m", "random_forest", "--time", "0.01s")
-    assert "warning  time ran out before 9 folds; the score is of the others" in done.err
+    assert "warning  time ran out: 9 of 10 folds are not fitted; the score" in done.err
     run = only_run(work, "house")
     record = json.loads((run / "run.json").read_text())
     assert record["skipped_folds"] == 9

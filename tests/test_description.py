@@ -36,9 +36,7 @@ def test_filled_columns_are_told_with_their_fill() -> None:
 def test_kept_columns_are_told_apart() -> None:
     rows, note = fills(TRAIN, keeps_missing=True)
     assert rows[0] == {"column": "age", "missing": 1, "filled_with": None}
-    assert note.text == (
-        "1 missing values filled in 1 columns; 1 in 1 columns kept as missing"
-    )
+    assert note.text == ("1 missing values filled in 1 columns; 1 in 1 columns kept as missing")
 
 
 def test_a_fill_of_a_column_s_own_is_told() -> None:
@@ -51,7 +49,9 @@ def test_frames_without_text_or_without_numbers_are_described(names: list[str]) 
     rows, note = fills(TRAIN[names])
     assert [row["column"] for row in rows] == [name for name in names if name != "n"]
     assert note.text.startswith(f"{len(rows)} missing values filled in {len(rows)} columns")
-    encoder = make_encoder("onehot").fit(TRAIN[names].fillna({"kind": "c"} if "kind" in names else 0))
+    encoder = make_encoder("onehot").fit(
+        TRAIN[names].fillna({"kind": "c"} if "kind" in names else 0)
+    )
     codes, coded = describe("encode", encoder, TRAIN[names])
     assert [row["column"] for row in codes] == (["kind"] if "kind" in names else [])
     assert coded.text == ("1 text columns -> 3, OneHotEncoder" if codes else "no text columns")

@@ -250,20 +250,22 @@ def test_what_looks_at_other_rows_is_caught_by_name(tmp_path: Path, expression: 
 def test_a_fill_with_the_commonest_value_is_caught_where_there_is_none(tmp_path: Path) -> None:
     body = "return frame.assign(gap=frame['gap'].fillna(frame['gap'].mode()[0]))"
     mostly_one = FRAME.assign(gap=FRAME["gap"].where(FRAME["gap"].isna(), 1.0))
-    with pytest.raises(DeclarationError, match="raised KeyError: 0; only when other rows are left"):
+    with pytest.raises(
+        DeclarationError, match=r"raised KeyError: 0; only when other rows are left"
+    ):
         check_rowwise(features(tmp_path, body), mostly_one)
 
 
 def test_columns_that_depend_on_which_levels_are_there_are_caught(tmp_path: Path) -> None:
     rare = FRAME.assign(kind=["rare", *FRAME["kind"].iloc[1:]])
     body = "return pd.concat([frame, pd.get_dummies(frame['kind'], dtype=int)], axis=1)"
-    with pytest.raises(DeclarationError, match="column 'rare' changes when other rows"):
+    with pytest.raises(DeclarationError, match=r"column 'rare' changes when other rows"):
         check_rowwise(features(tmp_path, body), rare)
 
 
 def test_a_sorted_frame_with_a_fresh_index_is_caught(tmp_path: Path) -> None:
     made = features(tmp_path, "return frame.sort_values('x').reset_index(drop=True)")
-    with pytest.raises(DeclarationError, match="column 'x' changes when other rows are left out"):
+    with pytest.raises(DeclarationError, match=r"column 'x' changes when other rows are left out"):
         check_rowwise(made, FRAME)
 
 

@@ -159,5 +159,9 @@ def test_sorted_rows_give_the_target_away_but_constant_columns_do_not() -> None:
 
 def test_few_rows_are_not_suspected() -> None:
     X = features(40)
-    assert leaks(inspected(X.assign(leak=noise()[:40]), noise()[:40],
-                           features(100, 9).assign(leak=0.0))) == []
+    assert (
+        leaks(
+            inspected(X.assign(leak=noise()[:40]), noise()[:40], features(100, 9).assign(leak=0.0))
+        )
+        == []
+    )

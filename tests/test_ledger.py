@@ -27,7 +27,14 @@ def test_entries_come_back_in_their_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "message",
-    ["두 번째 제출", "a\nb\r\n", "\u2028\u2029\x85\x0b", '"quoted" \\', "\udcb5 from a shell", "\0"],
+    [
+        "두 번째 제출",
+        "a\nb\r\n",
+        "\u2028\u2029\x85\x0b",
+        '"quoted" \\',
+        "\udcb5 from a shell",
+        "\0",
+    ],
 )
 def test_any_message_is_kept_and_breaks_no_line(tmp_path: Path, message: str) -> None:
     path = tmp_path / "ledger"
@@ -42,7 +49,7 @@ def test_any_message_is_kept_and_breaks_no_line(tmp_path: Path, message: str) ->
 def test_a_ledger_that_cannot_be_read_is_left_as_it_is(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "ledger"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="ledger: cannot be read: .*; mend or move the file$"):
+    with pytest.raises(DataError, match=r"ledger: cannot be read: .*; mend or move the file$"):
         add_entry(path, entry("one"))
     assert path.read_bytes() == content
 
@@ -58,6 +65,6 @@ def test_an_entry_that_cannot_be_written_costs_no_earlier_one(
 
     with monkeypatch.context() as patched:
         patched.setattr(storage.os, "fsync", full)
-        with pytest.raises(StorageError, match="ledger: cannot be written: No space left"):
+        with pytest.raises(StorageError, match=r"ledger: cannot be written: No space left"):
             add_entry(path, entry("two"))
     assert load_ledger(path) == [entry("one")]

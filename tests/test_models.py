@@ -272,7 +272,7 @@ def test_a_path_that_leads_nowhere_is_refused(kind: str, message: str) -> None:
 def test_parameters_are_checked_against_keyword_only_names() -> None:
     assert parameters_of(make_own) == ["size"]
     check_parameters(["size"], ["size"])
-    with pytest.raises(ModelError, match="^unknown parameter 'sise'; did you mean 'size'\\?$"):
+    with pytest.raises(ModelError, match=r"^unknown parameter 'sise'; did you mean 'size'\?$"):
         check_parameters(["sise"], ["size"])
 
 
@@ -345,11 +345,15 @@ def test_lightgbm_fits_a_dozen_rows_without_a_holdout_of_the_caller() -> None:
 def test_lightgbm_refuses_what_it_cannot_learn_from() -> None:
     X = toy("binary", n=4).X
     model = make("lightgbm", "binary")
-    with pytest.raises(ModelError, match="^y: expected at least two classes, found only 'a'$"):
+    with pytest.raises(ModelError, match=r"^y: expected at least two classes, found only 'a'$"):
         model.fit(X, pd.Series(list("aaaa")))
-    with pytest.raises(ModelError, match="^y: expected a class with two rows or more, found none$"):
+    with pytest.raises(
+        ModelError, match=r"^y: expected a class with two rows or more, found none$"
+    ):
         model.fit(X, pd.Series(list("abcd")))
-    with pytest.raises(ModelError, match="^holdout: expected a row of a class that other rows have"):
+    with pytest.raises(
+        ModelError, match=r"^holdout: expected a row of a class that other rows have"
+    ):
         model.fit(X, pd.Series(list("aabb")), holdout=np.array([2, 3]))
 
 

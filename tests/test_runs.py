@@ -45,16 +45,20 @@ def test_a_run_holds_what_was_saved_under_its_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [ValueError("bug"), KeyboardInterrupt()])
 def test_an_exception_inside_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
-    with pytest.raises(type(error)), start_run(tmp_path, "bike", "ridge") as run:
-        run.save_text("train.log", "half")
-        raise error
+    def train() -> None:
+        with start_run(tmp_path, "bike", "ridge") as run:
+            run.save_text("train.log", "half")
+            raise error
+
+    with pytest.raises(type(error)):
+        train()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_workspace_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
     with (
-        pytest.raises(StorageError, match="bike-.*: cannot be written: "),
+        pytest.raises(StorageError, match=r"bike-.*: cannot be written: "),
         start_run(tmp_path / "runs", "bike", "ridge"),
     ):
         pytest.fail("the block must not begin")
@@ -111,9 +115,7 @@ def test_a_run_that_is_not_there_is_a_wrong_usage(tmp_path: Path) -> None:
     run_id = make(tmp_path)
     with pytest.raises(UsageError) as caught:
         find_run(tmp_path, "bike", run_id[:-1])
-    assert str(caught.value) == (
-        f"no run {run_id[:-1]!r} of 'bike'; did you mean {run_id!r}?"
-    )
+    assert str(caught.value) == (f"no run {run_id[:-1]!r} of 'bike'; did you mean {run_id!r}?")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "5", "{}", '{"competition": "bike"}', "\udcff"])

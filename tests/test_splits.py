@@ -1,5 +1,6 @@
 """Folds: disjoint, whole, in time, and what cannot be divided."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -107,14 +108,14 @@ def test_nothing_is_predicted_from_its_own_time_or_later(
         folds = make_folds(
             numbers(len(times)), None, order, validation(scheme, n_splits), "regression"
         )
-    except DataError as error:
-        assert "declare fewer n_splits" in str(error)
+    except DataError:
+        assert not order.is_unique or len(times) < 2 * n_splits
         return
     check_folds(folds, len(times))
     assert len(folds) == n_splits
     for fold in folds:
         assert order.iloc[fold.train].max() < order.iloc[fold.valid].min()
-    for before, after in zip(folds, folds[1:], strict=False):
+    for before, after in itertools.pairwise(folds):
         assert set(before.train) | set(before.valid) == set(after.train)
 
 
@@ -186,9 +187,9 @@ def test_what_cannot_be_divided_is_refused(
 
 def test_check_folds_finds_leaks_and_repeats() -> None:
     rows = np.arange
-    with pytest.raises(DataError, match="^fold 1: a row is both trained on and predicted$"):
+    with pytest.raises(DataError, match=r"^fold 1: a row is both trained on and predicted$"):
         check_folds([Fold(0, rows(3), rows(2, 5))], 5)
-    with pytest.raises(DataError, match="^row 2 is predicted out of fold 2 times$"):
+    with pytest.raises(DataError, match=r"^row 2 is predicted out of fold 2 times$"):
         check_folds([Fold(0, rows(2), rows(2, 4)), Fold(1, rows(2), rows(2, 3))], 5)
 
 

@@ -217,7 +217,9 @@ def test_a_run_that_is_out_of_time_says_which_folds_are_missing(tmp_path):
     workspace = make_workspace(tmp_path, "price", REGRESSION)
     run = train(workspace, "toy", TrainOptions(label="ridge", seconds=1e-6))
     assert run.record["skipped_folds"] == 4
-    assert run.record["warnings"] == ["time ran out before 4 folds; the score is of the others"]
+    assert run.record["warnings"] == [
+        "time ran out: 4 of 5 folds are not fitted; the score is of the others"
+    ]
     assert len(pd.read_csv(run.submission)) == 60
 
 

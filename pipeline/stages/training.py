@@ -191,7 +191,8 @@ def _tell_training(competition: Competition, choice: ModelChoice, result: CVResu
     error = "" if spread is None else f" +- {spread:.5f}"
     text = f"{choice.label}: {competition.metric} {result.score:.5f}{error} out of fold"
     if result.skipped:
-        emit(Warned(f"time ran out before {result.skipped} folds; the score is of the others"))
+        missing = f"{result.skipped} of {result.skipped + len(result.folds)} folds are not fitted"
+        emit(Warned(f"time ran out: {missing}; the score is of the others"))
     if any(one.stopped_by_time for one in result.folds):
         emit(Warned("time ran out while folds were still improving; give more by --time"))
     emit(Note("train", text, {"score": result.score, "standard_error": spread}))
