@@ -209,10 +209,10 @@ def load_competition(path: Path, name: str | None = None) -> Competition:
 
 def _model_choice(label: str, table: Any, where: str) -> ModelChoice:
     if not isinstance(table, dict):
-        raise DeclarationError(f"{where}: models.{label}: expected a table, found {table!r}")
+        raise DeclarationError(f"{where}: models.{label!r}: expected a table, found {table!r}")
     kind = table.pop("kind", label)
     if not isinstance(kind, str):
-        raise DeclarationError(f"{where}: models.{label}.kind: expected text, found {kind!r}")
+        raise DeclarationError(f"{where}: models.{label!r}.kind: expected text, found {kind!r}")
     return ModelChoice(label=label, kind=kind, parameters=table)
 
 

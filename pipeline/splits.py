@@ -100,11 +100,6 @@ def check_folds(folds: list[Fold], n_samples: int) -> None:
         raise DataError(f"row {int(times.argmax())} is predicted out of fold {times.max()} times")
 
 
-def covers_all(folds: list[Fold], n_samples: int) -> bool:
-    """Tell whether every training row is predicted out of fold."""
-    return sum(len(fold.valid) for fold in folds) == n_samples
-
-
 def _fold(number: int, valid: np.ndarray, n_samples: int) -> Fold:
     return Fold(number, np.setdiff1d(np.arange(n_samples), valid), np.sort(valid))
 

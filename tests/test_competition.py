@@ -200,8 +200,8 @@ MISTAKES = [
     ),
     (WHOLE.replace("sample.csv", " "), "files.sample_submission: expected the name of a file"),
     ("models = 3\n" + WHOLE, "models: expected tables like [models.dnn]"),
-    (WHOLE + "[models]\ndnn = 3\n", "models.dnn: expected a table, found 3"),
-    (WHOLE + "[models.dnn]\nkind = 3\n", "models.dnn.kind: expected text, found 3"),
+    (WHOLE + "[models]\ndnn = 3\n", "models.'dnn': expected a table, found 3"),
+    (WHOLE + "[models.dnn]\nkind = 3\n", "models.'dnn'.kind: expected text, found 3"),
     (WHOLE + '[levels]\nno = ["a"]\n', "levels.'no': is not read as missing anyway; remove it"),
     (WHOLE + "[levels]\nNA = 1\n", "levels.NA: expected a list of text, found 1"),
     (

@@ -15,7 +15,6 @@ from pipeline.errors import DataError
 from pipeline.splits import (
     Fold,
     check_folds,
-    covers_all,
     make_folds,
     make_holdout,
     resolve_scheme,
@@ -30,6 +29,10 @@ def validation(scheme: Scheme, n_splits: int = 3, seed: int = 42) -> Validation:
 
 def numbers(n: int) -> pd.Series:
     return pd.Series(np.arange(n, dtype=float), name="y")
+
+
+def covers_all(folds: Sequence[Fold], n: int) -> bool:
+    return sorted(row for fold in folds for row in fold.valid) == list(range(n))
 
 
 def valid_rows(folds: Sequence[Fold]) -> list[list[int]]:

@@ -11,7 +11,7 @@ import pytest
 from pipeline import TrainOptions, Workspace, clean, encode, fetch, inspect, predict, scale, train
 from pipeline.errors import DataError, UsageError
 from pipeline.progress import Event, Note, listening
-from pipeline.stages.listing import clear_cache
+from pipeline.stages.listing import clear_cache, list_competitions
 
 RIDGE = TrainOptions(label="ridge")
 
@@ -185,7 +185,8 @@ def test_folds_like_the_test_are_refitted_on_all_rows_for_the_submission(tmp_pat
     run = train(workspace, "toy", TrainOptions(label="ridge", scheme="like_test", n_splits=3))
     assert run.record["predicting_folds"] == [3]
     oof = pd.read_csv(run.path / "oof.csv")
-    assert (oof["fold"] == -1).sum() == len(oof) // 2
+    never_predicted = (oof["fold"] == -1).sum()
+    assert len(oof) // 2 <= never_predicted < 0.6 * len(oof)  # rows that look alike stay together
     assert oof.loc[oof["fold"] == -1, "prediction_price"].isna().all()
     assert any(note["stage"] == "drift" for note in run.record["stages"])
 
@@ -292,7 +293,7 @@ def test_scaled_and_encoded_frames_say_what_was_done(tmp_path):
             "for_example": "flat, house",
         }
     ]
-    assert {"kind = 'flat'", "kind = 'house'"} <= set(encoded.train.columns)
+    assert {"kind = flat", "kind = house"} <= set(encoded.train.columns)
 
 
 def test_inspect_names_the_drift_of_a_later_season(tmp_path):
@@ -314,3 +315,28 @@ def test_an_answer_that_test_lacks_must_be_declared(tmp_path):
     replace_test_file(workspace, lambda test: test.drop(columns="size"))
     with pytest.raises(DataError, match=r"columns of train.csv are absent: 'size'"):
         train(workspace, "toy", RIDGE)
+
+
+def test_a_sample_never_takes_the_place_of_real_files(tmp_path):
+    workspace = Workspace(tmp_path)
+    fetch(workspace, "ddarung", sample=True)
+    files = tmp_path / "download"
+    files.mkdir()
+    for path in workspace.raw("ddarung").iterdir():
+        (files / path.name).write_bytes(path.read_bytes() + b"\n")
+    fetch(workspace, "ddarung", files)
+    with pytest.raises(UsageError, match="holds files from folder .*, which a sample does not"):
+        fetch(workspace, "ddarung", sample=True)
+    assert (workspace.raw("ddarung") / "train.csv").read_bytes().endswith(b"\n\n")
+
+
+def test_the_best_run_is_chosen_among_those_with_the_same_files_and_folds(tmp_path):
+    workspace = make_workspace(tmp_path, "price", REGRESSION)
+    ridge = train(workspace, "toy", RIDGE)
+    train(workspace, "toy", TrainOptions(label="random_forest"))
+    train(workspace, "toy", TrainOptions(label="ridge", n_splits=20))
+    row = next(row for row in list_competitions(workspace) if row["competition"] == "toy")
+    assert row["run"] == ridge.id
+    replace_test_file(workspace, lambda test: test.assign(age=1))
+    row = next(row for row in list_competitions(workspace) if row["competition"] == "toy")
+    assert row["run"] is None

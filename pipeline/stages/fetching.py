@@ -16,6 +16,7 @@ from pipeline.stages.opening import open_competition
 from pipeline.workspace import Workspace
 
 SAMPLE_SEED = 42
+SAMPLE = "sample seed"
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class SampleSource:
     @property
     def origin(self) -> str:
         """What the manifest says about the files."""
-        return f"sample seed {self.seed}"
+        return f"{SAMPLE} {self.seed}"
 
     def fetch(self, folder: Path) -> None:
         """Write the synthetic files into an empty folder."""
@@ -47,6 +48,8 @@ def fetch(
     if sample and path is not None:
         raise UsageError("--from and --sample are two places; choose one")
     opened = open_competition(workspace, name)
+    if sample:
+        _check_only_sample(workspace, name)
     source = _source(opened.competition, opened.folder, path, sample=sample)
     manifest, changed = bring(source, workspace.data(name))
     total = sum(file.bytes for file in manifest.files)
@@ -54,6 +57,11 @@ def fetch(
     text = f"{len(manifest.files)} files, {total:,} bytes from {manifest.origin}{what}"
     emit(Note("fetch", text, {"files": len(manifest.files), "bytes": total, "changed": changed}))
     return manifest
+
+
+def is_sample(origin: str) -> bool:
+    """Tell whether files of that origin are synthetic."""
+    return origin.startswith(SAMPLE)
 
 
 def fetch_if_needed(
@@ -64,6 +72,16 @@ def fetch_if_needed(
     if present is None or path is not None or sample:
         return fetch(workspace, name, path, sample=sample)
     return present
+
+
+def _check_only_sample(workspace: Workspace, name: str) -> None:
+    """Check that a sample would not take the place of a competition's real files."""
+    present = load_manifest(workspace.data(name))
+    if present is not None and not is_sample(present.origin):
+        raise UsageError(
+            f"{workspace.raw(name)}: holds files from {present.origin}, which a sample does not "
+            "replace; remove the folder, or choose another --workspace"
+        )
 
 
 def _source(competition: Competition, folder: Path, path: Path | None, *, sample: bool) -> Source:

@@ -6,8 +6,10 @@ from typing import Any
 from pipeline.cache import folder_size
 from pipeline.competition import Competition, load_competition
 from pipeline.metrics import METRICS
-from pipeline.raw import load_manifest
+from pipeline.raw import Manifest, load_manifest
 from pipeline.runs import Run, list_runs
+from pipeline.stages.fetching import is_sample
+from pipeline.stages.recording import validation_record
 from pipeline.storage import storing
 from pipeline.workspace import Workspace
 
@@ -54,7 +56,7 @@ def clear_cache(workspace: Workspace, name: str) -> tuple[int, int]:
 def _competition_row(workspace: Workspace, name: str) -> dict[str, Any]:
     competition = load_competition(workspace.declaration(name))
     manifest = load_manifest(workspace.data(name))
-    best = _best(competition, list_runs(workspace.runs, name))
+    best = _best(competition, manifest, list_runs(workspace.runs, name))
     return {
         "competition": name,
         "task": competition.task,
@@ -67,9 +69,18 @@ def _competition_row(workspace: Workspace, name: str) -> dict[str, Any]:
     }
 
 
-def _best(competition: Competition, runs: list[Run]) -> Run | None:
+def _best(competition: Competition, manifest: Manifest | None, runs: list[Run]) -> Run | None:
+    """Return the best of the runs whose scores can be compared: same files, metric and folds."""
+    if manifest is None:
+        return None
     sign = -1 if METRICS[competition.metric].greater_is_better else 1
-    alike = [run for run in runs if run.record["metric"] == competition.metric]
+    wanted = {
+        "metric": competition.metric,
+        "data": {file.name: file.sha256 for file in manifest.files},
+        "validation": validation_record(competition),
+        "skipped_folds": 0,
+    }
+    alike = [run for run in runs if {key: run.record[key] for key in wanted} == wanted]
     return min(alike, key=lambda run: sign * run.record["score"], default=None)
 
 
@@ -78,6 +89,7 @@ def _run_row(run: Run) -> dict[str, Any]:
     return {
         "run": run.id,
         "model": record["model"]["label"],
+        "data": "sample" if is_sample(record["origin"]) else "real",
         "folds": f"{len(record['folds'])} {record['validation']['scheme']}",
         "metric": record["metric"],
         "score": record["score"],

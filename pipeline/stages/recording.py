@@ -140,8 +140,7 @@ def _record(
         "predicting_folds": [
             one.fold.number for one in ([result.refit] if result.refit else result.folds)
         ],
-        "validation": asdict(competition.validation)
-        | {"scheme": resolve_scheme(competition.validation, competition.task)},
+        "validation": validation_record(competition),
         "target": list(competition.columns.target),
         "labels": None if data.labels is None else data.labels.tolist(),
         "kinds": data.kinds,
@@ -149,11 +148,18 @@ def _record(
         "features": list(data.train.X.columns),
         "stages": [asdict(note) for note in log.notes],
         "warnings": log.warnings,
+        "origin": data.manifest.origin,
         "data": {file.name: file.sha256 for file in data.manifest.files},
         "versions": versions(),
         "git": git_state(opened.workspace.root),
         "seconds": round(time.monotonic() - log.started, 3),
     }
+
+
+def validation_record(competition: Competition) -> dict[str, Any]:
+    """Return how the folds were made; runs that agree in it have scores that can be compared."""
+    scheme = resolve_scheme(competition.validation, competition.task)
+    return {**asdict(competition.validation), "scheme": scheme}
 
 
 def _fold_record(one: FoldResult) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pipeline.errors import SubmissionError
 from pipeline.ledger import Entry, add_entry, load_ledger
 from pipeline.raw import verify
 from pipeline.runs import Run, find_run
+from pipeline.stages.fetching import is_sample
 from pipeline.stages.opening import open_competition
 from pipeline.submission import check_submission
 from pipeline.workspace import Workspace
@@ -66,11 +67,13 @@ def ready_lines(ready: Ready) -> list[str]:
     spread = record["standard_error"]
     spread = "" if spread is None else f" +- {spread:.5f}"
     sample = ready.competition.files.sample_submission
+    synthetic = is_sample(record["origin"])
     return [
         f"file   {ready.run.submission}",
         f"rows   {record['rows']['test']:,}, checked against {sample}",
         f"score  {record['metric']} {record['score']:.5f}{spread} (out-of-fold)",
         f"model  {record['model']['label']}, seed {record['seed']}, run {ready.run.id}",
+        *(["note   made from a synthetic sample: no service knows its rows"] if synthetic else []),
     ]
 
 
