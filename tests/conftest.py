@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -181,19 +181,6 @@ def tiny(tmp_path: Path, kc_here: Callable[..., Done]) -> Callable[..., Path]:
         return workspace
 
     return make
-
-
-@pytest.fixture
-def unchanged() -> Callable[[Path], contextlib.AbstractContextManager[None]]:
-    """Check that a block leaves every file of a folder as it was, and no other one."""
-
-    @contextlib.contextmanager
-    def check(folder: Path) -> Iterator[None]:
-        before = files_of(folder)
-        yield
-        assert files_of(folder) == before
-
-    return check
 
 
 def write(path: Path, content: str | bytes) -> None:

@@ -247,6 +247,17 @@ def test_what_looks_at_other_rows_is_caught_by_name(tmp_path: Path, expression: 
     )
 
 
+@pytest.mark.parametrize(("low", "high"), [(0, 2), (1, 3), (0, 1), (0, 39)])
+def test_a_scale_between_extremes_is_caught_wherever_they_stand(
+    tmp_path: Path, low: int, high: int
+) -> None:
+    x = FRAME["x"].copy()
+    x[low], x[high] = -9.0, 9.0
+    span = "return frame.assign(x=frame['x'] / (frame['x'].max() - frame['x'].min()))"
+    with pytest.raises(DeclarationError, match=r"column 'x' changes when other rows"):
+        check_rowwise(features(tmp_path, span), FRAME[["kind"]].assign(x=x))
+
+
 def test_a_fill_with_the_commonest_value_is_caught_where_there_is_none(tmp_path: Path) -> None:
     body = "return frame.assign(gap=frame['gap'].fillna(frame['gap'].mode()[0]))"
     mostly_one = FRAME.assign(gap=FRAME["gap"].where(FRAME["gap"].isna(), 1.0))
