@@ -119,6 +119,7 @@ def _check_features(frame: pd.DataFrame, file: CsvFile, competition: Competition
 def _check_answers(y: pd.Series, file: CsvFile, competition: Competition) -> None:
     _check_complete(y, "every training row needs its answer", file)
     _check_finite(y.to_frame(), file)
+    _check_bounds(y, file, competition)
     if y.nunique() == 1:
         raise DataError(
             f"{file.path}: every training row has {y.name} = {y.iloc[0]}; there is nothing to learn"
@@ -129,6 +130,21 @@ def _check_answers(y: pd.Series, file: CsvFile, competition: Competition) -> Non
             f'{file.path}, column {y.name!r}: expected 2 classes for task = "binary", found '
             f"{y.nunique()} ({found}{', ...' if y.nunique() > 5 else ''}); correct the file, or "
             'declare task = "multiclass"'
+        )
+
+
+def _check_bounds(y: pd.Series, file: CsvFile, competition: Competition) -> None:
+    lower, upper = competition.target.lower, competition.target.upper
+    outside = np.zeros(len(y), dtype=bool)
+    if lower is not None:
+        outside |= y.to_numpy() < lower
+    if upper is not None:
+        outside |= y.to_numpy() > upper
+    if outside.any():
+        row = int(outside.argmax())
+        raise DataError(
+            f"{file.at(row, str(y.name))}: expected a value within [target] lower = {lower}, "
+            f"upper = {upper}; found {y.iloc[row]}; correct the file or the bounds"
         )
 
 

@@ -17,6 +17,7 @@ from sklearn.preprocessing import (
 )
 
 from pipeline.competition import Cleaning, Preprocessing
+from pipeline.errors import DeclarationError
 
 SCALERS: Mapping[str, type | None] = {
     "standard": StandardScaler,
@@ -96,17 +97,26 @@ class NumericColumns:
     def __init__(self, but: tuple[str, ...] = ()) -> None:
         self.but = but
 
-    def __call__(self, X: pd.DataFrame) -> list[str]:
+    def __call__(self, X: Any) -> list[str]:
         """Return their names."""
-        return [str(n) for n in X if is_numeric_dtype(X[n]) and n not in self.but]
+        return [n for n in _columns(X) if is_numeric_dtype(X[n]) and n not in self.but]
 
 
 class TextColumns(NumericColumns):
     """Select the columns that are not numeric, except some."""
 
-    def __call__(self, X: pd.DataFrame) -> list[str]:
+    def __call__(self, X: Any) -> list[str]:
         """Return their names."""
-        return [str(n) for n in X if not is_numeric_dtype(X[n]) and n not in self.but]
+        return [n for n in _columns(X) if not is_numeric_dtype(X[n]) and n not in self.but]
+
+
+def _columns(X: Any) -> list[str]:
+    if not isinstance(X, pd.DataFrame):
+        raise DeclarationError(
+            f"features.py: make_transformer: expected transform to return a DataFrame, "
+            f"found {type(X).__name__}"
+        )
+    return [str(name) for name in X]
 
 
 def _fill(way: str, *, add_indicator: bool = False) -> SimpleImputer:

@@ -224,7 +224,7 @@ def _read_manifest(folder: Path) -> Manifest | None:
         table = json.loads(path.read_text(encoding="utf-8"))
         files = (RawFile(str(f["name"]), str(f["sha256"]), int(f["bytes"])) for f in table["files"])
         return Manifest(str(table["origin"]), str(table["time"]), tuple(files))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error

@@ -28,8 +28,14 @@ from pipeline.splits import Fold, make_holdout
 HOLDOUT_FRACTION = 0.1  # of a fold's training rows, for models that stop early
 MIN_ROWS_TO_HOLD_OUT = 20
 
+
+def _square(root: np.ndarray) -> np.ndarray:
+    """Return the squares of roots; a predicted root below 0 means 0, not its square."""
+    return np.asarray(np.square(np.maximum(root, 0)))
+
+
 _FORWARD: dict[str, Any] = {"none": np.asarray, "log1p": np.log1p, "sqrt": np.sqrt}
-_BACKWARD: dict[str, Any] = {"none": np.asarray, "log1p": np.expm1, "sqrt": np.square}
+_BACKWARD: dict[str, Any] = {"none": np.asarray, "log1p": np.expm1, "sqrt": _square}
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,9 +121,9 @@ def bound_target(regressor: Any, target: Target) -> TransformedTargetRegressor:
 def restore(transformed: np.ndarray, target: Target) -> np.ndarray:
     """Return values on the target's own scale, clipped to its bounds."""
     values = _BACKWARD[target.transform](transformed)
-    if target.lower is None and target.upper is None:
-        return np.asarray(values)
-    return np.clip(values, target.lower, target.upper)
+    lower = -np.inf if target.lower is None else target.lower
+    upper = np.inf if target.upper is None else target.upper
+    return np.asarray(np.clip(values, lower, upper))
 
 
 def fit_fold(

@@ -218,6 +218,11 @@ def test_answers_are_joined_by_id_in_the_order_of_the_sample(kc_here: Kc, tiny: 
     assert float(prices[0]) > float(prices[2]) > float(prices[1])  # of the sizes 35, 25 and 15
 
 
+def test_a_competition_without_a_sample_says_so(kc_here: Kc, tiny: Tiny) -> None:
+    said = refused(kc_here, tiny(fetch=False), "fetch", "tiny", "--sample")
+    assert said.endswith("no sample.py, so there is no sample; give the files by --from")
+
+
 @pytest.mark.parametrize(
     ("place", "expected"),
     [
@@ -436,7 +441,7 @@ def test_features_that_cannot_be_carried_out(
         (["clean", "tiny", "--model", "rigde"], "no model 'rigde'; did you mean 'ridge'?"),
         (["submit", "tiny", "--run", "x"], "no run of 'tiny' yet; run kc train tiny"),
         (["cache", "clear", "tinny"], "no competition 'tinny': "),
-        (["fetch", "tiny", "--sample"], "no sample.py, so there is no sample"),
+        (["fetch", "tiny", "--sample"], "which a sample does not replace; remove the folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

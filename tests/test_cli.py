@@ -511,8 +511,8 @@ def test_run_fetches_once_and_trains(kc: Kc, kc_here: Kc, tmp_path: Path) -> Non
 
 def test_runs_lists_what_is_finished(kc_here: Kc, trained: Path, tmp_path: Path) -> None:
     head, row = kc_here(trained, "runs", "ddarung", expect=0).out.splitlines()
-    assert head.split() == ["run", "folds", "metric", "score", "standard_error"]
-    assert row.split()[:3] == [only_run(trained, "ddarung").name, "5", "kfold"]
+    assert head.split() == ["run", "data", "folds", "metric", "score", "standard_error"]
+    assert row.split()[:4] == [only_run(trained, "ddarung").name, "sample", "5", "kfold"]
     assert max(len(head), len(row)) <= 80
     assert kc_here(trained, "runs", "bike", expect=0).out == "nothing yet\n"
     (record,) = json.loads(kc_here(trained, "runs", "--json", expect=0).out)

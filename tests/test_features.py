@@ -13,11 +13,11 @@ from pipeline.errors import DeclarationError
 from pipeline.features import (
     Features,
     apply_features,
-    check_rowwise,
     import_file,
     load_features,
     spread_dates,
 )
+from pipeline.rowwise import check_rowwise
 
 rng = np.random.default_rng(0)
 FRAME = pd.DataFrame(

@@ -15,7 +15,7 @@ FLOORS = (
     "declaration encodings progress storage",
     "competition csvtext ledger terminal workspace",
     "cache drift features kinds metrics models preprocessing runs sources splits",
-    "data description raw",
+    "data description raw rowwise",
     "checks cleaning submission",
     "inspection training",
     "stages",

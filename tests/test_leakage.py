@@ -17,8 +17,9 @@ from pipeline.competition import (
 )
 from pipeline.data import TrainData, split_train
 from pipeline.errors import DeclarationError
-from pipeline.features import Features, check_rowwise
+from pipeline.features import Features
 from pipeline.metrics import METRICS
+from pipeline.rowwise import check_rowwise
 from pipeline.splits import make_folds, make_holdout
 from pipeline.training import cross_validate, fit_fold, make_estimator
 

@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.base import clone
 
 from pipeline.errors import ModelError
 from pipeline.models.backend import load_keras
 from pipeline.models.networks import dnn, soft_clip
-from pipeline.models.neural import KerasClassifier, KerasRegressor, _even_share, make_network
+from pipeline.models.neural import KerasClassifier, KerasRegressor, make_network
 from pipeline.progress import EpochEnded, Event, listening
 
 pytestmark = pytest.mark.slow
@@ -194,26 +192,6 @@ def test_every_epoch_is_told_once() -> None:
         fitted = KerasRegressor(**{**SMALL, "epochs": 3}).fit(X, y)
     losses = zip(fitted.history_["loss"], fitted.history_["val_loss"], strict=True)
     assert heard == [EpochEnded(i + 1, 3, *pair) for i, pair in enumerate(losses)]
-
-
-def test_without_a_holdout_each_class_gives_its_share() -> None:
-    codes = np.repeat([0, 1, 2], [80, 15, 5]).reshape(-1, 1)
-    held_out = _even_share(codes, 0.2, seed=7)
-    assert np.bincount(codes[held_out, 0]).tolist() == [16, 3, 1]
-    assert _even_share(codes, 0.2, seed=8).tolist() != held_out.tolist()
-
-
-@settings(max_examples=50, deadline=None)
-@given(
-    y=st.lists(st.integers(-3, 3), min_size=1, max_size=60),
-    fraction=st.floats(0.01, 0.99),
-    seed=st.integers(0, 99),
-)
-def test_a_share_is_a_set_of_rows_of_its_size(y: list[int], fraction: float, seed: int) -> None:
-    held_out = _even_share(np.array(y, dtype=float).reshape(-1, 1), fraction, seed)
-    assert len(held_out) == len(set(held_out)) == max(1, round(fraction * len(y)))
-    assert (np.diff(held_out) > 0).all()
-    assert set(held_out) <= set(range(len(y)))
 
 
 # Sameness

@@ -325,7 +325,7 @@ def test_a_sample_never_takes_the_place_of_real_files(tmp_path):
     for path in workspace.raw("ddarung").iterdir():
         (files / path.name).write_bytes(path.read_bytes() + b"\n")
     fetch(workspace, "ddarung", files)
-    with pytest.raises(UsageError, match="holds files from folder .*, which a sample does not"):
+    with pytest.raises(UsageError, match=r"holds files from folder .*, which a sample does not"):
         fetch(workspace, "ddarung", sample=True)
     assert (workspace.raw("ddarung") / "train.csv").read_bytes().endswith(b"\n\n")
 

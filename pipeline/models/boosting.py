@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from pipeline.competition import Task
 from pipeline.errors import ModelError
 from pipeline.models import check_parameters
+from pipeline.models.holdout import even_share
 from pipeline.progress import EpochEnded, emit
 
 # Below it threads gain little, and lose a tenfold where they wait for a core that others use.
@@ -107,13 +108,6 @@ class _Boosted(BaseEstimator):
         self.stopped_by_time_ |= clock.stopped
         return model
 
-    def _share(self, rows: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return a random share of the rows, even over their sorted targets."""
-        order = rows[np.argsort(y[rows], kind="stable")]
-        n_held_out = max(1, round(self.validation_fraction * len(rows)))
-        rng = np.random.default_rng(self.seed)
-        return np.sort([rng.choice(part) for part in np.array_split(order, n_held_out)])
-
 
 class BoostedRegressor(RegressorMixin, _Boosted):
     """LightGBM for one or several numbers; several targets are fitted one after the other."""
@@ -126,11 +120,12 @@ class BoostedRegressor(RegressorMixin, _Boosted):
 
         y = np.asarray(y, dtype=float)
         columns = y.reshape(len(y), -1).T
-        held_out = self._share(np.arange(len(y)), columns[0]) if holdout is None else holdout
+        if holdout is None:
+            holdout = even_share(columns[0], self.validation_fraction, self.seed)
         each = None if max_seconds is None else max_seconds / len(columns)
         self.is_flat_, self.stopped_by_time_ = y.ndim == 1, False
         self.models_ = [
-            self._fit_one(lightgbm.LGBMRegressor(**self._settings()), X, column, held_out, each)
+            self._fit_one(lightgbm.LGBMRegressor(**self._settings()), X, column, holdout, each)
             for column in columns
         ]
         return self
@@ -163,8 +158,10 @@ class BoostedClassifier(ClassifierMixin, _Boosted):
         repeated = np.flatnonzero(np.bincount(codes)[codes] > 1)
         if not len(repeated):
             raise ModelError("y: expected a class with two rows or more, found none")
-        held_out = self._share(repeated, codes) if holdout is None else np.asarray(holdout)
-        held_out = held_out[np.isin(codes[held_out], np.delete(codes, held_out))]
+        if holdout is None:
+            holdout = repeated[even_share(codes[repeated], self.validation_fraction, self.seed)]
+        holdout = np.asarray(holdout)
+        held_out = holdout[np.isin(codes[holdout], np.delete(codes, holdout))]
         if not len(held_out):
             raise ModelError("holdout: expected a row of a class that other rows have, found none")
         self.stopped_by_time_ = False

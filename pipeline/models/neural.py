@@ -17,6 +17,7 @@ from pipeline.errors import ModelError
 from pipeline.models import check_parameters, import_function, parameters_of
 from pipeline.models.backend import load_keras, model_from_bytes, model_to_bytes, seeded
 from pipeline.models.epochs import Schedule, fit_epochs
+from pipeline.models.holdout import even_share
 
 PREDICT_BATCH = 8192  # rows; bounds memory, and is far beyond where a call's overhead matters
 
@@ -114,7 +115,7 @@ class _Keras(BaseEstimator):
     def _hold_out(self, y: np.ndarray, holdout: np.ndarray | None) -> np.ndarray:
         """Return the positions of the rows that stop the training."""
         if holdout is None:
-            holdout = _even_share(y, self.validation_fraction, self.seed)
+            holdout = even_share(y[:, 0], self.validation_fraction, self.seed)
         if not 0 < len(holdout) < len(y):
             raise ModelError(
                 "expected rows to train on and rows to stop the training, "
@@ -239,14 +240,3 @@ class KerasClassifier(ClassifierMixin, _Keras):
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable labels (n_samples,)."""
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
-
-
-def _even_share(y: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Return sorted random positions of a share of the rows, even over the sorted targets.
-
-    So classes keep their shares, and numbers their distribution.
-    """
-    order = np.argsort(y[:, 0], kind="stable")
-    n_held_out = max(1, round(fraction * len(y)))
-    rng = np.random.default_rng(seed)
-    return np.sort([rng.choice(stretch) for stretch in np.array_split(order, n_held_out)])

@@ -20,11 +20,12 @@ from pipeline.data import (
     split_train,
 )
 from pipeline.errors import DeclarationError, ModelError
-from pipeline.features import Features, apply_features, check_rowwise, load_features, spread_dates
+from pipeline.features import Features, apply_features, load_features, spread_dates
 from pipeline.inspection import unseen_levels
 from pipeline.models import model_spec
 from pipeline.progress import Note, Warned, emit
 from pipeline.raw import Manifest, verify
+from pipeline.rowwise import check_rowwise
 from pipeline.submission import check_ids_asked, check_sample
 from pipeline.training import class_labels
 from pipeline.workspace import Workspace
@@ -97,6 +98,7 @@ def read_data(opened: Opened) -> Data:
     )
     _tell_features(columns, train_table.frame, train_frame, train)
     labels = class_labels(train, competition)
+    _tell_labels(train, labels)
     check_sample(competition, sample, labels)
     check_ids_asked(competition, test.ids, sample)
     _warn_of_unseen(train.X, test.X)
@@ -118,9 +120,20 @@ def _tell_features(
 ) -> None:
     added = [str(name) for name in after if name not in before]
     width = train.X.shape[1]
-    text = f"{len(added)} columns added, {len(columns.drop)} dropped; {width} are features"
+    dropped = f" dropped ({', '.join(columns.drop)})" if columns.drop else " dropped"
+    text = f"{len(added)} columns added, {len(columns.drop)}{dropped}; {width} are features"
     facts = {"added": added, "dropped": list(columns.drop), "n_features": width}
     emit(Note("features", text, facts))
+
+
+def _tell_labels(train: TrainData, labels: np.ndarray | None) -> None:
+    """Tell which code each target label is encoded as."""
+    if labels is not None:
+        counts = pd.Series(train.y).value_counts().loc[list(labels)]
+        parts = [f"{label} -> {code} ({n:,})" for code, (label, n) in enumerate(counts.items())]
+        more = ", ..." if len(parts) > 5 else ""
+        text = f"{len(parts)} target labels: {', '.join(parts[:5])}{more}"
+        emit(Note("encode", text, {"labels": [str(label) for label in labels]}))
 
 
 def _warn_of_unseen(train: pd.DataFrame, test: pd.DataFrame) -> None:

@@ -1,13 +1,13 @@
 """clean, encode, scale: what a stage changes, for looking; training fits its own on each fold."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pipeline.cleaning import clean_rows
+from pipeline.cleaning import DroppedRows, clean_rows
 from pipeline.competition import Competition
 from pipeline.data import TrainData
 from pipeline.description import describe
@@ -52,8 +52,8 @@ def _prepare(workspace: Workspace, name: str, last: str, label: str | None) -> P
     competition = opened.competition
     steps = _steps(competition, label)
     data = read_data(opened)
-    kept, _ = clean_rows(data.train, competition.cleaning)
-    emit(row_note(data.train, kept))
+    kept, dropped = clean_rows(data.train, competition.cleaning)
+    emit(row_note(kept, dropped))
     train, test = kept.X, data.test.X
     changes: list[dict[str, Any]] = []
     for stage, step in steps:
@@ -71,10 +71,14 @@ def _prepare(workspace: Workspace, name: str, last: str, label: str | None) -> P
     return Prepared(train, test, changes, paths)
 
 
-def row_note(before: TrainData, after: TrainData) -> Note:
+def row_note(kept: TrainData, dropped: DroppedRows) -> Note:
     """Return the line about rows that cleaning left out of training."""
-    text = f"{len(before):,} -> {len(after):,} training rows, test rows are all kept"
-    return Note("clean", text, {"rows_before": len(before), "rows_after": len(after)})
+    before = len(kept) + dropped.missing + dropped.duplicates
+    text = (
+        f"{before:,} -> {len(kept):,} training rows: {dropped.missing:,} with missing values and "
+        f"{dropped.duplicates:,} repeated dropped"
+    )
+    return Note("clean", text, {"rows_before": before, "rows_after": len(kept), **asdict(dropped)})
 
 
 def _steps(competition: Competition, label: str | None) -> list[tuple[str, Any]]:

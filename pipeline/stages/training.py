@@ -14,7 +14,8 @@ from pipeline.competition import Competition, ModelChoice
 from pipeline.data import TrainData
 from pipeline.description import describe
 from pipeline.drift import measure_drift
-from pipeline.errors import UsageError, did_you_mean
+from pipeline.errors import ModelError, UsageError, did_you_mean
+from pipeline.features import blaming
 from pipeline.metrics import METRICS
 from pipeline.models import model_spec
 from pipeline.progress import Note, Warned, emit, listening
@@ -103,10 +104,10 @@ def _cross_validate(
     competition = opened.competition
     validation = competition.validation
     train = _ordered(data) if validation.scheme == "like_test" else data.train
-    estimator = make_estimator(competition, choice, opened.features, seed)
+    estimator = _estimator(opened, choice, seed)
     folds = make_folds(train.y, train.groups, train.order, validation, competition.task)
     check_folds(folds, len(train))
-    emit(row_note(train, clean_rows(train, competition.cleaning)[0]))
+    emit(row_note(*clean_rows(train, competition.cleaning)))
     _tell_folds(competition, folds, len(train))
     return cross_validate(
         _resumable(opened, choice, seed, estimator, train),
@@ -118,6 +119,15 @@ def _cross_validate(
         refit=validation.scheme in ("time", "like_test"),
         deadline=deadline,
     )
+
+
+def _estimator(opened: Opened, choice: ModelChoice, seed: int) -> Any:
+    """Return the unfitted whole; a parameter it does not take is an error that names the file."""
+    try:
+        with blaming(opened.features):
+            return make_estimator(opened.competition, choice, opened.features, seed)
+    except ModelError as error:
+        raise ModelError(f"{opened.folder / 'competition.toml'}: {error}") from None
 
 
 def _resumable(
@@ -133,7 +143,8 @@ def _resumable(
     def fit_one(fold: Fold, max_seconds: float | None) -> tuple[FoldResult, bool]:
         key = digest(basis, array_digest(fold.train), array_digest(fold.valid))
         found = cache.load(key)
-        result = found or fit_fold(estimator, train, fold, competition, max_seconds)
+        with blaming(opened.features):
+            result = found or fit_fold(estimator, train, fold, competition, max_seconds)
         if found is None and not result.stopped_by_time:
             cache.save(key, result)
         if fold.number == 0:

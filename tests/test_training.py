@@ -1,0 +1,78 @@
+"""Folds put together, target transforms, and what happens to predictions that are no numbers."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_leakage import MODELS, declared, fit_one_by_one, folds_of, rows
+
+from pipeline.competition import Target
+from pipeline.errors import ModelError
+from pipeline.features import Features
+from pipeline.progress import FoldEnded, FoldStarted, listening
+from pipeline.training import fit_fold, make_estimator, respond, restore
+
+
+@pytest.mark.parametrize(
+    ("target", "fitted", "restored"),
+    [
+        (Target(), [-1.0, 2.0], [-1.0, 2.0]),
+        (Target(lower=0, upper=1.5), [-1.0, 1.0, 2.0], [0.0, 1.0, 1.5]),
+        (Target(transform="log1p", lower=0), [-1.0, 0.0, np.log(3)], [0.0, 0.0, 2.0]),
+        (Target(transform="sqrt", lower=0), [-2.0, 3.0], [0.0, 9.0]),
+    ],
+)
+def test_predictions_come_back_to_the_target_s_scale_within_its_bounds(target, fitted, restored):
+    np.testing.assert_allclose(restore(np.array(fitted), target), restored, atol=1e-12)
+
+
+def test_a_transformed_target_is_fitted_on_its_transformed_scale():
+    train = rows()
+    y = pd.Series(np.expm1(train.X["a"]), index=train.y.index, name="y")
+    curved = dataclasses.replace(train, y=y + 1)
+    plain = fit_one_by_one(curved, declared(target=Target(lower=0)), "ridge")
+    logged = fit_one_by_one(curved, declared(target=Target(transform="log1p", lower=0)), "ridge")
+    assert logged.score < plain.score
+
+
+def test_the_standard_error_is_that_of_the_folds_mean():
+    result = fit_one_by_one(rows(), declared(), "ridge")
+    scores = result.fold_scores
+    assert len(scores) == 4
+    assert result.standard_error == pytest.approx(scores.std(ddof=1) / 2)
+
+
+def test_every_fold_is_told_when_it_starts_and_ends():
+    events: list = []
+    with listening(events.append):
+        fit_one_by_one(rows(), declared(), "ridge")
+    kinds = [(type(event), event.number) for event in events]
+    assert kinds == [(kind, n) for n in (1, 2, 3, 4) for kind in (FoldStarted, FoldEnded)]
+    assert all(event.n_folds == 4 for event in events)
+
+
+def test_predictions_that_are_not_finite_are_refused():
+    train, competition = rows(), declared(target=Target(transform="log1p", lower=0))
+    huge = dataclasses.replace(train, y=pd.Series(1e300, index=train.y.index, name="y"))
+    X = train.X.assign(a=train.X["a"] * 1e4)
+    y = huge.y.where(train.X["a"] > 0, 0.0)
+    fold = folds_of(train, competition)[0]
+    far = X.copy()
+    far.iloc[fold.valid, X.columns.get_loc("a")] = 1e9
+    estimator = make_estimator(competition, MODELS["ridge"], Features(), seed=3)
+    with np.errstate(over="ignore"), pytest.raises(ModelError, match=r"^fold 1: .*not finite"):
+        fit_fold(estimator, dataclasses.replace(train, X=far, y=y), fold, competition)
+
+
+def test_a_class_that_a_fold_has_not_seen_gets_probability_zero():
+    train = rows()
+    labels = np.array(["x", "y", "z"])
+    seen = np.flatnonzero((train.X["kind"] != "y").to_numpy())
+    competition = declared(task="multiclass", metric="log_loss")
+    logistic = dataclasses.replace(MODELS["ridge"], label="logistic", kind="logistic")
+    estimator = make_estimator(competition, logistic, Features(), seed=3)
+    estimator.fit(train.X.iloc[seen], train.X["kind"].iloc[seen].to_numpy(dtype=object))
+    probability = respond(estimator, train.X, labels)
+    assert (probability[:, 1] == 0).all()
+    np.testing.assert_allclose(probability.sum(axis=1), 1)
