@@ -66,7 +66,8 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
     """Show the competitions, what is fetched, and the best run. Example: kc list."""
     from pipeline.stages.listing import list_competitions
 
-    rows = list_competitions(context.obj)
+    with _shown():
+        rows = list_competitions(context.obj)
     _print_rows(rows, as_json, without=("run",))
 
 

@@ -7,7 +7,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
-from pipeline.progress import Note
+from pipeline.progress import Note, counted
 
 REMAINDER = "remainder"  # what scikit-learn calls the columns that a step leaves as they are
 
@@ -86,16 +86,21 @@ def _fill_note(rows: Rows) -> Note:
     filled = [row for row in rows if row["filled_with"] is not None]
     kept = [row for row in rows if row["filled_with"] is None]
     cells = sum(row["missing"] for row in filled)
-    text = f"{cells:,} missing values filled in {len(filled)} columns"
+    text = f"{counted(cells, 'missing value')} filled in {counted(len(filled), 'column')}"
     if kept:
-        text += f"; {sum(row['missing'] for row in kept):,} in {len(kept)} columns kept as missing"
+        left = sum(row["missing"] for row in kept)
+        text += f"; {left:,} in {counted(len(kept), 'column')} kept as missing"
     return Note("clean", text, {"columns": rows})
 
 
 def _scale_note(rows: Rows) -> Note:
     """Return the line about scaled columns."""
     names = sorted({row["scaler"] for row in rows})
-    text = f"{len(rows)} columns, {names[0]}" if rows else "none; the model does not need it"
+    text = (
+        f"{counted(len(rows), 'column')}, {names[0]}"
+        if rows
+        else "none; the model does not need it"
+    )
     return Note("scale", text, {"columns": rows})
 
 
@@ -103,7 +108,9 @@ def _encode_note(rows: Rows) -> Note:
     """Return the line about encoded columns."""
     names = sorted({row["encoder"] for row in rows})
     width = sum(row["columns"] for row in rows)
-    text = f"{len(rows)} text columns -> {width}, {names[0]}" if rows else "no text columns"
+    text = (
+        f"{counted(len(rows), 'text column')} -> {width}, {names[0]}" if rows else "no text columns"
+    )
     return Note("encode", text, {"columns": rows})
 
 

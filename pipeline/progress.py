@@ -68,6 +68,11 @@ def emit(event: Event) -> None:
         listener(event)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, as a line about it says it: "1 column", "1,200 columns"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
     """Send the events of the enclosed block to the listener, besides those who listen already."""

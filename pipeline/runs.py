@@ -19,6 +19,12 @@ import pandas as pd
 from pipeline.errors import DataError, UsageError, did_you_mean
 from pipeline.storage import UNFINISHED, complete_folder
 
+# What every reader of a run relies on.
+REQUIRED = {
+    "competition", "created", "data", "features", "folds", "kinds", "labels", "metric", "model",
+    "origin", "predicting_folds", "rows", "score", "seconds", "seed", "skipped_folds",
+    "standard_error", "validation",
+}  # fmt: skip
 PACKAGES = ("kc", "tensorflow", "keras", "numpy", "pandas", "scikit-learn", "lightgbm")
 
 
@@ -156,7 +162,7 @@ def _load(path: Path) -> Run:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}; move the folder away") from None
-    if not isinstance(record, dict) or not {"competition", "created"} <= record.keys():
+    if not isinstance(record, dict) or not record.keys() >= REQUIRED:
         raise DataError(f"{path}: is not the record of a run; move the folder away")
     return Run(path.parent.name, path.parent, record)
 

@@ -10,6 +10,7 @@ from pipeline.csvtext import read_text
 from pipeline.data import normalise_ids
 from pipeline.errors import DataError, SubmissionError
 from pipeline.metrics import METRICS
+from pipeline.progress import counted
 from pipeline.storage import save_text
 
 SHOWN = 3  # examples of each fault
@@ -49,7 +50,7 @@ def check_ids_asked(competition: Competition, ids: pd.Series, sample: pd.DataFra
     unknown = wanted[~wanted.isin(ids)]
     if len(unknown):
         raise DataError(
-            f"{competition.files.sample_submission}: {len(unknown)} ids are not in "
+            f"{competition.files.sample_submission}: {counted(len(unknown), 'id')} not in "
             f"{competition.files.test} ({_shown(unknown)}); fetch files that belong together"
         )
 
@@ -151,7 +152,7 @@ def _id_faults(frame: pd.DataFrame, sample: pd.DataFrame, id_column: str) -> lis
     missing, extra = wanted[~wanted.isin(ids)], ids[~ids.isin(wanted)]
     repeated = ids[ids.duplicated()]
     faults = [
-        f"{len(some)} ids are {what} ({_shown(some)})"
+        f"{counted(len(some), 'id')} {what} ({_shown(some)})"
         for some, what in ((missing, "missing"), (extra, "extra"), (repeated, "duplicated"))
         if len(some)
     ]

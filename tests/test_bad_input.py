@@ -108,7 +108,7 @@ FILES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a sample that asks for unknown ids": (
         {"sample": rows(SAMPLE, ("12,0", "13,0"))},
-        "sample.csv: 1 ids are not in test.csv ('13')",
+        "sample.csv: 1 id not in test.csv ('13')",
     ),
     "a sample that asks for one id twice": (
         {"sample": rows(SAMPLE, ("12,0", "11,0"))},
@@ -369,7 +369,7 @@ def test_columns_that_are_unlike_their_declaration(kc_here: Kc, tiny: Tiny, what
         ('[models.ridge]\nalpha = "much"\n', "alpha"),
         ("[models.ridge]\nalpha = -1.0\n", "alpha"),
         ("seed = -1\n", "seed"),
-        ('[models.mine]\nkind = "nowhere:make"\n', "module 'nowhere' is not installed"),
+        ('[models.mine]\nkind = "nowhere:make"\n', "there is no module 'nowhere'"),
         ("[models.lightgbm]\nlearning_rate = -1.0\n", "learning_rate"),
         ("[models.lightgbm]\nn_estimators = 0\n", "n_estimators"),
         ("[models.random_forest]\nn_estimators = 0\n", "n_estimators"),

@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 
 from pipeline.checks import check_test, check_train
-from pipeline.competition import Columns, Competition, Files
+from pipeline.competition import Columns, Competition, Files, Target
 from pipeline.data import read_test, read_train
 from pipeline.errors import DataError
 
 
-def competition(task: Any = "regression", levels: Any = None, **columns: Any) -> Competition:
+def competition(
+    task: Any = "regression", levels: Any = None, target_is: Target | None = None, **columns: Any
+) -> Competition:
     return Competition(
         name="toy",
         title="Toy",
@@ -19,6 +21,7 @@ def competition(task: Any = "regression", levels: Any = None, **columns: Any) ->
         files=Files(train="train.csv", test="test.csv", sample_submission="sample.csv"),
         columns=Columns(**{"id": "id", "target": ("y",), **columns}),
         levels=levels or {},
+        target=target_is or Target(),
     )
 
 
@@ -121,6 +124,16 @@ def test_an_infinite_value_is_named(tmp_path: Path) -> None:
     assert "column 'y': expected a finite" in refusal(tmp_path, "id,x,y\n1,5,1\n2,6,1e999\n")
     assert "test.csv, line 2, column 'x'" in refusal(tmp_path, GOOD, "id,x\n1,Infinity\n")
     check(tmp_path, "id,x,z,y\n1,5,inf,1\n2,6,1,2\n", drop=("z",))
+
+
+def test_an_answer_outside_the_declared_bounds_is_named(tmp_path: Path) -> None:
+    bounds = Target(lower=0, upper=9)
+    text = "expected a value within [target] lower = 0, upper = 9; found"
+    assert refusal(tmp_path, "id,x,y\n1,5,1\n2,6,-2\n", target_is=bounds) == (
+        f"train.csv, line 3, column 'y': {text} -2; correct the file or the bounds"
+    )
+    assert f"{text} 10;" in refusal(tmp_path, "id,x,y\n1,5,10\n2,6,2\n", target_is=bounds)
+    check(tmp_path, "id,x,y\n1,5,0\n2,6,9\n", target_is=bounds)
 
 
 def test_an_empty_feature_is_refused_unless_it_is_dropped(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from pipeline.competition import Cleaning, Preprocessing
 from pipeline.description import Rows, describe
 from pipeline.preprocessing import MAX_LEVELS, make_encoder, make_imputer, make_scaler
-from pipeline.progress import Note
+from pipeline.progress import Note, counted
 
 TRAIN = pd.DataFrame(
     {
@@ -36,7 +36,7 @@ def test_filled_columns_are_told_with_their_fill() -> None:
 def test_kept_columns_are_told_apart() -> None:
     rows, note = fills(TRAIN, keeps_missing=True)
     assert rows[0] == {"column": "age", "missing": 1, "filled_with": None}
-    assert note.text == ("1 missing values filled in 1 columns; 1 in 1 columns kept as missing")
+    assert note.text == ("1 missing value filled in 1 column; 1 in 1 column kept as missing")
 
 
 def test_a_fill_of_a_column_s_own_is_told() -> None:
@@ -48,13 +48,13 @@ def test_a_fill_of_a_column_s_own_is_told() -> None:
 def test_frames_without_text_or_without_numbers_are_described(names: list[str]) -> None:
     rows, note = fills(TRAIN[names])
     assert [row["column"] for row in rows] == [name for name in names if name != "n"]
-    assert note.text.startswith(f"{len(rows)} missing values filled in {len(rows)} columns")
+    assert note.text.startswith(f"{counted(len(rows), 'missing value')} filled in ")
     encoder = make_encoder("onehot").fit(
         TRAIN[names].fillna({"kind": "c"} if "kind" in names else 0)
     )
     codes, coded = describe("encode", encoder, TRAIN[names])
     assert [row["column"] for row in codes] == (["kind"] if "kind" in names else [])
-    assert coded.text == ("1 text columns -> 3, OneHotEncoder" if codes else "no text columns")
+    assert coded.text == ("1 text column -> 3, OneHotEncoder" if codes else "no text columns")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_scaler_is_told_with_what_it_computes(
     assert rows[0]["subtracted"] == pytest.approx(subtracted)
     assert rows[0]["divided_by"] == pytest.approx(divided_by)
     assert np.allclose(step.transform(X)["n"], (X["n"] - subtracted) / divided_by)
-    assert note.text == f"1 columns, {name}"
+    assert note.text == f"1 column, {name}"
 
 
 @pytest.mark.parametrize("scaler", ["standard", "minmax", "robust", "maxabs"])
@@ -105,7 +105,7 @@ def test_codes_are_told_with_their_levels() -> None:
             "for_example": "a, b, c, d, ...",
         }
     ]
-    assert note.text == "1 text columns -> 1, OrdinalEncoder"
+    assert note.text == "1 text column -> 1, OrdinalEncoder"
 
 
 def test_rare_levels_that_share_a_column_are_counted_once() -> None:
@@ -115,4 +115,4 @@ def test_rare_levels_that_share_a_column_are_counted_once() -> None:
     rows, note = describe("encode", step, X)
     assert rows[0]["levels"] == MAX_LEVELS + 50
     assert rows[0]["columns"] == step.transform(X).shape[1] == MAX_LEVELS
-    assert note.text == f"1 text columns -> {MAX_LEVELS}, OneHotEncoder"
+    assert note.text == f"1 text column -> {MAX_LEVELS}, OneHotEncoder"

@@ -259,7 +259,7 @@ def test_a_factory_of_one_s_own_is_called_by_its_path() -> None:
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("no_such_module:make", "no_such_module:make: module 'no_such_module' is not installed"),
+        ("no_such_module:make", "no_such_module:make: there is no module 'no_such_module'"),
         ("json:make", "json:make: module 'json' has no function 'make'"),
     ],
 )

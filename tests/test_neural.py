@@ -290,7 +290,7 @@ for _ in range(8):  # from the sixth on, TensorFlow would warn of retracing
         ),
         (
             {"network": "no_such_module:net"},
-            "no_such_module:net: module 'no_such_module' is not installed",
+            "no_such_module:net: there is no module 'no_such_module'",
         ),
         (
             {"network": "pipeline.models.networks:dmm"},

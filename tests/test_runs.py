@@ -17,10 +17,15 @@ from pipeline.errors import DataError, StorageError, UsageError
 from pipeline.runs import find_run, git_state, list_runs, start_run, versions
 
 
+def facts(**known: Any) -> dict[str, Any]:
+    """Return a record that has every key a reader relies on."""
+    created = "2024-01-01T00:00:00.000+00:00"
+    return dict.fromkeys(module.REQUIRED) | {"competition": "bike", "created": created} | known
+
+
 def make(runs: Path, name: str = "bike", label: str = "ridge", **record: Any) -> str:
     with start_run(runs, name, label) as run:
-        facts = {"competition": name, "created": "2024-01-01T00:00:00.000+00:00"}
-        run.save_record(facts | record)
+        run.save_record(facts(competition=name) | record)
     return run.id
 
 
@@ -31,7 +36,7 @@ def test_a_run_holds_what_was_saved_under_its_names(tmp_path: Path) -> None:
         run.save_bytes("competition.toml", b"\r\n")
         run.save_frame("oof.csv", pd.DataFrame({"id": ["a"], "p": [0.1]}))
         run.save_estimator(0, fitted)
-        run.save_record({"competition": "bike", "created": "now", "predicting_folds": [0]})
+        run.save_record(facts(predicting_folds=[0]))
         assert list_runs(tmp_path / "runs") == []
     found = find_run(tmp_path / "runs", "bike")
     assert found.id == run.id
@@ -81,7 +86,7 @@ def test_ids_of_the_same_second_differ(tmp_path: Path, monkeypatch: pytest.Monke
     first = make(tmp_path)
     with start_run(tmp_path, "bike", "ridge") as second:
         third = make(tmp_path)
-        second.save_record({"competition": "bike", "created": "now"})
+        second.save_record(facts())
     assert (first, second.id, third) == (
         "bike-20240102T030405Z-ridge",
         "bike-20240102T030405Z-ridge-2",
@@ -103,7 +108,7 @@ def test_runs_are_listed_by_time_and_by_competition(tmp_path: Path) -> None:
 
 def test_a_run_that_is_being_written_is_not_listed(tmp_path: Path) -> None:
     with start_run(tmp_path, "bike", "ridge") as run:
-        run.save_record({"competition": "bike", "created": "now"})
+        run.save_record(facts())
         assert list_runs(tmp_path) == []
     assert len(list_runs(tmp_path)) == 1
 

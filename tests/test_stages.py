@@ -1,6 +1,8 @@
 """The stages through the Python API, on small competitions written here."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import joblib
@@ -9,7 +11,7 @@ import pandas as pd
 import pytest
 
 from pipeline import TrainOptions, Workspace, clean, encode, fetch, inspect, predict, scale, train
-from pipeline.errors import DataError, UsageError
+from pipeline.errors import DataError, DeclarationError, UsageError
 from pipeline.progress import Event, Note, listening
 from pipeline.stages.listing import clear_cache, list_competitions
 
@@ -340,3 +342,62 @@ def test_the_best_run_is_chosen_among_those_with_the_same_files_and_folds(tmp_pa
     replace_test_file(workspace, lambda test: test.assign(age=1))
     row = next(row for row in list_competitions(workspace) if row["competition"] == "toy")
     assert row["run"] is None
+
+
+def test_a_model_of_one_s_own_lives_beside_the_declaration_and_predicts_elsewhere(
+    tmp_path,
+):
+    own = '[models.mine]\nkind = "competitions.toy.models:make_mine"\npower = 2\n'
+    workspace = make_workspace(tmp_path, "price", REGRESSION, tail=own)
+    (tmp_path / "competitions" / "toy" / "models.py").write_text(
+        "from sklearn.base import BaseEstimator, RegressorMixin\n"
+        "class Mine(RegressorMixin, BaseEstimator):\n"
+        "    def __init__(self, power=1):\n"
+        "        self.power = power\n"
+        "    def fit(self, X, y):\n"
+        "        self.mean_ = y.mean()\n"
+        "        return self\n"
+        "    def predict(self, X):\n"
+        "        return X['size'].to_numpy() * 0 + self.mean_\n"
+        "def make_mine(task, seed, *, power=1):\n"
+        "    return Mine(power)\n",
+        encoding="utf-8",
+    )
+    run = train(workspace, "toy", TrainOptions(label="mine"))
+    submitted = pd.read_csv(run.submission)["price"]
+    assert submitted.nunique() == 1
+    code = (
+        "from pathlib import Path; from pipeline import Workspace, predict; "
+        f"root = Path({str(tmp_path)!r}); "
+        "print(predict(Workspace(root), 'toy', root / 'download' / 'test.csv')['price'][0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) == pytest.approx(submitted[0])
+
+
+def test_a_transformer_that_fails_is_named_with_its_line(tmp_path):
+    features = (
+        "from sklearn.base import BaseEstimator, TransformerMixin\n"
+        "class Broken(TransformerMixin, BaseEstimator):\n"
+        "    def fit(self, X, y=None):\n"
+        "        return self\n"
+        "    def transform(self, X):\n"
+        "        return X['no such column']\n"
+        "def make_transformer():\n"
+        "    return Broken()\n"
+    )
+    workspace = make_workspace(tmp_path, "price", REGRESSION, features=features)
+    message = r"features\.py, line 6: transform raised KeyError: 'no such column'$"
+    with pytest.raises(DeclarationError, match=message):
+        train(workspace, "toy", RIDGE)
+
+
+def test_a_broken_declaration_does_not_hide_the_other_competitions(tmp_path):
+    folder = tmp_path / "competitions" / "broken"
+    folder.mkdir(parents=True)
+    (folder / "competition.toml").write_text("titel = 1\n", encoding="utf-8")
+    warnings: list[Event] = []
+    with listening(warnings.append):
+        rows = list_competitions(Workspace(tmp_path))
+    assert {"bike", "ddarung", "house"} <= {row["competition"] for row in rows}
+    assert "unknown key; did you mean 'title'?" in warnings[0].text

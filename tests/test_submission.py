@@ -129,7 +129,7 @@ def test_an_id_that_was_not_predicted_is_refused() -> None:
     with pytest.raises(DataError) as caught:
         made([1, 2, 3], sample)
     assert str(caught.value) == (
-        "sample.csv: 4 ids are not in test.csv ('x1', 'x2', 'x3', ...); fetch files that belong "
+        "sample.csv: 4 ids not in test.csv ('x1', 'x2', 'x3', ...); fetch files that belong "
         "together"
     )
 
@@ -239,14 +239,14 @@ COLUMNS = "expected ['id', 'y'], found"
             ",id,y\n0,b,1\n1,a,2\n2,c,3\n",
             "an index column stands before the others; write with index=False",
         ),
-        ("id,y\nb,1\na,2\n", "expected 3 rows, found 2; 1 ids are missing ('c')"),
+        ("id,y\nb,1\na,2\n", "expected 3 rows, found 2; 1 id missing ('c')"),
         (
             "id,y\nb,1\na,2\nc,3\nd,4\n",
-            "expected 3 rows, found 4; 1 ids are extra ('d')",
+            "expected 3 rows, found 4; 1 id extra ('d')",
         ),
         (
             "id,y\nb,1\na,2\na,3\n",
-            "1 ids are missing ('c'); 1 ids are duplicated ('a')",
+            "1 id missing ('c'); 1 id duplicated ('a')",
         ),
         (
             "id,y\na,1\nb,2\nc,3\n",
@@ -266,9 +266,9 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     found = faults(tmp_path, "id,y\nb,-1\nx,11\nb,\nd,inf\n", target=bounds)
     assert found.split("; ") == [
         "expected 3 rows, found 4",
-        "2 ids are missing ('a', 'c')",
-        "2 ids are extra ('x', 'd')",
-        "1 ids are duplicated ('b')",
+        "2 ids missing ('a', 'c')",
+        "2 ids extra ('x', 'd')",
+        "1 id duplicated ('b')",
         "'y': 1 values are missing or not a number ('')",
         "'y': 1 values are infinite ('inf')",
         "'y': 1 values are below 0 ('-1')",

@@ -104,7 +104,7 @@ def import_function(path: str) -> Callable[..., Any]:
     try:
         return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
     except ModuleNotFoundError as error:
-        raise ModelError(f"{path}: module {error.name!r} is not installed") from None
+        raise ModelError(f"{path}: there is no module {error.name!r}") from None
     except AttributeError:
         raise ModelError(f"{path}: module {module!r} has no function {name!r}") from None
 

@@ -5,7 +5,9 @@ from typing import Any
 
 from pipeline.cache import folder_size
 from pipeline.competition import Competition, load_competition
+from pipeline.errors import DeclarationError
 from pipeline.metrics import METRICS
+from pipeline.progress import Warned, emit
 from pipeline.raw import Manifest, load_manifest
 from pipeline.runs import Run, list_runs
 from pipeline.stages.fetching import is_sample
@@ -15,8 +17,17 @@ from pipeline.workspace import Workspace
 
 
 def list_competitions(workspace: Workspace) -> list[dict[str, Any]]:
-    """Return one row a competition: what it is, whether its files are here, its best run."""
-    return [_competition_row(workspace, name) for name in workspace.names()]
+    """Return one row a competition: what it is, whether its files are here, its best run.
+
+    One that cannot be carried out is named by a warning, and does not hide the others.
+    """
+    rows = []
+    for name in workspace.names():
+        try:
+            rows.append(_competition_row(workspace, name))
+        except DeclarationError as error:
+            emit(Warned(str(error)))
+    return rows
 
 
 def list_run_rows(workspace: Workspace, name: str | None = None) -> list[dict[str, Any]]:

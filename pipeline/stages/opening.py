@@ -23,7 +23,7 @@ from pipeline.errors import DeclarationError, ModelError
 from pipeline.features import Features, apply_features, load_features, spread_dates
 from pipeline.inspection import unseen_levels
 from pipeline.models import model_spec
-from pipeline.progress import Note, Warned, emit
+from pipeline.progress import Note, Warned, counted, emit
 from pipeline.raw import Manifest, verify
 from pipeline.rowwise import check_rowwise
 from pipeline.submission import check_ids_asked, check_sample
@@ -63,6 +63,7 @@ def open_competition(workspace: Workspace, name: str) -> Opened:
 
     Raises DeclarationError.
     """
+    workspace.make_importable()
     folder = workspace.competition(name)
     path = folder / "competition.toml"
     competition = load_competition(path)
@@ -121,7 +122,9 @@ def _tell_features(
     added = [str(name) for name in after if name not in before]
     width = train.X.shape[1]
     dropped = f" dropped ({', '.join(columns.drop)})" if columns.drop else " dropped"
-    text = f"{len(added)} columns added, {len(columns.drop)}{dropped}; {width} are features"
+    text = (
+        f"{counted(len(added), 'column')} added, {len(columns.drop)}{dropped}; {width} are features"
+    )
     facts = {"added": added, "dropped": list(columns.drop), "n_features": width}
     emit(Note("features", text, facts))
 

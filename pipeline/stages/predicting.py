@@ -9,7 +9,7 @@ from pipeline.checks import check_new
 from pipeline.competition import load_competition
 from pipeline.data import read_test, split_test
 from pipeline.features import apply_features, load_features, spread_dates
-from pipeline.progress import Note, emit
+from pipeline.progress import Note, counted, emit
 from pipeline.runs import find_run
 from pipeline.stages.recording import column_names
 from pipeline.training import respond
@@ -22,6 +22,7 @@ def predict(workspace: Workspace, name: str, path: Path, run_id: str | None = No
     The run's own copies of the declaration and of features.py are used, so that what was trained
     is what predicts. Raises DataError if the file lacks a column, UsageError if there is no run.
     """
+    workspace.make_importable()
     run = find_run(workspace.runs, name, run_id)
     competition = load_competition(run.path / "competition.toml", name)
     features = load_features(run.path)
@@ -32,7 +33,12 @@ def predict(workspace: Workspace, name: str, path: Path, run_id: str | None = No
     labels = run.record["labels"]
     labels = None if labels is None else np.array(labels)
     each = [respond(estimator, X, labels) for estimator in run.estimators()]
-    emit(Note("predict", f"{len(X):,} rows with {len(each)} estimators of {run.id}"))
+    emit(
+        Note(
+            "predict",
+            f"{counted(len(X), 'row')} with {counted(len(each), 'estimator')} of {run.id}",
+        )
+    )
     answers = pd.DataFrame(np.mean(each, axis=0), columns=column_names(competition, labels))
     if labels is not None:
         answers.insert(0, competition.columns.target[0], labels[answers.to_numpy().argmax(axis=1)])

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pipeline.competition import Competition, ModelChoice
 from pipeline.metrics import METRICS
-from pipeline.progress import Event, Note, Warned, emit
+from pipeline.progress import Event, Note, Warned, counted, emit
 from pipeline.runs import Run, UnfinishedRun, find_run, git_state, start_run, versions
 from pipeline.splits import resolve_scheme
 from pipeline.stages.opening import Data, Opened
@@ -61,7 +61,7 @@ def save_run(
         run.save_frame("submission.csv", submission)
         written = run.folder / "submission.csv"
         check_submission(competition, written, data.sample, data.labels)
-        text = f"submission.csv, {len(submission):,} rows, checked against the sample"
+        text = f"submission.csv, {counted(len(submission), 'row')}, checked against the sample"
         emit(Note("write", text, {"rows": len(submission)}))
         run.save_record(_record(opened, choice, data, result, seed, log) | {"id": run.id})
         run.save_text("train.log", "\n".join(log.lines) + "\n")
