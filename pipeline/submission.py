@@ -105,7 +105,7 @@ def check_submission(
     if not faults:
         faults = _id_faults(frame, sample, competition.columns.id)
         for name in answer_columns(competition, sample):
-            faults += _answer_faults(competition, frame[name], labels, len(sample.columns) > 2)
+            faults += _answer_faults(competition, frame[name], labels)
     if faults:
         raise SubmissionError(f"{path}: {'; '.join(faults)}")
 
@@ -120,11 +120,16 @@ def _answer(
     """Return one column of answers: a number, a label, or the probability of a class."""
     if labels is None:
         return np.asarray(rows[:, competition.columns.target.index(name)])
-    if rows.shape[1] > 1 and name not in competition.columns.target:
+    if name not in competition.columns.target:
         return np.asarray(rows[:, _label_of(name, labels, competition.files.sample_submission)])
-    if METRICS[competition.metric].response == "label" or len(labels) > 2:
+    if _wants_label(competition, labels):
         return np.asarray(labels[rows.argmax(axis=1)])
     return np.asarray(rows[:, 1])
+
+
+def _wants_label(competition: Competition, labels: np.ndarray) -> bool:
+    """Tell whether the target's column takes a label, and not the second class's probability."""
+    return METRICS[competition.metric].response == "label" or len(labels) > 2
 
 
 def _label_of(column: str, labels: np.ndarray, where: str) -> int:
@@ -168,12 +173,10 @@ def _id_faults(frame: pd.DataFrame, sample: pd.DataFrame, id_column: str) -> lis
 
 
 def _answer_faults(
-    competition: Competition, cells: pd.Series, labels: np.ndarray | None, several: bool
+    competition: Competition, cells: pd.Series, labels: np.ndarray | None
 ) -> list[str]:
-    metric = METRICS[competition.metric]
-    if labels is not None and metric.response == "label" and not several:
-        return _label_faults(cells, labels)
-    if labels is not None and len(labels) > 2 and not several:
+    is_target = cells.name in competition.columns.target
+    if labels is not None and is_target and _wants_label(competition, labels):
         return _label_faults(cells, labels)
     return _number_faults(competition, cells, is_probability=labels is not None)
 

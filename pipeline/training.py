@@ -72,9 +72,9 @@ class CVResult:
     skipped: int = 0
 
     @property
-    def estimators(self) -> list[Any]:
-        """The fitted estimators whose mean predicts rows of the test file."""
-        return [one.estimator for one in ([self.refit] if self.refit else self.folds)]
+    def predicting(self) -> tuple[FoldResult, ...]:
+        """The fits whose mean predicts rows of the test file."""
+        return (self.refit,) if self.refit else self.folds
 
     @property
     def fold_scores(self) -> np.ndarray:
@@ -233,8 +233,8 @@ def cross_validate(
 
 
 def predict(result: CVResult, test: TestData) -> list[np.ndarray]:
-    """Return each estimator's predictions of the test rows (n_samples, n_columns)."""
-    return [respond(estimator, test.X, result.labels) for estimator in result.estimators]
+    """Return each predicting estimator's predictions of the test rows (n_samples, n_columns)."""
+    return [respond(one.estimator, test.X, result.labels) for one in result.predicting]
 
 
 def final_model(estimator: Any) -> Any:

@@ -15,7 +15,7 @@ from pipeline.progress import Event, Note, Warned, counted, emit
 from pipeline.runs import Run, UnfinishedRun, find_run, git_state, start_run, versions
 from pipeline.splits import resolve_scheme
 from pipeline.stages.opening import Data, Opened
-from pipeline.submission import check_submission, make_submission
+from pipeline.submission import check_submission, make_submission, save_submission
 from pipeline.terminal import line
 from pipeline.training import CVResult, FoldResult, final_model, predict
 
@@ -58,8 +58,8 @@ def save_run(
         run.save_frame("oof.csv", _oof_frame(competition, data, result))
         run.save_frame("test.csv", _test_frame(competition, data, predictions))
         _save_estimators(run, result)
-        run.save_frame("submission.csv", submission)
         written = run.folder / "submission.csv"
+        save_submission(submission, written)
         check_submission(competition, written, data.sample, data.labels)
         text = f"submission.csv, {counted(len(submission), 'row')}, checked against the sample"
         emit(Note("write", text, {"rows": len(submission)}))
@@ -75,7 +75,7 @@ def _save_declaration(run: UnfinishedRun, folder: Path) -> None:
 
 
 def _save_estimators(run: UnfinishedRun, result: CVResult) -> None:
-    for one in _all_fits(result):
+    for one in dict.fromkeys([*result.folds, *result.predicting]):
         number = one.fold.number
         run.save_estimator(number, one.estimator)
         history = getattr(final_model(one.estimator), "history_", None)
@@ -83,10 +83,6 @@ def _save_estimators(run: UnfinishedRun, result: CVResult) -> None:
             epochs = pd.DataFrame(history)
             epochs.insert(0, "epoch", np.arange(1, len(epochs) + 1))
             run.save_frame(f"fold-{number}/history.csv", epochs)
-
-
-def _all_fits(result: CVResult) -> list[FoldResult]:
-    return [*result.folds, *([result.refit] if result.refit else [])]
 
 
 def _oof_frame(competition: Competition, data: Data, result: CVResult) -> pd.DataFrame:
@@ -137,9 +133,7 @@ def _record(
         "standard_error": result.standard_error,
         "folds": [_fold_record(one) for one in result.folds],
         "skipped_folds": result.skipped,
-        "predicting_folds": [
-            one.fold.number for one in ([result.refit] if result.refit else result.folds)
-        ],
+        "predicting_folds": [one.fold.number for one in result.predicting],
         "validation": validation_record(competition),
         "target": list(competition.columns.target),
         "labels": None if data.labels is None else data.labels.tolist(),

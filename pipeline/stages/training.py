@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
 from pipeline.cache import Cache, array_digest, code_digest, digest, frame_digest
 from pipeline.cleaning import clean_rows
-from pipeline.competition import Competition, ModelChoice
+from pipeline.competition import Competition, ModelChoice, Scheme
 from pipeline.data import TrainData
 from pipeline.description import describe
 from pipeline.drift import measure_drift
@@ -33,7 +33,7 @@ from pipeline.training import (
 )
 from pipeline.workspace import Workspace
 
-SCHEMES = ("kfold", "stratified", "group", "time", "like_test")
+SCHEMES = get_args(Scheme)
 
 
 @dataclass(frozen=True)
