@@ -65,11 +65,9 @@ def test_an_absent_target_or_id_is_refused_with_the_nearest_name(tmp_path: Path)
     with pytest.raises(DataError) as caught:
         read_train(path, competition())
     assert str(caught.value) == (
-        f"{path}: there is no target column 'y' ([columns] target); expected one of 'Id', 'Y'"
+        f"{path}: there is no target column 'y' ([columns] target); did you mean 'Y'?"
     )
-    with pytest.raises(
-        DataError, match=r"no id column 'id' \(\[columns\] id\); expected one of 'Id'"
-    ):
+    with pytest.raises(DataError, match=r"no id column 'id' \(\[columns\] id\); did you mean 'Id'"):
         read_test(path, competition(), {})
 
 
@@ -96,7 +94,7 @@ def test_a_sample_keeps_its_exact_text(tmp_path: Path) -> None:
     [
         ("id,y\n1,0\n2,0\n1.0,0\n", "line 4, column 'id': id '1' is already in line 2; every id"),
         ("id,y\n1,0\n ,0\n", "line 3, column 'id': expected an id, found an empty cell"),
-        ("Id,y\n1,0\n", "there is no id column 'id' ([columns] id); expected one of 'Id', 'y'"),
+        ("Id,y\n1,0\n", "there is no id column 'id' ([columns] id); did you mean 'Id'?"),
     ],
 )
 def test_a_sample_names_every_row_once(tmp_path: Path, text: str, message: str) -> None:
