@@ -47,6 +47,18 @@ def save_text(path: Path, text: str) -> None:
     save_bytes(path, text.encode("utf-8"))
 
 
+def check_writable(folder: Path) -> None:
+    """Check that a folder takes files, before work is done that would be lost.
+
+    Raises StorageError.
+    """
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with _staged(folder / "probe") as probe:
+            probe.touch()
+            probe.unlink()
+
+
 @contextlib.contextmanager
 def complete_folder(path: Path) -> Iterator[Path]:
     """Yield a hidden folder to fill; it takes the given name only if the block ends well.

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,8 +97,14 @@ def environment(**changes: str) -> dict[str, str]:
 def kc() -> Callable[..., Done]:
     """Run the installed command in a process of its own."""
 
-    def run(workspace: Path, *arguments: object, expect: int | None = 0, **options: Any) -> Done:
-        command = [str(KC), "--workspace", str(workspace), *map(str, arguments)]
+    def run(
+        workspace: Path,
+        *arguments: object,
+        expect: int | None = 0,
+        before: Sequence[str] = (),
+        **options: Any,
+    ) -> Done:
+        command = [*before, str(KC), "--workspace", str(workspace), *map(str, arguments)]
         options.setdefault("env", environment())
         options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
         ended = subprocess.run(

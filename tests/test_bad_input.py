@@ -3,6 +3,8 @@
 import os
 import re
 import resource
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -505,13 +507,38 @@ def test_a_workspace_that_cannot_be_a_folder(kc_here: Kc, tmp_path: Path) -> Non
     assert said.endswith("choose another --workspace")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="no folder is read-only for root")
-def test_a_workspace_that_is_read_only(kc_here: Kc, tmp_path: Path) -> None:
-    work = tmp_path / "work"
-    work.mkdir(mode=0o555)
-    said = kc_here(work, "fetch", "bike", "--sample").error()
-    assert "cannot be written: Permission denied" in said
-    assert not list(work.iterdir())
+def read_only(folder: Path) -> list[str]:
+    """Return the words before a command to which a folder is read-only.
+
+    Root writes into folders of any mode, so for root it is mounted read-only where that is allowed.
+    """
+    if os.geteuid() != 0:
+        folder.chmod(0o555)
+        return []
+    mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    words = ["unshare", "--mount", "sh", "-c", mount, str(folder)]
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*words, "true"], capture_output=True).returncode
+    ):
+        pytest.skip("root may not mount anything here")
+    return words
+
+
+@pytest.mark.parametrize("command", [["fetch", "tiny"], ["train", "tiny"], ["clean", "tiny"]])
+def test_a_workspace_that_is_read_only(
+    kc: Kc, tiny: Tiny, tmp_path: Path, command: list[str]
+) -> None:
+    work = tiny()
+    changed = copy_of(tmp_path / "downloaded", tmp_path / "other")
+    write(changed / "train.csv", TRAIN + "99,1,1,1\n")
+    arguments = [*command, "--from", changed] if command[0] == "fetch" else command
+    before = files_of(work)
+    said = kc(work, *arguments, expect=1, before=read_only(work)).err.splitlines()
+    assert [line for line in said if line.startswith("error: ")] == said[-1:]
+    assert not [line for line in said if line.startswith("fold ")]  # refused before any work
+    assert re.search("cannot be written: (Permission denied|Read-only file system)", said[-1])
+    assert files_of(work) == before
 
 
 def test_predictions_go_nowhere_if_they_cannot_be_written(

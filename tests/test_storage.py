@@ -15,6 +15,7 @@ from pipeline import storage
 from pipeline.errors import StorageError
 from pipeline.storage import (
     UNFINISHED,
+    check_writable,
     complete_folder,
     save_bytes,
     save_text,
@@ -223,3 +224,11 @@ def test_what_living_processes_and_others_are_writing_is_left_alone(tmp_path: Pa
         (tmp_path / name).mkdir()
     sweep_unfinished(tmp_path)
     assert names(tmp_path) == sorted(kept)
+
+
+def test_a_folder_is_tried_before_the_work_and_left_empty(tmp_path: Path) -> None:
+    check_writable(tmp_path / "runs")
+    assert list((tmp_path / "runs").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot be written: Not a directory"):
+        check_writable(tmp_path / "file" / "runs")

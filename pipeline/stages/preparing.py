@@ -74,10 +74,8 @@ def _prepare(workspace: Workspace, name: str, last: str, label: str | None) -> P
 def row_note(kept: TrainData, dropped: DroppedRows) -> Note:
     """Return the line about rows that cleaning left out of training."""
     before = len(kept) + dropped.missing + dropped.duplicates
-    text = (
-        f"{before:,} -> {len(kept):,} training rows: {dropped.missing:,} with missing values and "
-        f"{dropped.duplicates:,} repeated dropped"
-    )
+    why = f"dropped {dropped.missing:,} with missing values, {dropped.duplicates:,} repeated"
+    text = f"{before:,} -> {len(kept):,} training rows: {why}"
     return Note("clean", text, {"rows_before": before, "rows_after": len(kept), **asdict(dropped)})
 
 

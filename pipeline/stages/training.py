@@ -24,6 +24,7 @@ from pipeline.splits import Fold, check_folds, make_folds, resolve_scheme
 from pipeline.stages.opening import Data, Opened, open_competition, read_data
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, save_run
+from pipeline.storage import check_writable
 from pipeline.training import (
     CVResult,
     FoldResult,
@@ -109,6 +110,7 @@ def _cross_validate(
     check_folds(folds, len(train))
     emit(row_note(*clean_rows(train, competition.cleaning)))
     _tell_folds(competition, folds, len(train))
+    check_writable(opened.workspace.runs)
     return cross_validate(
         _resumable(opened, choice, seed, estimator, train),
         train,
