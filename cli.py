@@ -247,7 +247,7 @@ def main() -> None:
         sys.exit(1)
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            typer.echo("interrupted; finished folds are kept, the same command continues", err=True)
+            typer.echo("interrupted; what was finished is kept, run the command again", err=True)
         raise
 
 

@@ -16,7 +16,10 @@ import pandas as pd
 from pipeline.progress import Warned, emit
 from pipeline.storage import save_bytes
 
-VERSIONED = ("numpy", "pandas", "scikit-learn", "tensorflow", "keras", "lightgbm")
+VERSIONED = (
+    "joblib", "keras", "lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy",
+    "tensorflow",
+)  # fmt: skip
 DIGEST_BYTES = 32
 
 

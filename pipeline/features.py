@@ -65,7 +65,10 @@ def import_file(path: Path) -> ModuleType:
 
     Raises DeclarationError naming the line that fails.
     """
-    source = path.read_bytes()
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise DeclarationError(f"{path}: cannot be read: {error.strerror}") from None
     name = f"{path.stem}_{hashlib.sha256(source).hexdigest()[:16]}"
     if name in sys.modules:
         return sys.modules[name]
@@ -118,7 +121,18 @@ def apply_features(features: Features, frame: pd.DataFrame) -> pd.DataFrame:
     fault = next(_column_faults(made), None)
     if fault:
         raise DeclarationError(f"{features.path}: add_features: {fault}")
-    return made
+    return made.astype({name: _plain_type(made[name]) for name in made})
+
+
+def _plain_type(column: pd.Series) -> Any:
+    """Return the type that later stages know a column by: categories are text, NA is NaN."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return "str" if column.dtype.categories.dtype.kind in "OTU" else float
+    nullable = pd.api.types.is_extension_array_dtype(column.dtype)
+    is_text = pd.api.types.is_string_dtype(column.dtype)
+    if nullable and pd.api.types.is_numeric_dtype(column.dtype):
+        return float
+    return "str" if is_text and column.dtype != object else column.dtype
 
 
 def _column_faults(made: pd.DataFrame) -> Iterator[str]:

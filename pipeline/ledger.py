@@ -1,4 +1,4 @@
-"""What was handed in: one line a submission, appended and never rewritten."""
+"""What was handed in: one line a submission, in the order of time."""
 
 import json
 from dataclasses import asdict, dataclass

@@ -39,10 +39,6 @@ class Metric:
             return float(self.function(y_true, labels[y_pred.argmax(axis=1)]))
         return float(self.function(y_true, y_pred, labels))
 
-    def is_better(self, score: float, than: float) -> bool:
-        """Tell whether a score beats another."""
-        return score > than if self.greater_is_better else score < than
-
 
 def rmsle(y_true: np.ndarray, y_pred: np.ndarray) -> float:
     """Return the root mean squared error of log1p; predictions and truth are 0 or more."""

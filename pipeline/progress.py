@@ -47,11 +47,11 @@ class EpochEnded:
 
 @dataclass(frozen=True)
 class FoldEnded:
-    """A fold is fitted and scored, or its finished work was found again."""
+    """A fold is fitted and scored, or its finished work was found again; a refit has no score."""
 
     number: int
     n_folds: int
-    score: float
+    score: float | None
     seconds: float
     reused: bool
 

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import DataError, UsageError, did_you_mean
+from pipeline.progress import Warned, emit
 from pipeline.storage import UNFINISHED, complete_folder
 
 # What every reader of a run relies on.
@@ -99,12 +100,16 @@ def start_run(runs: Path, name: str, label: str) -> Iterator[UnfinishedRun]:
 def list_runs(runs: Path, name: str | None = None) -> list[Run]:
     """Return the finished runs, of one competition or all, oldest first.
 
-    Raises DataError if a run.json cannot be read.
+    A folder that is no run is named by a warning, and does not hide the others.
     """
-    paths = (
-        path for path in runs.glob("*/run.json") if not path.parent.name.startswith(UNFINISHED)
-    )
-    found = [_load(path) for path in paths]
+    found = []
+    for path in sorted(runs.glob("*/run.json")):
+        if path.parent.name.startswith(UNFINISHED):
+            continue
+        try:
+            found.append(load_run(path.parent))
+        except DataError as error:
+            emit(Warned(str(error)))
     mine = [run for run in found if name in (None, run.record["competition"])]
     return sorted(mine, key=lambda run: (run.record["created"], run.id))
 
@@ -134,7 +139,8 @@ def git_state(folder: Path) -> dict[str, Any] | None:
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return None
-    return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain"))}
+    changes = _git(folder, "status", "--porcelain")
+    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
@@ -157,14 +163,19 @@ def _free_id(runs: Path, wanted: str) -> str:
     return run_id
 
 
-def _load(path: Path) -> Run:
+def load_run(folder: Path) -> Run:
+    """Return the run that a folder holds.
+
+    Raises DataError if its run.json cannot be read.
+    """
+    path = folder / "run.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}; move the folder away") from None
     if not isinstance(record, dict) or not record.keys() >= REQUIRED:
         raise DataError(f"{path}: is not the record of a run; move the folder away")
-    return Run(path.parent.name, path.parent, record)
+    return Run(folder.name, folder, record)
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Writing that is whole or absent: temporary beside the target, flushed, then renamed."""
 
 import contextlib
+import errno
 import os
 import shutil
 import uuid
@@ -10,6 +11,7 @@ from pathlib import Path
 from pipeline.errors import StorageError
 
 UNFINISHED = ".unfinished-"
+NO_SPACE = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 _in_work: set[str] = set()  # the hidden names that this process is writing under now
 
@@ -21,8 +23,9 @@ def storing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
+        advice = "free some space or choose" if error.errno in NO_SPACE else "choose"
         raise StorageError(
-            f"{path}: cannot be written: {reason}; free some space or choose another --workspace"
+            f"{path}: cannot be written: {reason}; {advice} another --workspace"
         ) from error
 
 
@@ -71,7 +74,7 @@ def complete_folder(path: Path) -> Iterator[Path]:
             staging.mkdir()
             yield staging
             for file in sorted(staging.rglob("*")):
-                _sync(file)
+                _sync_folder(file) if file.is_dir() else _sync(file)
             _sync_folder(staging)
             staging.rename(path)
         _sync_folder(path.parent)

@@ -36,8 +36,8 @@ def make_submission(
     )
     rows = answers.loc[normalise_ids(sample[id_column])].to_numpy()
     filled = sample[[id_column]].copy()
-    for position, name in enumerate(answer_columns(competition, sample)):
-        filled[name] = _answer(competition, rows, position, name, labels)
+    for name in answer_columns(competition, sample):
+        filled[name] = _answer(competition, rows, name, labels, is_wide=_is_wide(sample, labels))
     return filled[list(sample.columns)]
 
 
@@ -66,20 +66,27 @@ def check_sample(competition: Competition, sample: pd.DataFrame, labels: np.ndar
     Raises DataError.
     """
     name = competition.files.sample_submission
-    if competition.columns.id not in sample:
-        raise DataError(
-            f"{name}: expected the id column {competition.columns.id!r}, "
-            f"found {list(sample.columns)}; correct [columns] id"
-        )
     asked = answer_columns(competition, sample)
-    if labels is not None and len(asked) > 1:
-        for column in asked:
-            _label_of(column, labels, name)
+    if _is_wide(sample, labels):
+        assert labels is not None
+        classes = sorted(_label_of(column, labels, name) for column in asked)
+        if classes != list(range(len(labels))):
+            raise DataError(
+                f"{name}: expected one column for each of the classes {[str(c) for c in labels]}, "
+                f"found {asked}"
+            )
+    elif len(asked) == len(competition.columns.target) == 1:
+        return  # whatever it is called, it takes the one answer there is
     elif set(asked) != set(competition.columns.target):
         raise DataError(
             f"{name}: expected the target {list(competition.columns.target)}, found {asked}; "
             "correct [columns] target"
         )
+
+
+def _is_wide(sample: pd.DataFrame, labels: np.ndarray | None) -> bool:
+    """Tell whether the sample wants a column of probabilities for every class."""
+    return labels is not None and len(sample.columns) > 2
 
 
 def save_submission(frame: pd.DataFrame, path: Path) -> None:
@@ -105,7 +112,8 @@ def check_submission(
     if not faults:
         faults = _id_faults(frame, sample, competition.columns.id)
         for name in answer_columns(competition, sample):
-            faults += _answer_faults(competition, frame[name], labels)
+            takes_label = not _is_wide(sample, labels) and _wants_label(competition, labels)
+            faults += _answer_faults(competition, frame[name], labels, takes_label=takes_label)
     if faults:
         raise SubmissionError(f"{path}: {'; '.join(faults)}")
 
@@ -113,22 +121,26 @@ def check_submission(
 def _answer(
     competition: Competition,
     rows: np.ndarray,
-    position: int,
     name: str,
     labels: np.ndarray | None,
+    *,
+    is_wide: bool,
 ) -> np.ndarray:
     """Return one column of answers: a number, a label, or the probability of a class."""
     if labels is None:
-        return np.asarray(rows[:, competition.columns.target.index(name)])
-    if name not in competition.columns.target:
+        targets = competition.columns.target
+        return np.asarray(rows[:, targets.index(name) if len(targets) > 1 else 0])
+    if is_wide:
         return np.asarray(rows[:, _label_of(name, labels, competition.files.sample_submission)])
     if _wants_label(competition, labels):
         return np.asarray(labels[rows.argmax(axis=1)])
     return np.asarray(rows[:, 1])
 
 
-def _wants_label(competition: Competition, labels: np.ndarray) -> bool:
-    """Tell whether the target's column takes a label, and not the second class's probability."""
+def _wants_label(competition: Competition, labels: np.ndarray | None) -> bool:
+    """Tell whether the target's column takes a label, and not a number or a probability."""
+    if labels is None:
+        return False
     return METRICS[competition.metric].response == "label" or len(labels) > 2
 
 
@@ -173,10 +185,9 @@ def _id_faults(frame: pd.DataFrame, sample: pd.DataFrame, id_column: str) -> lis
 
 
 def _answer_faults(
-    competition: Competition, cells: pd.Series, labels: np.ndarray | None
+    competition: Competition, cells: pd.Series, labels: np.ndarray | None, *, takes_label: bool
 ) -> list[str]:
-    is_target = cells.name in competition.columns.target
-    if labels is not None and is_target and _wants_label(competition, labels):
+    if labels is not None and takes_label:
         return _label_faults(cells, labels)
     return _number_faults(competition, cells, is_probability=labels is not None)
 

@@ -33,7 +33,7 @@ def line(event: Event) -> str | None:
         return f"{'warning':<8} {event.text}"
     if isinstance(event, FoldEnded):
         done = "reused" if event.reused else f"{event.seconds:.1f} s"
-        score = "all rows" if event.score != event.score else f"score {event.score:.5f}"
+        score = "all rows" if event.score is None else f"score {event.score:.5f}"
         return f"{'fold':<8} {event.number}/{event.n_folds}  {score}  {done}"
     return None
 

@@ -12,12 +12,11 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import InvalidParameterError
 
 from pipeline.cleaning import DroppedRows, clean_rows
 from pipeline.competition import Competition, ModelChoice, Target
 from pipeline.data import TestData, TrainData
-from pipeline.errors import ModelError
+from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import Features
 from pipeline.metrics import METRICS, Metric
 from pipeline.models import make_model, model_spec
@@ -25,7 +24,6 @@ from pipeline.preprocessing import make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
 from pipeline.splits import Fold, make_holdout
 
-HOLDOUT_FRACTION = 0.1  # of a fold's training rows, for models that stop early
 MIN_ROWS_TO_HOLD_OUT = 20
 
 
@@ -78,13 +76,13 @@ class CVResult:
 
     @property
     def fold_scores(self) -> np.ndarray:
-        """The score of each fold on its own rows (n_folds,)."""
+        """The score of each fold on its own rows (n_folds,), NaN where its rows allow none."""
         return np.array([result.score for result in self.folds])
 
     @property
     def standard_error(self) -> float | None:
         """The standard error of the folds' mean score; None for a single fold."""
-        scores = self.fold_scores
+        scores = self.fold_scores[np.isfinite(self.fold_scores)]
         return float(scores.std(ddof=1) / np.sqrt(len(scores))) if len(scores) > 1 else None
 
 
@@ -96,7 +94,7 @@ def make_estimator(
     Raises ModelError for a model or parameter that is not known.
     """
     spec = model_spec(choice)
-    own = [("features", features.make_transformer())] if features.make_transformer else []
+    own = [("features", _own_transformer(features))] if features.make_transformer else []
     steps = make_preprocessor(
         competition.preprocessing,
         competition.cleaning,
@@ -106,6 +104,17 @@ def make_estimator(
     model = make_model(choice, competition.task, seed)
     whole = Pipeline([*own, *steps, ("model", model)])
     return whole if competition.task != "regression" else bound_target(whole, competition.target)
+
+
+def _own_transformer(features: Features) -> Any:
+    assert features.make_transformer is not None
+    made = features.make_transformer()
+    if not hasattr(made, "fit") or not hasattr(made, "transform"):
+        raise DeclarationError(
+            f"{features.path}: make_transformer: expected a transformer with fit and transform, "
+            f"found {type(made).__name__}"
+        )
+    return made
 
 
 def bound_target(regressor: Any, target: Target) -> TransformedTargetRegressor:
@@ -170,13 +179,17 @@ def fit(
     settings: dict[str, Any] = {}
     if _stops_early(estimator) and len(seen) >= MIN_ROWS_TO_HOLD_OUT:
         settings = {
-            "model__holdout": _holdout(seen, competition),
+            "model__holdout": _holdout(estimator, seen, competition),
             "model__max_seconds": max_seconds,
         }
     try:
         return estimator.fit(seen.X, seen.y, **settings)
-    except InvalidParameterError as error:
-        raise ModelError(" ".join(str(error).split())) from error
+    except ValueError as error:  # scikit-learn's word for parameters and rows that do not fit
+        raise ModelError(f"{type(final_model(estimator)).__name__}: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def class_labels(train: TrainData, competition: Competition) -> np.ndarray | None:
@@ -224,11 +237,17 @@ def cross_validate(
         emit(FoldStarted(model, position + 1, len(units)))
         result, reused = fit_one(fold, None if left is None else left / (len(units) - position))
         results.append(result)
-        emit(FoldEnded(position + 1, len(units), result.score, result.seconds, reused))
+        score = result.score if len(fold.valid) else None
+        emit(FoldEnded(position + 1, len(units), score, result.seconds, reused))
     whole = results.pop() if refit else None
     oof = _out_of_fold(results, len(train))
     covered = np.concatenate([result.fold.valid for result in results])
     score = metric(train.y.iloc[covered], oof[covered], labels)
+    if not np.isfinite(score):
+        raise DataError(
+            f"{metric.name} of the out-of-fold rows is not defined: the folds hold too few classes "
+            "or values; declare another [validation] scheme or metric"
+        )
     return CVResult(tuple(results), oof, score, labels, whole, len(folds) - len(results))
 
 
@@ -239,22 +258,39 @@ def predict(result: CVResult, test: TestData) -> list[np.ndarray]:
 
 def final_model(estimator: Any) -> Any:
     """Return the model at the end of a whole, fitted or not."""
-    whole = getattr(estimator, "regressor_", getattr(estimator, "regressor", estimator))
-    return whole.named_steps["model"] if isinstance(whole, Pipeline) else whole
+    return _pipeline(estimator).named_steps["model"]
+
+
+def preparing_steps(estimator: Any) -> list[tuple[str, Any]]:
+    """Return the named steps before the model of a whole, fitted or not."""
+    return _pipeline(estimator).steps[:-1]  # type: ignore[no-any-return]
+
+
+def _pipeline(estimator: Any) -> Pipeline:
+    return getattr(estimator, "regressor_", getattr(estimator, "regressor", estimator))
 
 
 def _stops_early(estimator: Any) -> bool:
     return "holdout" in inspect.signature(final_model(estimator).fit).parameters
 
 
-def _holdout(seen: TrainData, competition: Competition) -> np.ndarray:
+def _validation_fraction(model: Any) -> float:
+    fraction = getattr(model, "validation_fraction", 0.1)
+    if not isinstance(fraction, int | float) or not 0 < fraction < 1:
+        raise ModelError(
+            f"validation_fraction: expected a number between 0 and 1, found {fraction!r}"
+        )
+    return fraction
+
+
+def _holdout(estimator: Any, seen: TrainData, competition: Competition) -> np.ndarray:
     return make_holdout(
         seen.y,
         seen.groups,
         seen.order,
         validation=competition.validation,
         task=competition.task,
-        fraction=HOLDOUT_FRACTION,
+        fraction=_validation_fraction(final_model(estimator)),
     )
 
 

@@ -1,7 +1,6 @@
 """Where a working folder keeps its competitions, data and runs."""
 
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,11 +39,6 @@ class Workspace:
     def declaration(self, name: str) -> Path:
         """Return the path of a competition's competition.toml."""
         return self.competition(name) / "competition.toml"
-
-    def make_importable(self) -> None:
-        """Let Python find the modules of this folder, such as competitions.NAME.models."""
-        if str(self.root) not in sys.path:
-            sys.path.append(str(self.root))
 
     def data(self, name: str) -> Path:
         """Return the folder of everything that was fetched or made from it."""

@@ -113,6 +113,3 @@ def test_a_fold_of_one_class_has_no_area() -> None:
 def test_the_direction_says_which_score_is_better(name: str, higher: bool) -> None:
     metric = METRICS[name]
     assert metric.greater_is_better == higher
-    assert metric.is_better(0.9, than=0.1) == higher
-    assert metric.is_better(0.1, than=0.9) == (not higher)
-    assert not metric.is_better(0.5, than=0.5)

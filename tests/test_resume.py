@@ -133,7 +133,7 @@ def test_ctrl_c_says_what_is_kept_and_the_same_command_continues(
     assert process.returncode == 130
     assert "Traceback" not in rest
     assert rest.splitlines()[-1] == (
-        "interrupted; finished folds are kept, the same command continues"
+        "interrupted; what was finished is kept, run the command again"
     )
     check_continues(kc, work, undisturbed, n_reused=2)
 

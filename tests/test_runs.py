@@ -14,7 +14,8 @@ from sklearn.linear_model import LinearRegression
 
 from pipeline import runs as module
 from pipeline.errors import DataError, StorageError, UsageError
-from pipeline.runs import find_run, git_state, list_runs, start_run, versions
+from pipeline.progress import Event, Warned, listening
+from pipeline.runs import find_run, git_state, list_runs, load_run, start_run, versions
 
 
 def facts(**known: Any) -> dict[str, Any]:
@@ -127,11 +128,16 @@ def test_a_run_that_is_not_there_is_a_wrong_usage(tmp_path: Path) -> None:
 def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
     path = tmp_path / make(tmp_path) / "run.json"
     path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    whole = make(tmp_path)
     with pytest.raises(DataError) as caught:
-        list_runs(tmp_path)
+        load_run(path.parent)
     assert str(caught.value).startswith(f"{path}: ")
     assert str(caught.value).endswith("; move the folder away")
     assert len(str(caught.value).splitlines()) == 1
+    warned: list[Event] = []
+    with listening(warned.append):
+        assert [run.id for run in list_runs(tmp_path)] == [whole]
+    assert warned == [Warned(str(caught.value))]
 
 
 def test_a_record_is_plain_json_without_nan(tmp_path: Path) -> None:

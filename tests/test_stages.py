@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -11,9 +12,9 @@ import pandas as pd
 import pytest
 
 from pipeline import TrainOptions, Workspace, clean, encode, fetch, inspect, predict, scale, train
-from pipeline.errors import DataError, DeclarationError, UsageError
+from pipeline.errors import DataError, DeclarationError, ModelError, UsageError
 from pipeline.progress import Event, Note, listening
-from pipeline.stages.listing import clear_cache, list_competitions
+from pipeline.stages.listing import clear_cache, list_competitions, list_run_rows
 
 RIDGE = TrainOptions(label="ridge")
 
@@ -62,7 +63,7 @@ def make_workspace(
         sample = test_rows[["id"]].assign(**dict.fromkeys(targets, 0))
     sample.to_csv(files / "sample.csv", index=False)
     folder = root / "competitions" / "toy"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "competition.toml").write_text(
         f'title = "Toy"\n{head}\n'
         '[files]\ntrain = "train.csv"\ntest = "test.csv"\nsample_submission = "sample.csv"\n'
@@ -347,9 +348,10 @@ def test_the_best_run_is_chosen_among_those_with_the_same_files_and_folds(tmp_pa
 def test_a_model_of_one_s_own_lives_beside_the_declaration_and_predicts_elsewhere(
     tmp_path,
 ):
-    own = '[models.mine]\nkind = "competitions.toy.models:make_mine"\npower = 2\n'
-    workspace = make_workspace(tmp_path, "price", REGRESSION, tail=own)
-    (tmp_path / "competitions" / "toy" / "models.py").write_text(
+    own = '[models.mine]\nkind = "models.py:make_mine"\npower = 2\n'
+    path = tmp_path / "competitions" / "toy" / "models.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(
         "from sklearn.base import BaseEstimator, RegressorMixin\n"
         "class Mine(RegressorMixin, BaseEstimator):\n"
         "    def __init__(self, power=1):\n"
@@ -363,6 +365,7 @@ def test_a_model_of_one_s_own_lives_beside_the_declaration_and_predicts_elsewher
         "    return Mine(power)\n",
         encoding="utf-8",
     )
+    workspace = make_workspace(tmp_path, "price", REGRESSION, tail=own)
     run = train(workspace, "toy", TrainOptions(label="mine"))
     submitted = pd.read_csv(run.submission)["price"]
     assert submitted.nunique() == 1
@@ -401,3 +404,150 @@ def test_a_broken_declaration_does_not_hide_the_other_competitions(tmp_path):
         rows = list_competitions(Workspace(tmp_path))
     assert {"bike", "ddarung", "house"} <= {row["competition"] for row in rows}
     assert "unknown key; did you mean 'title'?" in warnings[0].text
+
+
+@pytest.mark.parametrize("label", ["ridge", "lightgbm"])
+def test_the_share_that_stops_a_fit_is_the_declared_one(tmp_path, label):
+    scores = []
+    for fraction in (0.1, 0.4):
+        own = f"[models.some]\nkind = {label!r}\n"
+        own += f"validation_fraction = {fraction}\nn_estimators = 60\n" if label != "ridge" else ""
+        workspace = make_workspace(tmp_path / str(fraction), "price", REGRESSION, tail=own)
+        scores.append(train(workspace, "toy", TrainOptions(label="some")).record["score"])
+    assert (scores[0] == scores[1]) == (label == "ridge")
+
+
+def test_features_are_not_shown_the_target_nor_any_column_that_test_lacks(tmp_path):
+    features = (
+        "def add_features(frame):\n"
+        "    return frame.assign(sly=frame.get('price', frame['size'] * 0) * 2.0)\n"
+    )
+    honest = train(make_workspace(tmp_path / "a", "price", REGRESSION), "toy", RIDGE)
+    sly = make_workspace(tmp_path / "b", "price", REGRESSION, features=features)
+    assert train(sly, "toy", RIDGE).record["score"] == pytest.approx(honest.record["score"])
+    features = "def add_features(frame):\n    return frame.assign(x=frame['price'])\n"
+    broken = make_workspace(tmp_path / "c", "price", REGRESSION, features=features)
+    with pytest.raises(DeclarationError, match=r"line 2: add_features raised KeyError: 'price'"):
+        train(broken, "toy", RIDGE)
+    features = "def add_features(frame):\n    return frame.assign(price=1.0)\n"
+    named = make_workspace(tmp_path / "d", "price", REGRESSION, features=features)
+    with pytest.raises(DeclarationError, match="makes column 'price', which only the training"):
+        train(named, "toy", RIDGE)
+
+
+MINE = (
+    "from sklearn.linear_model import Ridge\n"
+    "def make_mine(task, seed):\n"
+    "    return Ridge(alpha={alpha})\n"
+)
+
+
+def test_a_changed_model_of_one_s_own_is_another_model_even_in_the_same_process(tmp_path):
+    own = '[models.mine]\nkind = "models.py:make_mine"\n'
+    path = tmp_path / "competitions" / "toy" / "models.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(MINE.format(alpha=0), encoding="utf-8")
+    workspace = make_workspace(tmp_path, "price", REGRESSION, tail=own)
+    scores = []
+    for alpha in (1.0, 1e9):
+        path.write_text(MINE.format(alpha=alpha), encoding="utf-8")
+        run = train(workspace, "toy", TrainOptions(label="mine"))
+        scores.append(run.record["score"])
+        assert (run.path / "models.py").read_text(encoding="utf-8") == path.read_text("utf-8")
+    assert scores[1] > 2 * scores[0]
+
+
+def test_a_run_keeps_the_code_that_was_trained_though_the_file_is_edited_meanwhile(tmp_path):
+    features = "def add_features(frame):\n    return frame.assign(big=frame['size'] * 2)\n"
+    workspace = make_workspace(tmp_path, "price", REGRESSION, features=features)
+    path = tmp_path / "competitions" / "toy" / "features.py"
+
+    def edit(event: Event) -> None:
+        path.write_text("raise ValueError\n", encoding="utf-8")
+
+    with listening(edit):
+        run = train(workspace, "toy", RIDGE)
+    assert (run.path / "features.py").read_text(encoding="utf-8") == features
+    predicted = predict(workspace, "toy", tmp_path / "download" / "test.csv")
+    np.testing.assert_allclose(predicted["price"], pd.read_csv(run.submission)["price"])
+
+
+def test_a_refit_that_ran_out_of_time_is_told(tmp_path):
+    workspace = make_workspace(tmp_path, "price", REGRESSION)
+    options = TrainOptions(label="lightgbm", scheme="like_test", n_splits=2)
+    run = train(workspace, "toy", replace(options, seconds=1e-6))
+    assert run.record["refit"]["stopped_by_time"]
+    last = "time ran out while the model that predicts the test was still improving"
+    assert run.record["warnings"][-1] == last
+    assert train(workspace, "toy", options).record["warnings"] == []
+
+
+def test_a_damaged_run_is_named_and_hides_no_other(tmp_path):
+    workspace = make_workspace(tmp_path, "price", REGRESSION)
+    (tmp_path / "runs" / "house-x").mkdir(parents=True)
+    (tmp_path / "runs" / "house-x" / "run.json").write_text("{}")
+    run = train(workspace, "toy", RIDGE)
+    warnings: list[Event] = []
+    with listening(warnings.append):
+        assert [row["run"] for row in list_run_rows(workspace)] == [run.id]
+    assert "run.json: is not the record of a run; move the folder away" in warnings[0].text
+
+
+def test_a_score_that_is_not_defined_is_refused(tmp_path):
+    columns = 'time = "when"\n[validation]\nscheme = "time"\n'
+    features = "def add_features(frame):\n    return frame.assign(when=-frame['size'])\n"
+    head = 'task = "binary"\nmetric = "roc_auc"'
+    workspace = make_workspace(tmp_path, "class", head, tail=columns, features=features)
+    files = tmp_path / "download"
+    rows = pd.read_csv(files / "train.csv").sort_values("size", ascending=False)
+    rows["class"] = ["cheap", "dear"] * 30 + ["dear"] * 60
+    rows.to_csv(files / "train.csv", index=False)
+    fetch(workspace, "toy", files)
+    with pytest.raises(DataError, match="roc_auc of the out-of-fold rows is not defined"):
+        train(workspace, "toy", TrainOptions(label="logistic"))
+
+
+def test_a_sample_with_too_few_or_repeated_classes_is_refused(tmp_path):
+    _, test_rows = make_frames()
+    head = 'task = "multiclass"\nmetric = "log_loss"'
+    for number, names in enumerate((["c_top", "c_low"], ["top", "c_top", "c_low"])):
+        sample = test_rows[["id"]].assign(**dict.fromkeys(names, 0.5))
+        workspace = make_workspace(tmp_path / str(number), "third", head, sample=sample)
+        with pytest.raises(DataError, match="expected one column for each of the classes"):
+            train(workspace, "toy", TrainOptions(label="logistic"))
+
+
+def test_a_sample_may_call_its_one_answer_otherwise_than_the_target(tmp_path):
+    _, test_rows = make_frames()
+    sample = test_rows[["id"]].assign(predicted=0)
+    workspace = make_workspace(tmp_path, "price", REGRESSION, sample=sample)
+    run = train(workspace, "toy", RIDGE)
+    answers = pd.read_csv(run.submission)
+    assert answers.columns.tolist() == ["id", "predicted"]
+    assert answers["predicted"].std() > 1
+
+
+def test_categories_and_nullable_numbers_made_by_features_are_plain_types_later(tmp_path):
+    features = (
+        "def add_features(frame):\n"
+        "    return frame.assign(c=frame['kind'].astype('category'),\n"
+        "                        n=frame['age'].astype('Float64'),\n"
+        "                        b=(frame['size'] > 9).astype('boolean'))\n"
+    )
+    workspace = make_workspace(tmp_path, "price", REGRESSION, features=features)
+    for label in ("ridge", "lightgbm"):
+        assert train(workspace, "toy", TrainOptions(label=label)).record["score"] < 10
+
+
+def test_parameters_that_do_not_go_together_are_one_line(tmp_path):
+    own = '[models.ridge]\nsolver = "svd"\npositive = true\n'
+    workspace = make_workspace(tmp_path, "price", REGRESSION, tail=own)
+    with pytest.raises(ModelError, match=r"^Ridge: .*positive.*$"):
+        train(workspace, "toy", RIDGE)
+
+
+def test_a_transformer_without_transform_is_refused(tmp_path):
+    features = "def make_transformer():\n    return 5\n"
+    workspace = make_workspace(tmp_path, "price", REGRESSION, features=features)
+    with pytest.raises(DeclarationError, match="expected a transformer with fit and transform"):
+        train(workspace, "toy", RIDGE)

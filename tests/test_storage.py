@@ -128,7 +128,10 @@ def test_a_path_below_a_file_is_a_storage_error(tmp_path: Path) -> None:
 
 
 def test_an_error_s_text_stands_in_for_a_missing_reason() -> None:
-    with pytest.raises(StorageError, match=r"^x: cannot be written: odd; free"), storing(Path("x")):
+    with (
+        pytest.raises(StorageError, match=r"^x: cannot be written: odd; choose"),
+        storing(Path("x")),
+    ):
         raise OSError("odd")
 
 

@@ -181,16 +181,6 @@ def test_numbered_classes_are_matched_as_text() -> None:
     ("sample", "labels", "message"),
     [
         (
-            table(ID=["a"], y=["0"]),
-            None,
-            "sample.csv: expected the id column 'id', found ['ID', 'y']; correct [columns] id",
-        ),
-        (
-            table(id=["a"], price=["0"]),
-            None,
-            "sample.csv: expected the target ['y'], found ['price']; correct [columns] target",
-        ),
-        (
             table(id=["a"], y=["0"], z=["0"]),
             None,
             "sample.csv: expected the target ['y'], found ['y', 'z']; correct [columns] target",

@@ -1,6 +1,5 @@
 """fetch: bring a competition's files here, and keep them untouched."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,9 +32,18 @@ class SampleSource:
 
     def fetch(self, folder: Path) -> None:
         """Write the synthetic files into an empty folder."""
-        make_sample: Callable[[int], dict[str, Any]] = import_file(self.path).make_sample
-        for name, frame in make_sample(self.seed).items():
+        for name, frame in self._frames().items():
             frame.to_csv(folder / name, index=False, lineterminator="\n")
+
+    def _frames(self) -> dict[str, Any]:
+        module = import_file(self.path)
+        if not hasattr(module, "make_sample"):
+            raise SourceError(f"{self.path}: expected a function make_sample(seed)")
+        try:
+            return dict(module.make_sample(self.seed))
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise SourceError(f"{self.path}: make_sample raised {reason}") from error
 
 
 def fetch(

@@ -1,6 +1,6 @@
 """The start of every stage: the declaration, its code, and the files as typed frames."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.checks import check_test, check_train
-from pipeline.competition import Columns, Competition, load_competition
+from pipeline.competition import Columns, Competition, ModelChoice, load_competition
 from pipeline.data import (
     Table,
     TestData,
@@ -20,25 +20,36 @@ from pipeline.data import (
     split_train,
 )
 from pipeline.errors import DeclarationError, ModelError
-from pipeline.features import Features, apply_features, load_features, spread_dates
+from pipeline.features import (
+    Features,
+    apply_features,
+    blaming,
+    import_file,
+    load_features,
+    spread_dates,
+)
 from pipeline.inspection import unseen_levels
 from pipeline.models import model_spec
 from pipeline.progress import Note, Warned, counted, emit
 from pipeline.raw import Manifest, verify
 from pipeline.rowwise import check_rowwise
 from pipeline.submission import check_ids_asked, check_sample
-from pipeline.training import class_labels
+from pipeline.training import class_labels, make_estimator
 from pipeline.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A competition that is ready to be worked on, and the folder that declares it."""
+    """A competition that is ready to be worked on, and the folder that declares it.
+
+    sources: the bytes of its declaration and of its Python files, by name.
+    """
 
     workspace: Workspace
     folder: Path
     competition: Competition
     features: Features
+    sources: dict[str, bytes]
 
     @property
     def name(self) -> str:
@@ -63,16 +74,42 @@ def open_competition(workspace: Workspace, name: str) -> Opened:
 
     Raises DeclarationError.
     """
-    workspace.make_importable()
     folder = workspace.competition(name)
     path = folder / "competition.toml"
-    competition = load_competition(path)
+    files = [path, *sorted(folder.glob("*.py"))]
+    sources = {file.name: file.read_bytes() for file in files}
+    competition = _with_own_models(load_competition(path), folder)
     for choice in (*competition.models.values(), competition.model()):
         try:
             model_spec(choice)
         except ModelError as error:
             raise DeclarationError(f"{path}: models.{choice.label}: {error}") from None
-    return Opened(workspace, folder, competition, load_features(folder))
+    return Opened(workspace, folder, competition, load_features(folder), sources)
+
+
+def _with_own_models(competition: Competition, folder: Path) -> Competition:
+    """Return the competition with each kind "models.py:make_mine" as a module that is imported.
+
+    Its name is made of the file's bytes, so that a change of the file is another model.
+    """
+    for choice in competition.models.values():
+        file, _, function = choice.kind.partition(":")
+        if file.endswith(".py"):
+            kind = f"{import_file(folder / file).__name__}:{function}"
+            competition = competition.with_model(replace(choice, kind=kind))
+    return competition
+
+
+def unfitted(opened: Opened, choice: ModelChoice, seed: int) -> Any:
+    """Return the unfitted whole of a model; an error names the declaration it comes from.
+
+    Raises ModelError for a model or parameter that is not known.
+    """
+    try:
+        with blaming(opened.features):
+            return make_estimator(opened.competition, choice, opened.features, seed)
+    except ModelError as error:
+        raise ModelError(f"{opened.folder / 'competition.toml'}: {error}") from None
 
 
 def read_data(opened: Opened) -> Data:
@@ -87,8 +124,7 @@ def read_data(opened: Opened) -> Data:
     test_table = read_test(raw / files.test, competition, train_table.kinds)
     sample = read_sample(raw / files.sample_submission, competition)
     _tell_reading(train_table, test_table)
-    check_rowwise(opened.features, train_table.frame)
-    train_frame = apply_features(opened.features, train_table.frame)
+    train_frame = _with_features(opened.features, train_table.frame, test_table.frame)
     test_frame = apply_features(opened.features, test_table.frame)
     check_train(train_frame, train_table.file, competition)
     check_test(test_frame, test_table.ids, test_table.file, train_frame, competition)
@@ -104,6 +140,25 @@ def read_data(opened: Opened) -> Data:
     check_ids_asked(competition, test.ids, sample)
     _warn_of_unseen(train.X, test.X)
     return Data(train, test, sample, labels, manifest, dict(train_table.kinds))
+
+
+def _with_features(features: Features, train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
+    """Return the training rows with their features, made without any column that test lacks.
+
+    So features.py cannot build on the target, or on what is only known afterwards.
+    Raises DeclarationError if a feature is not row-wise, or takes the name of a hidden column.
+    """
+    hidden = [name for name in train if name not in test]
+    shown = train.drop(columns=hidden)
+    check_rowwise(features, shown)
+    made = apply_features(features, shown)
+    for name in hidden:
+        if name in made:
+            raise DeclarationError(
+                f"{features.path}: add_features makes column {name!r}, which only the training "
+                "file has; choose another name"
+            )
+    return made.join(train[hidden])
 
 
 def _tell_reading(train: Table, test: Table) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from pipeline.checks import check_new
 from pipeline.competition import load_competition
 from pipeline.data import read_test, split_test
-from pipeline.features import apply_features, load_features, spread_dates
+from pipeline.features import apply_features, import_file, load_features, spread_dates
 from pipeline.progress import Note, counted, emit
 from pipeline.runs import find_run
 from pipeline.stages.recording import column_names
@@ -22,8 +22,9 @@ def predict(workspace: Workspace, name: str, path: Path, run_id: str | None = No
     The run's own copies of the declaration and of features.py are used, so that what was trained
     is what predicts. Raises DataError if the file lacks a column, UsageError if there is no run.
     """
-    workspace.make_importable()
     run = find_run(workspace.runs, name, run_id)
+    for own in sorted(run.path.glob("*.py")):
+        import_file(own)  # where the saved estimators' own classes are found
     competition = load_competition(run.path / "competition.toml", name)
     features = load_features(run.path)
     table = read_test(path, competition, run.record["kinds"])

@@ -8,14 +8,13 @@ from typing import Any
 import pandas as pd
 
 from pipeline.cleaning import DroppedRows, clean_rows
-from pipeline.competition import Competition
 from pipeline.data import TrainData
 from pipeline.description import describe
-from pipeline.models import model_spec
-from pipeline.preprocessing import make_preprocessor
+from pipeline.features import blaming
 from pipeline.progress import Note, emit
-from pipeline.stages.opening import open_competition, read_data
+from pipeline.stages.opening import open_competition, read_data, unfitted
 from pipeline.storage import save_bytes
+from pipeline.training import preparing_steps
 from pipeline.workspace import Workspace
 
 STAGES = {"impute": "cleaned", "scale": "scaled", "encode": "encoded"}
@@ -50,15 +49,19 @@ def _prepare(workspace: Workspace, name: str, last: str, label: str | None) -> P
     """Fit the steps up to the last on all training rows, never on test rows, and write frames."""
     opened = open_competition(workspace, name)
     competition = opened.competition
-    steps = _steps(competition, label)
+    choice = competition.model(label)
+    steps = preparing_steps(unfitted(opened, choice, competition.validation.seed))
     data = read_data(opened)
     kept, dropped = clean_rows(data.train, competition.cleaning)
     emit(row_note(kept, dropped))
     train, test = kept.X, data.test.X
     changes: list[dict[str, Any]] = []
     for stage, step in steps:
-        before, train = train, step.fit(train).transform(train)
-        test = step.transform(test)
+        before = train
+        with blaming(opened.features):
+            train, test = step.fit(train, kept.y).transform(train), step.transform(test)
+        if stage == "features":
+            continue
         changes, note = describe(stage, step, before)
         emit(note)
         if stage == last:
@@ -77,16 +80,6 @@ def row_note(kept: TrainData, dropped: DroppedRows) -> Note:
     why = f"dropped {dropped.missing:,} with missing values, {dropped.duplicates:,} repeated"
     text = f"{before:,} -> {len(kept):,} training rows: {why}"
     return Note("clean", text, {"rows_before": before, "rows_after": len(kept), **asdict(dropped)})
-
-
-def _steps(competition: Competition, label: str | None) -> list[tuple[str, Any]]:
-    spec = model_spec(competition.model(label))
-    return make_preprocessor(
-        competition.preprocessing,
-        competition.cleaning,
-        handles_missing=spec.handles_missing,
-        scale_invariant=spec.scale_invariant,
-    )
 
 
 def _save(path: Path, frame: pd.DataFrame) -> None:

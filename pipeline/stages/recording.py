@@ -3,7 +3,6 @@
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import pandas as pd
 from pipeline.competition import Competition, ModelChoice
 from pipeline.metrics import METRICS
 from pipeline.progress import Event, Note, Warned, counted, emit
-from pipeline.runs import Run, UnfinishedRun, find_run, git_state, start_run, versions
+from pipeline.runs import Run, UnfinishedRun, git_state, load_run, start_run, versions
 from pipeline.splits import resolve_scheme
 from pipeline.stages.opening import Data, Opened
 from pipeline.submission import check_submission, make_submission, save_submission
@@ -54,7 +53,9 @@ def save_run(
         competition, data.test.ids, np.mean(predictions, axis=0), data.sample, data.labels
     )
     with start_run(workspace.runs, opened.name, choice.label) as run:
-        _save_declaration(run, opened.folder)
+        for name, content in opened.sources.items():
+            if name != "sample.py":
+                run.save_bytes(name, content)
         run.save_frame("oof.csv", _oof_frame(competition, data, result))
         run.save_frame("test.csv", _test_frame(competition, data, predictions))
         _save_estimators(run, result)
@@ -65,13 +66,7 @@ def save_run(
         emit(Note("write", text, {"rows": len(submission)}))
         run.save_record(_record(opened, choice, data, result, seed, log) | {"id": run.id})
         run.save_text("train.log", "\n".join(log.lines) + "\n")
-    return find_run(workspace.runs, opened.name, run.id)
-
-
-def _save_declaration(run: UnfinishedRun, folder: Path) -> None:
-    for name in ("competition.toml", "features.py"):
-        if (folder / name).is_file():
-            run.save_bytes(name, (folder / name).read_bytes())
+    return load_run(workspace.runs / run.id)
 
 
 def _save_estimators(run: UnfinishedRun, result: CVResult) -> None:
@@ -129,9 +124,10 @@ def _record(
         "metric": competition.metric,
         "greater_is_better": METRICS[competition.metric].greater_is_better,
         "score": result.score,
-        "mean": float(result.fold_scores.mean()),
+        "mean": float(np.nanmean(result.fold_scores)),
         "standard_error": result.standard_error,
         "folds": [_fold_record(one) for one in result.folds],
+        "refit": _fold_record(result.refit) if result.refit else None,
         "skipped_folds": result.skipped,
         "predicting_folds": [one.fold.number for one in result.predicting],
         "validation": validation_record(competition),

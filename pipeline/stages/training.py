@@ -14,14 +14,14 @@ from pipeline.competition import Competition, ModelChoice, Scheme
 from pipeline.data import TrainData
 from pipeline.description import describe
 from pipeline.drift import measure_drift
-from pipeline.errors import ModelError, UsageError, did_you_mean
+from pipeline.errors import UsageError, did_you_mean
 from pipeline.features import blaming
 from pipeline.metrics import METRICS
-from pipeline.models import model_spec
+from pipeline.models import MODELS, model_spec
 from pipeline.progress import Note, Warned, emit, listening
 from pipeline.runs import Run
 from pipeline.splits import Fold, check_folds, make_folds, resolve_scheme
-from pipeline.stages.opening import Data, Opened, open_competition, read_data
+from pipeline.stages.opening import Data, Opened, open_competition, read_data, unfitted
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, save_run
 from pipeline.storage import check_writable
@@ -30,7 +30,7 @@ from pipeline.training import (
     FoldResult,
     cross_validate,
     fit_fold,
-    make_estimator,
+    preparing_steps,
 )
 from pipeline.workspace import Workspace
 
@@ -79,6 +79,9 @@ def _with_options(opened: Opened, options: TrainOptions) -> tuple[Opened, ModelC
     if options.scheme is not None and options.scheme not in SCHEMES:
         raise UsageError(f"--scheme: {options.scheme!r}; {did_you_mean(options.scheme, SCHEMES)}")
     declared = opened.competition
+    label = options.label or declared.default_model
+    if label not in declared.models and label not in MODELS:
+        raise UsageError(f"no model {label!r}; {did_you_mean(label, {*MODELS, *declared.models})}")
     choice = _limited(declared.model(options.label), options)
     changed = declared.with_validation(n_splits=options.n_splits, scheme=options.scheme)
     return replace(opened, competition=changed.with_model(choice)), choice
@@ -105,12 +108,13 @@ def _cross_validate(
     competition = opened.competition
     validation = competition.validation
     train = _ordered(data) if validation.scheme == "like_test" else data.train
-    estimator = _estimator(opened, choice, seed)
+    estimator = unfitted(opened, choice, seed)
     folds = make_folds(train.y, train.groups, train.order, validation, competition.task)
     check_folds(folds, len(train))
     emit(row_note(*clean_rows(train, competition.cleaning)))
     _tell_folds(competition, folds, len(train))
-    check_writable(opened.workspace.runs)
+    for folder in (opened.workspace.runs, opened.workspace.cache(opened.name)):
+        check_writable(folder)
     return cross_validate(
         _resumable(opened, choice, seed, estimator, train),
         train,
@@ -121,15 +125,6 @@ def _cross_validate(
         refit=validation.scheme in ("time", "like_test"),
         deadline=deadline,
     )
-
-
-def _estimator(opened: Opened, choice: ModelChoice, seed: int) -> Any:
-    """Return the unfitted whole; a parameter it does not take is an error that names the file."""
-    try:
-        with blaming(opened.features):
-            return make_estimator(opened.competition, choice, opened.features, seed)
-    except ModelError as error:
-        raise ModelError(f"{opened.folder / 'competition.toml'}: {error}") from None
 
 
 def _resumable(
@@ -171,8 +166,8 @@ def _data_digest(train: TrainData) -> str:
 
 def _code(opened: Opened) -> str:
     """Return the digest of the package's sources and of the competition's own code."""
-    package = Path(__file__).parents[1]
-    return code_digest([*package.rglob("*.py"), *opened.folder.glob("*.py")])
+    own = [content for name, content in sorted(opened.sources.items()) if name.endswith(".py")]
+    return digest(code_digest(Path(__file__).parents[1].rglob("*.py")), *own)
 
 
 def _tell_folds(competition: Competition, folds: list[Fold], n_samples: int) -> None:
@@ -188,12 +183,8 @@ def _tell_folds(competition: Competition, folds: list[Fold], n_samples: int) -> 
 
 def _tell_steps(estimator: Any, train: TrainData) -> None:
     """Tell what the first fold's fitted steps do to its columns."""
-    whole = getattr(estimator, "regressor_", estimator)
     X = train.X
-    for stage in ("features", "impute", "scale", "encode"):
-        step = whole.named_steps.get(stage)
-        if step is None:
-            continue
+    for stage, step in preparing_steps(estimator):
         if stage != "features":
             emit(describe(stage, step, X)[1])
         X = step.transform(X)
@@ -208,4 +199,6 @@ def _tell_training(competition: Competition, choice: ModelChoice, result: CVResu
         emit(Warned(f"time ran out: {missing}; the score is of the others"))
     if any(one.stopped_by_time for one in result.folds):
         emit(Warned("time ran out while folds were still improving; give more by --time"))
+    if result.refit and result.refit.stopped_by_time:
+        emit(Warned("time ran out while the model that predicts the test was still improving"))
     emit(Note("train", text, {"score": result.score, "standard_error": spread}))
