@@ -94,6 +94,7 @@ class _Keras(BaseEstimator):
             seed=self.seed,
             deadline=deadline,
         )
+        load_keras()  # some versions draw random numbers when they are imported
         with seeded(self.seed):
             model = self._build(x.shape[1], head)
             outcome = fit_epochs(model, x, y, holdout, head.loss, schedule)
