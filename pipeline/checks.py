@@ -7,8 +7,9 @@ import pandas as pd
 
 from pipeline.competition import Competition
 from pipeline.csvtext import CsvFile
-from pipeline.data import check_ids
+from pipeline.data import Table, check_ids
 from pipeline.errors import DataError, did_you_mean
+from pipeline.progress import Warned, counted, emit
 
 
 def check_train(frame: pd.DataFrame, file: CsvFile, competition: Competition) -> None:
@@ -25,6 +26,42 @@ def check_train(frame: pd.DataFrame, file: CsvFile, competition: Competition) ->
         name = getattr(competition.columns, role)
         if name is not None:
             _check_complete(frame[name], f"every training row needs its {role}", file)
+
+
+def check_files_agree(
+    train: Table, test: Table, competition: Competition, *, needs_id: bool
+) -> None:
+    """Check, before features.py works on them, that both files have the columns of the other.
+
+    needs_id: features.py may use the id, so the training file must have it too.
+    Raises DataError naming the file and what it lacks.
+    """
+    hidden, columns = competition.columns.not_features, competition.columns
+    _refuse_columns(
+        [one for one in map(str, train.frame) if one not in test.frame and one not in hidden],
+        f"{test.file.path}: columns of {competition.files.train} are absent",
+        "they may give the answer away; add them to [columns] drop",
+    )
+    optional = columns.drop if needs_id else (*columns.drop, columns.id)
+    _refuse_columns(
+        [one for one in map(str, test.frame) if one not in train.frame and one not in optional],
+        f"{train.file.path}: columns of {competition.files.test} are absent",
+        "fetch files that belong together, or add them to [columns] drop",
+    )
+
+
+def warn_of_repeated_ids(ids: pd.Series, file: CsvFile) -> None:
+    """Tell how many training rows have the id of an earlier one; folds may part them."""
+    repeated = ids.duplicated()
+    if repeated.any():
+        rows = counted(int(repeated.sum()), "training row")
+        first = ids[repeated].iloc[0]
+        emit(
+            Warned(
+                f"{file.path.name}: the ids of {rows} stand in earlier rows (first {first!r}); if "
+                'they describe one thing, declare a [columns] group, or duplicates = "drop"'
+            )
+        )
 
 
 def check_test(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipeline.competition import Cleaning
 from pipeline.data import TrainData
-from pipeline.errors import DataError
+from pipeline.errors import DataError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ def check_columns(X: pd.DataFrame, cleaning: Cleaning) -> None:
     """
     for name, way in cleaning.columns.items():
         if name not in X:
-            raise DataError(f"cleaning.columns.{name}: no such feature column")
+            hint = did_you_mean(name, map(str, X.columns))
+            raise DataError(f"cleaning.columns.{name}: no such feature column; {hint}")
         if way in ("median", "mean", "zero") and not pd.api.types.is_numeric_dtype(X[name]):
             raise DataError(f'cleaning.columns.{name}: "{way}" needs a numeric column; it is text')
         if way == "missing" and pd.api.types.is_numeric_dtype(X[name]):

@@ -1,5 +1,6 @@
 """What fitted preprocessing steps do, column by column and in one line."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,14 @@ from pipeline.progress import Note, counted
 REMAINDER = "remainder"  # what scikit-learn calls the columns that a step leaves as they are
 
 Rows = list[dict[str, Any]]
+
+
+def tell(stage: str, step: ColumnTransformer, X: pd.DataFrame) -> tuple[Rows, Note]:
+    """Return what describe does, its line with the number of columns before and after."""
+    rows, note = describe(stage, step, X)
+    after = len(step.get_feature_names_out())
+    facts = {**note.facts, "columns_before": X.shape[1], "columns_after": after}
+    return rows, replace(note, text=f"{note.text}; {X.shape[1]} -> {after} columns", facts=facts)
 
 
 def describe(stage: str, step: ColumnTransformer, X: pd.DataFrame) -> tuple[Rows, Note]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -92,12 +93,13 @@ def blaming(features: Features) -> Iterator[None]:
     except PipelineError:
         raise
     except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        names = [frame.name for frame in frames if frame.filename == str(features.path)]
-        if not names:
+        functions = (features.add_features, features.make_transformer)
+        files = {inspect.getfile(function) for function in functions if function}
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
+        if not frames:
             raise
-        where = _where(error, features.path)
-        raise DeclarationError(f"{where}: {names[0]} raised {_reason(error)}") from error
+        where = f"{features.path}, line {frames[-1].lineno}"
+        raise DeclarationError(f"{where}: {frames[0].name} raised {_reason(error)}") from error
 
 
 def apply_features(features: Features, frame: pd.DataFrame) -> pd.DataFrame:

@@ -53,7 +53,9 @@ def make_imputer(
 ) -> ColumnTransformer:
     """Return the step that fills missing values, column by column where [cleaning] says how."""
     own = [name for name, way in cleaning.columns.items() if way != "drop"]
-    steps: list[Any] = [(f"own {name}", _fill(cleaning.columns[name]), [name]) for name in own]
+    steps: list[Any] = [
+        (f"own {name}", _fill(cleaning.columns[name]), NamedColumn(name)) for name in own
+    ]
     if not keeps_missing:
         indicator = choices.indicator is not False
         numeric = _fill(choices.imputer or "median", add_indicator=indicator)
@@ -108,6 +110,17 @@ class TextColumns(NumericColumns):
     def __call__(self, X: Any) -> list[str]:
         """Return their names."""
         return [n for n in _columns(X) if not is_numeric_dtype(X[n]) and n not in self.but]
+
+
+class NamedColumn:
+    """Select a column by name, where an own transformer has left it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, X: Any) -> list[str]:
+        """Return its name, or nothing."""
+        return [name for name in _columns(X) if name == self.name]
 
 
 def _columns(X: Any) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.errors import DeclarationError, did_you_mean
 
+NAME = re.compile(r"[\w-]+")
 BUILT_IN = Path(__file__).resolve().parents[1] / "competitions"
 
 
@@ -18,18 +19,21 @@ class Workspace:
     def names(self) -> list[str]:
         """Return the names of all declared competitions, own and built-in, sorted."""
         folders = (self.root / "competitions", BUILT_IN)
-        found = (path.parent.name for f in folders for path in f.glob("*/competition.toml"))
-        return sorted(set(found))
+        found = {path.parent.name for f in folders for path in f.glob("*/competition.toml")}
+        return sorted(name for name in found if NAME.fullmatch(name))
 
     def competition(self, name: str) -> Path:
         """Return the folder that declares a competition; the workspace's own wins.
 
         Raises DeclarationError if there is none of that name.
         """
-        if re.fullmatch(r"[\w-]+", name):
-            for folder in (self.root / "competitions" / name, BUILT_IN / name):
-                if (folder / "competition.toml").is_file():
-                    return folder
+        if not NAME.fullmatch(name):
+            raise DeclarationError(
+                f"competition {name!r}: a name has only letters, digits, - and _; rename its folder"
+            )
+        for folder in (self.root / "competitions" / name, BUILT_IN / name):
+            if (folder / "competition.toml").is_file():
+                return folder
         hint = did_you_mean(name, self.names())
         raise DeclarationError(
             f"no competition {name!r}: expected {self.root / 'competitions'}/NAME/competition.toml "

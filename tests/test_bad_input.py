@@ -104,9 +104,9 @@ FILES: dict[str, tuple[dict[str, Any], str]] = {
         {"sample": rows(SAMPLE, ("id,", "key,"))},
         "sample.csv: there is no id column 'id' ([columns] id)",
     ),
-    "a sample with another answer": (
-        {"sample": rows(SAMPLE, ("price", "cost"))},
-        "sample.csv: expected the target ['price'], found ['cost']",
+    "a sample with one answer too many": (
+        {"sample": "id,price,cost\n10,0,0\n11,0,0\n12,0,0\n"},
+        "sample.csv: expected the target ['price'], found ['price', 'cost']",
     ),
     "a sample that asks for unknown ids": (
         {"sample": rows(SAMPLE, ("12,0", "13,0"))},
@@ -130,7 +130,7 @@ FILES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a column that only the test has": (
         {"test": "id,size,colour,mass\n10,15,red,1\n11,25,blue,2\n12,35,red,3\n"},
-        "test.csv: columns are not in train.csv: 'mass'",
+        "train.csv: columns of test.csv are absent: 'mass'",
     ),
     "a column without any value": (
         {"train": re.sub("red|blue", "", TRAIN)},
@@ -432,7 +432,7 @@ def test_features_that_cannot_be_carried_out(
     ("arguments", "expected"),
     [
         (["train", "tinny"], "no competition 'tinny': "),
-        (["train", "../tiny"], "no competition '../tiny': "),
+        (["train", "../tiny"], "competition '../tiny': a name has only letters"),
         (["train", "tiny", "--model", "rigde"], "no model 'rigde'; did you mean 'ridge'?"),
         (["train", "tiny", "--scheme", "kfolds"], "--scheme: 'kfolds'; did you mean 'kfold'?"),
         (["train", "tiny", "--scheme", "group"], "needs columns.group, and there is none"),

@@ -100,7 +100,7 @@ def test_dropping_every_row_is_refused() -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"agee": "median"}, "cleaning.columns.agee: no such feature column"),
+        ({"agee": "median"}, "cleaning.columns.agee: no such feature column; did you mean 'age'?"),
         (
             {"kind": "median"},
             'cleaning.columns.kind: "median" needs a numeric column; it is text',

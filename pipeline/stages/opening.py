@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.checks import check_test, check_train
+from pipeline.checks import check_files_agree, check_test, check_train, warn_of_repeated_ids
+from pipeline.cleaning import check_columns
 from pipeline.competition import Columns, Competition, ModelChoice, load_competition
 from pipeline.data import (
     Table,
@@ -19,7 +20,7 @@ from pipeline.data import (
     split_test,
     split_train,
 )
-from pipeline.errors import DeclarationError, ModelError
+from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import (
     Features,
     apply_features,
@@ -29,6 +30,7 @@ from pipeline.features import (
     spread_dates,
 )
 from pipeline.inspection import unseen_levels
+from pipeline.metrics import METRICS
 from pipeline.models import model_spec
 from pipeline.progress import Note, Warned, counted, emit
 from pipeline.raw import Manifest, verify
@@ -124,6 +126,8 @@ def read_data(opened: Opened) -> Data:
     test_table = read_test(raw / files.test, competition, train_table.kinds)
     sample = read_sample(raw / files.sample_submission, competition)
     _tell_reading(train_table, test_table)
+    needs_id = opened.features.add_features is not None
+    check_files_agree(train_table, test_table, competition, needs_id=needs_id)
     train_frame = _with_features(opened.features, train_table.frame, test_table.frame)
     test_frame = apply_features(opened.features, test_table.frame)
     check_train(train_frame, train_table.file, competition)
@@ -134,8 +138,11 @@ def read_data(opened: Opened) -> Data:
         spread_dates(test_frame, columns), test_table.ids, columns, list(map(str, train.X))
     )
     _tell_features(columns, train_table.frame, train_frame, train)
+    warn_of_repeated_ids(train.ids, train_table.file)
+    train = _with_whole_labels(train, competition)
+    _check_cleaning(opened, train)
     labels = class_labels(train, competition)
-    _tell_labels(train, labels)
+    _tell_labels(competition, train, labels)
     check_sample(competition, sample, labels)
     check_ids_asked(competition, test.ids, sample)
     _warn_of_unseen(train.X, test.X)
@@ -184,13 +191,31 @@ def _tell_features(
     emit(Note("features", text, facts))
 
 
-def _tell_labels(train: TrainData, labels: np.ndarray | None) -> None:
+def _with_whole_labels(train: TrainData, competition: Competition) -> TrainData:
+    """Return classes written 1.0 and 2.0 as the integers they are, which services expect."""
+    y = train.y
+    if competition.task == "regression" or not pd.api.types.is_float_dtype(y):
+        return train
+    return replace(train, y=y.astype("int64")) if (y == y.round()).all() else train
+
+
+def _check_cleaning(opened: Opened, train: TrainData) -> None:
+    """Check [cleaning.columns] at once, with an error that names the file."""
+    try:
+        check_columns(train.X, opened.competition.cleaning)
+    except DataError as error:
+        raise DeclarationError(f"{opened.folder / 'competition.toml'}: {error}") from None
+
+
+def _tell_labels(competition: Competition, train: TrainData, labels: np.ndarray | None) -> None:
     """Tell which code each target label is encoded as."""
     if labels is not None:
         counts = pd.Series(train.y).value_counts().loc[list(labels)]
         parts = [f"{label} -> {code} ({n:,})" for code, (label, n) in enumerate(counts.items())]
         more = ", ..." if len(parts) > 5 else ""
         text = f"{len(parts)} target labels: {', '.join(parts[:5])}{more}"
+        if len(labels) == 2 and METRICS[competition.metric].response == "probability":
+            text += f"; submitted is the probability of {labels[1]}"
         emit(Note("encode", text, {"labels": [str(label) for label in labels]}))
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline.cleaning import DroppedRows, clean_rows
 from pipeline.data import TrainData
-from pipeline.description import describe
+from pipeline.description import tell
 from pipeline.features import blaming
 from pipeline.progress import Note, emit
 from pipeline.stages.opening import open_competition, read_data, unfitted
@@ -62,7 +62,7 @@ def _prepare(workspace: Workspace, name: str, last: str, label: str | None) -> P
             train, test = step.fit(train, kept.y).transform(train), step.transform(test)
         if stage == "features":
             continue
-        changes, note = describe(stage, step, before)
+        changes, note = tell(stage, step, before)
         emit(note)
         if stage == last:
             break

@@ -12,9 +12,9 @@ from pipeline.cache import Cache, array_digest, code_digest, digest, frame_diges
 from pipeline.cleaning import clean_rows
 from pipeline.competition import Competition, ModelChoice, Scheme
 from pipeline.data import TrainData
-from pipeline.description import describe
+from pipeline.description import tell
 from pipeline.drift import measure_drift
-from pipeline.errors import UsageError, did_you_mean
+from pipeline.errors import ModelError, UsageError, did_you_mean
 from pipeline.features import blaming
 from pipeline.metrics import METRICS
 from pipeline.models import MODELS, model_spec
@@ -52,6 +52,14 @@ class TrainOptions:
     epochs: int | None = None
     patience: int | None = None
     seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check what the command line checks before it.
+
+        Raises UsageError.
+        """
+        if self.seconds is not None and not self.seconds > 0:
+            raise UsageError(f"seconds: expected more than 0, found {self.seconds}")
 
 
 def train(workspace: Workspace, name: str, options: TrainOptions | None = None) -> Run:
@@ -140,8 +148,7 @@ def _resumable(
     def fit_one(fold: Fold, max_seconds: float | None) -> tuple[FoldResult, bool]:
         key = digest(basis, array_digest(fold.train), array_digest(fold.valid))
         found = cache.load(key)
-        with blaming(opened.features):
-            result = found or fit_fold(estimator, train, fold, competition, max_seconds)
+        result = found or _fit(opened, choice, estimator, train, fold, max_seconds)
         if found is None and not result.stopped_by_time:
             cache.save(key, result)
         if fold.number == 0:
@@ -149,6 +156,23 @@ def _resumable(
         return result, found is not None
 
     return fit_one
+
+
+def _fit(
+    opened: Opened,
+    choice: ModelChoice,
+    estimator: Any,
+    train: TrainData,
+    fold: Fold,
+    max_seconds: float | None,
+) -> FoldResult:
+    """Fit a fold; what the model or features.py has to say names the declaration."""
+    try:
+        with blaming(opened.features):
+            return fit_fold(estimator, train, fold, opened.competition, max_seconds)
+    except ModelError as error:
+        path = opened.folder / "competition.toml"
+        raise ModelError(f"{path}: models.{choice.label}: {error}") from error
 
 
 def _ordered(data: Data) -> TrainData:
@@ -186,7 +210,7 @@ def _tell_steps(estimator: Any, train: TrainData) -> None:
     X = train.X
     for stage, step in preparing_steps(estimator):
         if stage != "features":
-            emit(describe(stage, step, X)[1])
+            emit(tell(stage, step, X)[1])
         X = step.transform(X)
 
 
