@@ -20,7 +20,7 @@ from pipeline.data import (
     split_test,
     split_train,
 )
-from pipeline.errors import DataError, DeclarationError, ModelError
+from pipeline.errors import DataError, DeclarationError, ModelError, UsageError, did_you_mean
 from pipeline.features import (
     Features,
     apply_features,
@@ -31,7 +31,7 @@ from pipeline.features import (
 )
 from pipeline.inspection import unseen_levels
 from pipeline.metrics import METRICS
-from pipeline.models import model_spec
+from pipeline.models import MODELS, model_spec
 from pipeline.progress import Note, Warned, counted, emit
 from pipeline.raw import Manifest, verify
 from pipeline.rowwise import check_rowwise
@@ -100,6 +100,18 @@ def _with_own_models(competition: Competition, folder: Path) -> Competition:
             kind = f"{import_file(folder / file).__name__}:{function}"
             competition = competition.with_model(replace(choice, kind=kind))
     return competition
+
+
+def chosen_model(competition: Competition, label: str | None) -> ModelChoice:
+    """Return the model of that label, declared or built-in, or the default one.
+
+    Raises UsageError naming the nearest label of either.
+    """
+    label = label or competition.default_model
+    known = {*MODELS, *competition.models}
+    if label not in known:
+        raise UsageError(f"no model {label!r}; {did_you_mean(label, known)}")
+    return competition.model(label)
 
 
 def unfitted(opened: Opened, choice: ModelChoice, seed: int) -> Any:

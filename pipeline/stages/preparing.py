@@ -12,7 +12,7 @@ from pipeline.data import TrainData
 from pipeline.description import tell
 from pipeline.features import blaming
 from pipeline.progress import Note, emit
-from pipeline.stages.opening import open_competition, read_data, unfitted
+from pipeline.stages.opening import chosen_model, open_competition, read_data, unfitted
 from pipeline.storage import save_bytes
 from pipeline.training import preparing_steps
 from pipeline.workspace import Workspace
@@ -49,7 +49,7 @@ def _prepare(workspace: Workspace, name: str, last: str, label: str | None) -> P
     """Fit the steps up to the last on all training rows, never on test rows, and write frames."""
     opened = open_competition(workspace, name)
     competition = opened.competition
-    choice = competition.model(label)
+    choice = chosen_model(competition, label)
     steps = preparing_steps(unfitted(opened, choice, competition.validation.seed))
     data = read_data(opened)
     kept, dropped = clean_rows(data.train, competition.cleaning)

@@ -17,11 +17,18 @@ from pipeline.drift import measure_drift
 from pipeline.errors import ModelError, UsageError, did_you_mean
 from pipeline.features import blaming
 from pipeline.metrics import METRICS
-from pipeline.models import MODELS, model_spec
+from pipeline.models import model_spec
 from pipeline.progress import Note, Warned, emit, listening
 from pipeline.runs import Run
 from pipeline.splits import Fold, check_folds, make_folds, resolve_scheme
-from pipeline.stages.opening import Data, Opened, open_competition, read_data, unfitted
+from pipeline.stages.opening import (
+    Data,
+    Opened,
+    chosen_model,
+    open_competition,
+    read_data,
+    unfitted,
+)
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, save_run
 from pipeline.storage import check_writable
@@ -87,10 +94,7 @@ def _with_options(opened: Opened, options: TrainOptions) -> tuple[Opened, ModelC
     if options.scheme is not None and options.scheme not in SCHEMES:
         raise UsageError(f"--scheme: {options.scheme!r}; {did_you_mean(options.scheme, SCHEMES)}")
     declared = opened.competition
-    label = options.label or declared.default_model
-    if label not in declared.models and label not in MODELS:
-        raise UsageError(f"no model {label!r}; {did_you_mean(label, {*MODELS, *declared.models})}")
-    choice = _limited(declared.model(options.label), options)
+    choice = _limited(chosen_model(declared, options.label), options)
     changed = declared.with_validation(n_splits=options.n_splits, scheme=options.scheme)
     return replace(opened, competition=changed.with_model(choice)), choice
 
