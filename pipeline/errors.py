@@ -6,6 +6,7 @@ PipelineError
 ├── DataError          files are missing or unlike the declaration
 ├── ModelError         unknown model or parameter, or its package is not installed
 ├── SourceError        Kaggle, Dacon or an archive refused
+│   └── UnconfirmedError   a submission may or may not have arrived
 ├── StorageError       a disk is full or a folder cannot be written
 └── SubmissionError    submission.csv does not fit the sample
 
@@ -39,6 +40,10 @@ class ModelError(PipelineError):
 
 class SourceError(PipelineError):
     """The place the files come from, or go to, refused."""
+
+
+class UnconfirmedError(SourceError):
+    """A submission left here, and nothing says whether it was accepted: it is never sent again."""
 
 
 class StorageError(PipelineError):
