@@ -18,7 +18,7 @@ from pipeline.competition import Competition, ModelChoice, Target
 from pipeline.data import TestData, TrainData
 from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import Features
-from pipeline.metrics import METRICS, Metric
+from pipeline.metrics import METRICS, Metric, fitted_metric
 from pipeline.models import make_model, model_spec
 from pipeline.preprocessing import make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
@@ -100,8 +100,9 @@ def make_estimator(
         competition.cleaning,
         handles_missing=spec.handles_missing,
         scale_invariant=spec.scale_invariant,
+        handles_text=spec.handles_text,
     )
-    model = make_model(choice, competition.task, seed)
+    model = make_model(choice, competition.task, seed, fitted_metric(competition))
     whole = Pipeline([*own, *steps, ("model", model)])
     return whole if competition.task != "regression" else bound_target(whole, competition.target)
 
