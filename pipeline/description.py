@@ -125,7 +125,9 @@ def _encode_note(rows: Rows, kept: int) -> Note:
     """Return the line about encoded columns."""
     names = sorted({row["encoder"] for row in rows})
     width = sum(row["columns"] for row in rows)
-    text = f"{counted(len(rows), 'text column')} -> {width}, {names[0]}" if rows else _no_codes(kept)
+    text = (
+        f"{counted(len(rows), 'text column')} -> {width}, {names[0]}" if rows else _no_codes(kept)
+    )
     return Note("encode", text, {"columns": rows})
 
 

@@ -76,8 +76,7 @@ def with_text(X: Any) -> pd.DataFrame:
     if not isinstance(X, pd.DataFrame):
         return pd.DataFrame(as_numbers(X))
     columns = [
-        X[name].astype(float) if is_numeric_dtype(X[name]) else X[name].astype(object)
-        for name in X
+        X[name].astype(float) if is_numeric_dtype(X[name]) else X[name].astype(object) for name in X
     ]
     return pd.DataFrame({i: column.to_numpy() for i, column in enumerate(columns)})
 
@@ -201,7 +200,7 @@ def fit_xgboost(job: Job) -> Any:
 def _xgboost_clock(clock: Clock) -> Any:
     import xgboost
 
-    class XGBoostClock(xgboost.callback.TrainingCallback):  # type: ignore[misc]
+    class XGBoostClock(xgboost.callback.TrainingCallback):
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             (losses,) = evals_log["validation_0"].values()
             return clock.tick(epoch + 1, losses[-1])

@@ -203,9 +203,7 @@ def make_knn(task: Task, seed: int, **parameters: Any) -> Any:
     return _classifier(KNeighborsClassifier, defaults, parameters, None, seed)
 
 
-def make_gaussian_process(
-    task: Task, seed: int, *, max_rows: int = 3000, **parameters: Any
-) -> Any:
+def make_gaussian_process(task: Task, seed: int, *, max_rows: int = 3000, **parameters: Any) -> Any:
     """Return a Gaussian process whose length scale and noise are learned; takes scikit-learn's."""
     from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RationalQuadratic, WhiteKernel
