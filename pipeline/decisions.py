@@ -15,6 +15,7 @@ from pipeline.scoring import label_scores
 
 GRID = 2.0 ** (np.arange(-20, 21) / 4)  # factors of a class, from 1/32 to 32
 PASSES = 3  # over the classes
+PROOF = 2.0  # standard errors of the folds' mean gain
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def _is_proved(
     metric: Metric,
     labels: np.ndarray | None,
 ) -> bool:
-    """Tell whether the folds' gain is larger than its standard error, and so is the score's."""
+    """Tell whether the score gains, and the folds' mean gain is twice its standard error or more."""
     sign = 1 if metric.greater_is_better else -1
     gain = sign * (
         fold_scores(y, after, fold, metric, labels) - fold_scores(y, before, fold, metric, labels)
@@ -184,4 +185,4 @@ def _is_proved(
     whole = sign * (
         metric(y[covered], after[covered], labels) - metric(y[covered], before[covered], labels)
     )
-    return bool(whole > 0 and gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)))
+    return bool(whole > 0 and gain.mean() > PROOF * gain.std(ddof=1) / np.sqrt(len(gain)))

@@ -120,7 +120,8 @@ class Question:
     def errors(self) -> np.ndarray:
         """Return what each prediction lacks to the truth (n_models, n_samples or more)."""
         truth = np.eye(self.n_classes)[self.y] if self.n_classes else self.y
-        return (truth - self.predictions).reshape(len(self.predictions), -1)
+        errors: np.ndarray = truth - self.predictions
+        return errors.reshape(len(errors), -1)
 
 
 # The ways to weights: from a question to (n_models,), which sum to 1.
@@ -128,7 +129,9 @@ class Question:
 
 def best(question: Question) -> np.ndarray:
     """Return all weight on the model that scores best; of equals the first."""
-    return np.eye(len(question.predictions))[question.losses(question.predictions).argmin()]
+    weights = np.zeros(len(question.predictions))
+    weights[question.losses(question.predictions).argmin()] = 1
+    return weights
 
 
 def mean(question: Question) -> np.ndarray:
