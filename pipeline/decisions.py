@@ -173,7 +173,7 @@ def _is_proved(
     metric: Metric,
     labels: np.ndarray | None,
 ) -> bool:
-    """Tell whether the score gains, and the folds' mean gain is twice its standard error or more."""
+    """Tell whether the score gains, and the folds' mean gain is over twice its standard error."""
     sign = 1 if metric.greater_is_better else -1
     gain = sign * (
         fold_scores(y, after, fold, metric, labels) - fold_scores(y, before, fold, metric, labels)

@@ -52,13 +52,7 @@ class Run:
         """
         path = self.path / name
         try:
-            return pd.read_csv(
-                path,
-                dtype={"id": "str"},
-                keep_default_na=False,
-                na_values=[""],
-                float_precision="round_trip",
-            )
+            return pd.read_csv(path, dtype={"id": "str"}, keep_default_na=False, na_values=[""])
         except (OSError, ValueError) as error:
             raise DataError(f"{path}: cannot be read: {error}; move the run away") from None
 

@@ -72,10 +72,10 @@ def test_a_threshold_is_kept_where_it_helps_and_scored_by_folds_that_did_not_cho
     assert found.plain == metric(y, probability, LABELS)
     assert found.score == metric(y, found.answers, LABELS) > found.plain
     for number in range(4):
-        others = FOLD != number
+        others = number != FOLD
         codes = np.searchsorted(LABELS, y)
         factors = best_factors(metric, codes[others], probability[others])
-        mine = FOLD == number
+        mine = number == FOLD
         np.testing.assert_array_equal(
             found.answers[mine], Decision(tuple(factors))(probability[mine])
         )

@@ -260,7 +260,7 @@ def test_nonsense_in_a_fold_s_answers_leaves_its_nested_predictions_bit_identica
 
 
 def test_the_fold_s_own_rows_do_not_choose_the_way_either() -> None:
-    """One model is right in fold 2 only: with these rows it would be the best, without it is not."""
+    """One model is right in fold 2 only: with these rows it is the best, without them it is not."""
     rng = np.random.default_rng(5)
     y = rng.normal(0, 1, N)
     steady = y + rng.normal(0, 1, N)
