@@ -52,9 +52,11 @@ def _lightgbm_settings(is_regression: bool, n_rows: int, seed: int) -> dict[str,
 
 def _catboost_settings(is_regression: bool, n_rows: int, seed: int) -> dict[str, Any]:
     return {
-        "n_estimators": 1000,
+        "n_estimators": 2000,
         "learning_rate": 0.05,
         "depth": 6,
+        "one_hot_max_size": 20,
+        "max_ctr_complexity": 1,
         "random_seed": seed,
         "logging_level": "Silent",
         "allow_writing_files": False,

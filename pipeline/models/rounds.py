@@ -153,7 +153,7 @@ def fit_catboost(job: Job) -> Any:
             eval_set=(job.X_valid, job.y_valid),
             early_stopping_rounds=job.patience,
             use_best_model=True,
-            callbacks=[_CatBoostClock(job.clock)],
+            callbacks=[_CatBoostClock(job.clock, settings.get("eval_metric"))],
         )
     except catboost.CatBoostError as error:
         raise _refused("CatBoost", error) from error
@@ -162,13 +162,14 @@ def fit_catboost(job: Job) -> Any:
 class _CatBoostClock:
     """CatBoost's way to be told of rounds, and to be stopped."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
+    def __init__(self, clock: Clock, metric: str | None) -> None:
+        self.clock, self.metric = clock, metric
 
     def after_iteration(self, info: Any) -> bool:
         """Return whether to go on."""
-        losses = info.metrics["validation"]
-        return not self.clock.tick(info.iteration, next(reversed(losses.values()))[-1])
+        losses = info.metrics["validation"]  # sorted by name, the loss besides the metric
+        shown = losses.get(self.metric) or next(iter(losses.values()))
+        return not self.clock.tick(info.iteration, shown[-1])
 
 
 # XGBoost

@@ -157,7 +157,7 @@ def make_lasso(task: Task, seed: int, **parameters: Any) -> ScaledRegressor:
     """
     from sklearn.linear_model import Lasso
 
-    return _regressor(Lasso, {"alpha": 0.003, "max_iter": 10_000}, parameters)
+    return _regressor(Lasso, {"alpha": 0.001, "max_iter": 10_000}, parameters)
 
 
 def make_elastic_net(task: Task, seed: int, **parameters: Any) -> ScaledRegressor:
@@ -167,7 +167,7 @@ def make_elastic_net(task: Task, seed: int, **parameters: Any) -> ScaledRegresso
     """
     from sklearn.linear_model import ElasticNet
 
-    defaults = {"alpha": 0.005, "l1_ratio": 0.5, "max_iter": 10_000}
+    defaults = {"alpha": 0.002, "l1_ratio": 0.3, "max_iter": 10_000}
     return _regressor(ElasticNet, defaults, parameters)
 
 
@@ -197,23 +197,28 @@ def make_knn(task: Task, seed: int, **parameters: Any) -> Any:
     """Return the k nearest neighbours, the nearer with more weight; takes scikit-learn's names."""
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
-    defaults = {"n_neighbors": 15, "weights": "distance"}
+    defaults = {"n_neighbors": 15, "weights": "distance", "p": 1}
     if task == "regression":
         return _regressor(KNeighborsRegressor, defaults, parameters)
     return _classifier(KNeighborsClassifier, defaults, parameters, None, seed)
 
 
-def make_gaussian_process(task: Task, seed: int, *, max_rows: int = 3000, **parameters: Any) -> Any:
-    """Return a Gaussian process whose length scale and noise are learned; takes scikit-learn's."""
+def make_gaussian_process(
+    task: Task, seed: int, *, max_rows: int | None = None, **parameters: Any
+) -> Any:
+    """Return a Gaussian process whose length scale and noise are learned; takes scikit-learn's.
+
+    max_rows: 3,000 for numbers and 1,000 for classes, each of which has a process of its own.
+    """
     from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RationalQuadratic, WhiteKernel
 
     kernel = RationalQuadratic(5.0, 1.0, (0.1, 1e3), (0.05, 1e3))
     if task == "regression":
         defaults = {"kernel": kernel + WhiteKernel(0.1, (1e-4, 10.0)), "random_state": seed}
-        return _regressor(GaussianProcessRegressor, defaults, parameters, max_rows)
+        return _regressor(GaussianProcessRegressor, defaults, parameters, max_rows or 3000)
     defaults = {"kernel": 1.0 * kernel, "random_state": seed}
-    return _classifier(GaussianProcessClassifier, defaults, parameters, max_rows, seed)
+    return _classifier(GaussianProcessClassifier, defaults, parameters, max_rows or 1000, seed)
 
 
 def _regressor(
