@@ -4,7 +4,7 @@ import functools
 import inspect
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,10 @@ from sklearn.pipeline import Pipeline
 from pipeline.cleaning import DroppedRows, clean_rows
 from pipeline.competition import Competition, ModelChoice, Target
 from pipeline.data import TestData, TrainData
+from pipeline.decisions import NOTHING, Decision, decide, fold_scores
 from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import Features
-from pipeline.metrics import METRICS, Metric
+from pipeline.metrics import METRICS, Metric, fitted_metric
 from pipeline.models import make_model, model_spec
 from pipeline.preprocessing import make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
@@ -60,6 +61,9 @@ class CVResult:
     labels: the sorted classes, or None for regression.
     refit: the estimator fitted on all rows, where folds see too few of them to predict test rows.
     skipped: how many folds there was no time for.
+    decision: what is done to predictions before they are answers. score, and those of the folds,
+        are of the answers, each fold's as the rows of the others have decided; plain_score and oof
+        are without it.
     """
 
     folds: tuple[FoldResult, ...]
@@ -68,6 +72,16 @@ class CVResult:
     labels: np.ndarray | None = None
     refit: FoldResult | None = None
     skipped: int = 0
+    decision: Decision = NOTHING
+    plain_score: float | None = None
+
+    @property
+    def fold_of(self) -> np.ndarray:
+        """The number of the fold that predicted each row (n_samples,), -1 for none."""
+        numbers = np.full(len(self.oof), -1)
+        for one in self.folds:
+            numbers[one.fold.valid] = one.fold.number
+        return numbers
 
     @property
     def predicting(self) -> tuple[FoldResult, ...]:
@@ -100,8 +114,9 @@ def make_estimator(
         competition.cleaning,
         handles_missing=spec.handles_missing,
         scale_invariant=spec.scale_invariant,
+        handles_text=spec.handles_text,
     )
-    model = make_model(choice, competition.task, seed)
+    model = make_model(choice, competition.task, seed, fitted_metric(competition))
     whole = Pipeline([*own, *steps, ("model", model)])
     return whole if competition.task != "regression" else bound_target(whole, competition.target)
 
@@ -248,7 +263,26 @@ def cross_validate(
             f"{metric.name} of the out-of-fold rows is not defined: the folds hold too few classes "
             "or values; declare another [validation] scheme or metric"
         )
-    return CVResult(tuple(results), oof, score, labels, whole, len(folds) - len(results))
+    found = CVResult(tuple(results), oof, score, labels, whole, len(folds) - len(results))
+    return _with_decision(found, train, metric)
+
+
+def _with_decision(result: CVResult, train: TrainData, metric: Metric) -> CVResult:
+    """Return the result with what is done to its predictions, if the folds prove that it helps."""
+    y, fold = np.asarray(train.y), result.fold_of
+    found = decide(y, result.oof, fold, metric, result.labels)
+    if not found.decision:
+        return result
+    scores = fold_scores(y, found.answers, fold, metric, result.labels)
+    ordered = sorted(result.folds, key=lambda one: one.fold.number)
+    folds = [replace(one, score=score) for one, score in zip(ordered, scores, strict=True)]
+    return replace(
+        result,
+        folds=tuple(folds),
+        score=found.score,
+        decision=found.decision,
+        plain_score=found.plain,
+    )
 
 
 def predict(result: CVResult, test: TestData) -> list[np.ndarray]:

@@ -30,7 +30,7 @@ from pipeline.stages.opening import (
     unfitted,
 )
 from pipeline.stages.preparing import row_note
-from pipeline.stages.recording import Log, save_run
+from pipeline.stages.recording import Log, save_run, tell_decision
 from pipeline.storage import check_writable
 from pipeline.training import (
     CVResult,
@@ -222,6 +222,7 @@ def _tell_training(competition: Competition, choice: ModelChoice, result: CVResu
     spread = result.standard_error
     error = "" if spread is None else f" +- {spread:.5f}"
     text = f"{choice.label}: {competition.metric} {result.score:.5f}{error} out of fold"
+    tell_decision(competition.metric, result.decision, result.score, result.plain_score)
     if result.skipped:
         missing = f"{result.skipped} of {result.skipped + len(result.folds)} folds are not fitted"
         emit(Warned(f"time ran out: {missing}; the score is of the others"))
