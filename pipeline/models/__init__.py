@@ -61,6 +61,13 @@ def boosting(function: str, *, epochs: str = "n_estimators", **facts: Any) -> Mo
 
 MODELS: dict[str, ModelSpec] = {
     "dnn": network("pipeline.models.networks:dnn"),
+    "realmlp": estimator(
+        "pipeline.models.realmlp:make_realmlp",
+        epochs="epochs",
+        handles_missing=True,
+        handles_text=True,
+        scale_invariant=True,
+    ),
     "ridge": estimator("pipeline.models.linear:make_ridge", tasks=REGRESSION),
     "logistic": estimator("pipeline.models.linear:make_logistic", tasks=CLASSES),
     "lasso": estimator("pipeline.models.scaled:make_lasso", tasks=REGRESSION),
@@ -153,3 +160,18 @@ def parameters_of(function: Callable[..., Any]) -> list[str]:
     """Return the names of a function's keyword-only parameters."""
     signature = inspect.signature(function)
     return [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+
+# Estimators that are used without a declaration too, imported when first asked for.
+_HOMES = {
+    "KerasClassifier": "neural",
+    "KerasRegressor": "neural",
+    "RealMLPClassifier": "realmlp",
+    "RealMLPRegressor": "realmlp",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pipeline.models' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"pipeline.models.{_HOMES[name]}"), name)
