@@ -83,3 +83,11 @@ def test_a_class_of_one_row_is_named() -> None:
     for name in ("svm", "knn", "gaussian_process"):
         with pytest.raises(ModelError, match=r"^y: expected at least two classes, found only 'b'$"):
             make(name, "binary").fit(data.X, pd.Series(["b"] * N))
+
+
+def test_a_penalty_that_is_not_declared_falls_with_the_root_of_the_rows() -> None:
+    few, many = toy("regression", n=100), toy("regression", n=400)
+    alphas = [make("lasso", "regression").fit(d.X, d.y).models_[0].alpha for d in (few, many)]
+    assert alphas[0] == pytest.approx(2 * alphas[1])
+    fixed = make("lasso", "regression", alpha=0.5).fit(few.X, few.y)
+    assert fixed.models_[0].alpha == 0.5

@@ -7,6 +7,7 @@ filled, scaled and one-hot encoded.
 import contextlib
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,22 @@ from pipeline.errors import ModelError
 from pipeline.models import check_parameters
 
 
+@dataclass(frozen=True)
+class ByRows:
+    """A penalty that falls with the root of the rows, as the noise of a correlation does."""
+
+    at_1000: float
+
+    def of(self, n_rows: int) -> float:
+        """Return the penalty for that many rows."""
+        return float(self.at_1000 * np.sqrt(1000 / n_rows))
+
+
 class ScaledRegressor(RegressorMixin, BaseEstimator):
     """A regressor of scikit-learn that is fitted on the standardised target, target by target.
 
-    regressor: its class. parameters: those of its constructor. max_rows: how many rows it can bear,
-    or None if they do not matter.
+    regressor: its class. parameters: those of its constructor, or ByRows for one that follows from
+    how many rows there are. max_rows: how many it can bear, or None if they do not matter.
     """
 
     def __init__(
@@ -50,10 +62,12 @@ class ScaledRegressor(RegressorMixin, BaseEstimator):
         self.target_mean_ = columns.mean(axis=0)
         self.target_std_ = np.where(spread > 0, spread, 1.0)
         scaled = (columns - self.target_mean_) / self.target_std_
+        parameters = {
+            name: value.of(len(y)) if isinstance(value, ByRows) else value
+            for name, value in (self.parameters or {}).items()
+        }
         with _quiet():
-            self.models_ = [
-                self.regressor(**(self.parameters or {})).fit(values, column) for column in scaled.T
-            ]
+            self.models_ = [self.regressor(**parameters).fit(values, column) for column in scaled.T]
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -153,21 +167,21 @@ def check_rows(n_rows: int, max_rows: int | None) -> None:
 def make_lasso(task: Task, seed: int, **parameters: Any) -> ScaledRegressor:
     """Return a least-squares regression with an L1 penalty; takes scikit-learn's parameters.
 
-    alpha is in units of the target's variance.
+    alpha is in units of the target's deviation; if left out, it falls with the root of the rows.
     """
     from sklearn.linear_model import Lasso
 
-    return _regressor(Lasso, {"alpha": 0.001, "max_iter": 10_000}, parameters)
+    return _regressor(Lasso, {"alpha": ByRows(0.0011), "max_iter": 10_000}, parameters)
 
 
 def make_elastic_net(task: Task, seed: int, **parameters: Any) -> ScaledRegressor:
     """Return a least-squares regression with L1 and L2 penalties; takes scikit-learn's parameters.
 
-    alpha is in units of the target's variance.
+    alpha is in units of the target's deviation; if left out, it falls with the root of the rows.
     """
     from sklearn.linear_model import ElasticNet
 
-    defaults = {"alpha": 0.002, "l1_ratio": 0.3, "max_iter": 10_000}
+    defaults = {"alpha": ByRows(0.0022), "l1_ratio": 0.3, "max_iter": 10_000}
     return _regressor(ElasticNet, defaults, parameters)
 
 
@@ -177,7 +191,7 @@ def make_kernel_ridge(
     """Return a ridge regression with a kernel; takes scikit-learn's parameters."""
     from sklearn.kernel_ridge import KernelRidge
 
-    defaults = {"alpha": 1.0, "kernel": "rbf"}
+    defaults = {"alpha": 0.1, "kernel": "laplacian"}
     return _regressor(KernelRidge, defaults, parameters, max_rows)
 
 
