@@ -44,7 +44,7 @@ def test_more_rows_than_it_can_bear_are_refused_in_one_line(name: str, task: str
 def test_every_limit_is_a_sensible_number() -> None:
     assert {name: make(name, "regression").max_rows for name in LIMITED} == {
         "kernel_ridge": 10_000,
-        "svm": 20_000,
+        "svm": 10_000,
         "gaussian_process": 3000,
     }
     assert make("gaussian_process", "binary").max_rows == 1000
