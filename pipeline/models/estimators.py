@@ -8,7 +8,7 @@ import abc
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -115,6 +115,15 @@ class Networks(BaseEstimator, abc.ABC):
         for one, replicas in zip(estimators, trained, strict=True):
             one._keep(replicas)
 
+    def _fit_or_wait(
+        self, rows: Rows, max_seconds: float | None, later: "list[tuple[Networks, Rows]] | None"
+    ) -> Self:
+        if later is None:
+            self.fit_together([self], [rows], max_seconds)
+        else:
+            later.append((self, rows))
+        return self
+
     @property
     def model_(self) -> Any:
         """The first trained Keras model."""
@@ -214,17 +223,23 @@ class NetworkRegressor(RegressorMixin, Networks):
     """Networks for one or several numbers; their scale is learned and given back."""
 
     def fit(
-        self, X: Any, y: Any, *, holdout: np.ndarray | None = None, max_seconds: float | None = None
-    ) -> "NetworkRegressor":
+        self,
+        X: Any,
+        y: Any,
+        *,
+        holdout: np.ndarray | None = None,
+        max_seconds: float | None = None,
+        later: "list[tuple[Networks, Rows]] | None" = None,
+    ) -> Self:
         """Fit on X (n_samples, n_features) and y (n_samples,) or (n_samples, n_targets).
 
         holdout: positions of the rows that stop the training; without them a share of
             validation_fraction, even over the range of y.
-        max_seconds: the epoch that passes them is the last one.
+        max_seconds: the epochs that pass them are the last ones.
+        later: where to put this estimator and its rows, for fit_together; None fits it now.
         Raises ModelError for a parameter out of range, or missing values in X.
         """
-        self.fit_together([self], [Rows(X, y, holdout)], max_seconds)
-        return self
+        return self._fit_or_wait(Rows(X, y, holdout), max_seconds, later)
 
     def _task(self, rows: Rows) -> Task:
         self._check()
@@ -251,17 +266,23 @@ class NetworkClassifier(ClassifierMixin, Networks):
     """Networks for labels of any kind."""
 
     def fit(
-        self, X: Any, y: Any, *, holdout: np.ndarray | None = None, max_seconds: float | None = None
-    ) -> "NetworkClassifier":
+        self,
+        X: Any,
+        y: Any,
+        *,
+        holdout: np.ndarray | None = None,
+        max_seconds: float | None = None,
+        later: "list[tuple[Networks, Rows]] | None" = None,
+    ) -> Self:
         """Fit on X (n_samples, n_features) and labels y (n_samples,).
 
         holdout: positions of the rows that stop the training; without them a share of
             validation_fraction of each class.
-        max_seconds: the epoch that passes them is the last one.
+        max_seconds: the epochs that pass them are the last ones.
+        later: where to put this estimator and its rows, for fit_together; None fits it now.
         Raises ModelError for a parameter out of range, missing values in X, or a single class.
         """
-        self.fit_together([self], [Rows(X, y, holdout)], max_seconds)
-        return self
+        return self._fit_or_wait(Rows(X, y, holdout), max_seconds, later)
 
     def _task(self, rows: Rows) -> Task:
         self._check()
