@@ -1,6 +1,6 @@
 """Blends of models: how much each weighs, chosen on out-of-fold predictions and judged on others.
 
-Five ways lead to weights. Which way is taken, and what the blend is worth, is found by nested
+Several ways lead to weights. Which way is taken, and what the blend is worth, is found by nested
 validation: the rows of a fold are predicted with weights, and by a way, that only the rows of the
 other folds have chosen. Nothing is fitted here but weights.
 """
@@ -23,7 +23,7 @@ ROUNDS = 40  # of the greedy selection
 TIE = 1e-6  # of the score: closer ones are equal
 PENALTIES = 10.0 ** np.arange(-4, 4)  # of the ridge, in units of the mean square of a deviation
 
-Way = Literal["best", "mean", "greedy", "nnls", "ridge"]
+Way = Literal["best", "mean", "greedy", "greedy_log_loss", "nnls", "ridge"]
 Scale = Literal["none", "log1p"]
 
 
@@ -160,6 +160,11 @@ def greedy(question: Question, rounds: int = ROUNDS) -> np.ndarray:
     return history[int(np.argmin(scores))]
 
 
+def greedy_log_loss(question: Question) -> np.ndarray:
+    """Return the greedy weights for the log loss, which tells more of few rows than labels do."""
+    return greedy(replace(question, metric="log_loss"))
+
+
 def _first_of_equals(losses: np.ndarray, is_used: np.ndarray) -> int:
     is_least = losses <= losses.min() + TIE * abs(losses.min())
     used = np.flatnonzero(is_least & is_used)
@@ -217,6 +222,7 @@ WAYS: Mapping[Way, Callable[[Question], np.ndarray]] = {
     "best": best,
     "mean": mean,
     "greedy": greedy,
+    "greedy_log_loss": greedy_log_loss,
     "nnls": non_negative,
     "ridge": ridge,
 }
@@ -243,6 +249,14 @@ class Blend:
     decided: Decided
 
 
+def _possible_ways(candidates: Candidates) -> list[Way]:
+    """Return the ways that fit: probabilities cannot be negative, and numbers have no log loss."""
+    unfit: set[Way] = {"ridge"} if candidates.labels is not None else set()
+    if candidates.metric.response != "label":
+        unfit.add("greedy_log_loss")
+    return [way for way in WAYS if way not in unfit]
+
+
 class _Nested:
     """Weights for every set of folds that is left out, each made once."""
 
@@ -250,7 +264,7 @@ class _Nested:
         self.candidates = candidates
         self.questions = candidates.questions()
         self.folds = [int(number) for number in np.unique(candidates.fold)]
-        self.ways: list[Way] = [w for w in WAYS if w != "ridge" or candidates.labels is None]
+        self.ways = _possible_ways(candidates)
         self.weights = lru_cache(maxsize=None)(self._weights)
 
     def _weights(self, way: Way, without: frozenset[int]) -> np.ndarray:
@@ -274,8 +288,13 @@ class _Nested:
 
     def scores(self, without: frozenset[int] = frozenset()) -> dict[Way, float]:
         """Return the nested score of each way on the folds that are not left out."""
-        rows = ~np.isin(self.candidates.fold, list(without))
-        return {way: self.candidates.score(self.oof(way, without), rows) for way in self.ways}
+        return {way: self._score(self.oof(way, without), without) for way in self.ways}
+
+    def _score(self, oof: np.ndarray, without: frozenset[int]) -> float:
+        """Return the score of the answers that nested predictions lead to."""
+        given = self.candidates
+        rows = ~np.isin(given.fold, list(without))
+        return decide(given.y[rows], oof[rows], given.fold[rows], given.metric, given.labels).score
 
     def way(self, without: frozenset[int] = frozenset()) -> Way:
         """Return the way of the best nested score on the folds that are not left out.

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.competition import Target
+from pipeline.decisions import decide
 from pipeline.ensemble import (
     TIE,
     WAYS,
@@ -133,6 +134,8 @@ def test_weights_sum_to_one_and_greedy_is_never_worse_than_the_best_model(
     asked = question(numbers(n_models=n_models, seed=seed, n=n))
     alone = asked.losses(asked.predictions).min()
     for name, way in WAYS.items():
+        if name == "greedy_log_loss":
+            continue
         weights = way(asked)
         assert weights.shape == (n_models,)
         assert weights.sum() == pytest.approx(1)
@@ -298,3 +301,15 @@ def test_a_blend_of_noisy_models_beats_each_of_them_by_the_honest_score() -> Non
     found = choose_blend(candidates)
     assert found.score < 0.7 * alone
     assert found.plain <= found.score
+
+
+def test_labels_may_be_blended_by_the_log_loss_and_ways_are_judged_by_their_answers() -> None:
+    candidates = classes("f1_macro", n_classes=2)
+    found = choose_blend(candidates)
+    assert set(found.ways) == {"best", "mean", "greedy", "greedy_log_loss", "nnls"}
+    asked = question(candidates)
+    by_loss = question(classes("log_loss", n_classes=2))
+    assert WAYS["greedy_log_loss"](asked).tolist() == greedy(by_loss).tolist()
+    equal = Mixer(np.full((4, 1), 0.25))(candidates.predictions)
+    decided = decide(candidates.y, equal, FOLD, candidates.metric, candidates.labels)
+    assert found.ways["mean"] == decided.score

@@ -34,7 +34,7 @@ class Library:
 
 
 def _lightgbm_settings(is_regression: bool, n_rows: int, seed: int) -> dict[str, Any]:
-    """Return small trees with cuts by chance for few rows, and otherwise ordinary ones.
+    """Return small trees with cuts by chance for numbers of few rows, and otherwise ordinary ones.
 
     The small ones are a configuration of AutoGluon's portfolio.
     """
@@ -56,7 +56,7 @@ def _lightgbm_settings(is_regression: bool, n_rows: int, seed: int) -> dict[str,
         "subsample": 0.8,
         "colsample_bytree": 0.8,
     }
-    return (few if n_rows < SMALL else many) | {
+    return (few if is_regression and n_rows < SMALL else many) | {
         "subsample_freq": 1,
         "random_state": seed,
         "verbose": -1,
