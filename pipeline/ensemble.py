@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from pipeline.competition import MetricName, Target
-from pipeline.decisions import Decided, decide
+from pipeline.decisions import Decided, decide, is_better
 from pipeline.errors import UsageError
 from pipeline.metrics import METRICS, Metric
 from pipeline.scoring import many_scores
@@ -288,24 +288,40 @@ class _Nested:
 
     def scores(self, without: frozenset[int] = frozenset()) -> dict[Way, float]:
         """Return the nested score of each way on the folds that are not left out."""
-        return {way: self._score(self.oof(way, without), without) for way in self.ways}
+        return {way: self._judged(way, without).score for way in self.ways}
 
-    def _score(self, oof: np.ndarray, without: frozenset[int]) -> float:
-        """Return the score of the answers that nested predictions lead to."""
-        given = self.candidates
+    def _judged(self, way: Way, without: frozenset[int]) -> Decided:
+        """Return the answers that a way's nested predictions lead to, in the folds not left out."""
+        given, oof = self.candidates, self.oof(way, without)
         rows = ~np.isin(given.fold, list(without))
-        return decide(given.y[rows], oof[rows], given.fold[rows], given.metric, given.labels).score
+        return decide(given.y[rows], oof[rows], given.fold[rows], given.metric, given.labels)
 
     def way(self, without: frozenset[int] = frozenset()) -> Way:
         """Return the way of the best nested score on the folds that are not left out.
 
-        A single fold cannot be nested; then it is the greedy selection.
+        Another than the usual one is taken only if its gain is over its standard error: the scores
+        of the ways are so near to each other that the best of them is mostly luck.
         """
+        given = self.candidates
+        usual: Way = "greedy_log_loss" if "greedy_log_loss" in self.ways else "greedy"
         if len(self.folds) - len(without) < 2:
-            return "greedy"
-        sign = -1 if self.candidates.metric.greater_is_better else 1
-        scores = {way: sign * score for way, score in self.scores(without).items()}
-        return min(scores, key=lambda way: scores[way])
+            return usual  # a single fold has no other fold to choose its weights
+        rows = ~np.isin(given.fold, list(without))
+        before = self._judged(usual, without)
+        better = {usual: before.score}
+        for way in self.ways:
+            after = self._judged(way, without)
+            if is_better(
+                given.y[rows],
+                before.answers,
+                after.answers,
+                given.fold[rows],
+                given.metric,
+                given.labels,
+                n_errors=1.0,
+            ):
+                better[way] = after.score
+        return (max if given.metric.greater_is_better else min)(better, key=lambda way: better[way])
 
 
 def choose_blend(candidates: Candidates) -> Blend:

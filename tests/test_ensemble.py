@@ -313,3 +313,17 @@ def test_labels_may_be_blended_by_the_log_loss_and_ways_are_judged_by_their_answ
     equal = Mixer(np.full((4, 1), 0.25))(candidates.predictions)
     decided = decide(candidates.y, equal, FOLD, candidates.metric, candidates.labels)
     assert found.ways["mean"] == decided.score
+
+
+def test_another_way_is_taken_only_if_its_gain_is_over_its_standard_error() -> None:
+    rng = np.random.default_rng(11)
+    y = rng.normal(size=N)
+    noisy = (y + rng.normal(size=(4, N)))[:, :, None]
+    luck = choose_blend(Candidates(noisy, y, FOLD, METRICS["rmse"]))
+    assert luck.way == "greedy" or luck.ways[luck.way] < luck.ways["greedy"]
+    # The third model predicts the error of the first, so that it wants a weight below 0.
+    first, second = y + rng.normal(size=N), rng.normal(size=N)
+    helped = np.stack([first, second, first - y + rng.normal(0, 0.01, N)])[:, :, None]
+    ridge_wins = choose_blend(Candidates(helped, y, FOLD, METRICS["rmse"]))
+    assert ridge_wins.way == "ridge"
+    assert ridge_wins.score < 0.9 * ridge_wins.ways["greedy"]

@@ -63,8 +63,8 @@ class Job:
     def stopping(self, regression: Metrics, binary: Metrics) -> str | None:
         """Return the library's name of the metric, or None where its own loss has to do.
 
-        That is the log loss of classes. It stops metrics of labels too: a held-out tenth of few rows
-        has too few labels to tell rounds apart.
+        That is the log loss of classes. It stops fits for metrics of labels too: a held-out tenth
+        of few rows has too few labels to tell rounds apart.
         """
         names = {0: regression, 2: binary}.get(self.n_classes, {})
         return names.get(self.metric or "")
