@@ -30,7 +30,9 @@ def read(path: Path) -> list[Line]:
 def scores(lines: Sequence[Line]) -> str:
     """Return the comparison of each model as Markdown; only seeds that both sides have count."""
     models = dict.fromkeys(line["model"] for line in lines)
-    return "\n\n".join(_model(model, [li for li in lines if li["model"] == model]) for model in models)
+    return "\n\n".join(
+        _model(model, [li for li in lines if li["model"] == model]) for model in models
+    )
 
 
 def _model(model: str, lines: Sequence[Line]) -> str:
@@ -44,7 +46,9 @@ def _model(model: str, lines: Sequence[Line]) -> str:
     means: list[tuple[float, float]] = []
     for table in dict.fromkeys(line["table"] for line in lines):
         here = [line for line in lines if line["table"] == table]
-        ours, reference, default = (_by_seed(here, side) for side in ("ours", "reference", "default"))
+        ours, reference, default = (
+            _by_seed(here, side) for side in ("ours", "reference", "default")
+        )
         both = sorted(ours.keys() & reference.keys())
         difference = [_norm(ours[s]) - _norm(reference[s]) for s in both]
         if both:

@@ -82,7 +82,9 @@ def competition(name: str) -> Callable[[], Table]:
             opened = open_competition(workspace, name)
             train = read_data(opened).train
         transform = bound_target(None, opened.competition.target).func
-        return Table(train.X.reset_index(drop=True), transform(train.y.to_numpy(float)), "regression")
+        return Table(
+            train.X.reset_index(drop=True), transform(train.y.to_numpy(float)), "regression"
+        )
 
     return read
 

@@ -62,7 +62,9 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer-python", help="interpreter that has the reference")
-    parser.add_argument("--results", type=Path, default=ROOT / "bench-results" / "tabular_nets.jsonl")
+    parser.add_argument(
+        "--results", type=Path, default=ROOT / "bench-results" / "tabular_nets.jsonl"
+    )
     parser.add_argument("--sets", nargs="+", choices=TABLES, default=present())
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
@@ -144,13 +146,17 @@ def run(fit: Fit, made: Contender, rows: Split, peer_python: str | None) -> dict
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         outcome = json.loads((folder / "outcome.json").read_text(encoding="utf-8"))
         prediction = np.load(folder / "predictions.npy")
-    return blank(fit, made, rows) | outcome | {
-        "error": error(rows, prediction),
-        "constant": error(rows, constant(rows)),
-        "wall_seconds": time.perf_counter() - started,
-        "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        "load": load,
-    }
+    return (
+        blank(fit, made, rows)
+        | outcome
+        | {
+            "error": error(rows, prediction),
+            "constant": error(rows, constant(rows)),
+            "wall_seconds": time.perf_counter() - started,
+            "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+            "load": load,
+        }
+    )
 
 
 def threads() -> dict[str, str]:
