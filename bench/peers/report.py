@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 Line = dict[str, Any]
+HEAD = (
+    "set", "rows x columns", "ours", "reference", "ours - reference", "reference as it comes",
+    "most epochs", "seconds ours / reference",
+)  # fmt: skip
 
 
 def read(path: Path) -> list[Line]:
@@ -27,93 +31,79 @@ def read(path: Path) -> list[Line]:
     return lines
 
 
-def scores(lines: Sequence[Line]) -> str:
-    """Return the comparison of each model as Markdown; only seeds that both sides have count."""
+def tables(lines: Sequence[Line]) -> str:
+    """Return a comparison of each model as Markdown."""
     models = dict.fromkeys(line["model"] for line in lines)
-    return "\n\n".join(
-        _model(model, [li for li in lines if li["model"] == model]) for model in models
-    )
+    parts = [table(model, [line for line in lines if line["model"] == model]) for model in models]
+    return "\n\n".join(parts)
 
 
-def _model(model: str, lines: Sequence[Line]) -> str:
-    rows = [
-        f"### {model}",
-        "",
-        "| set | rows x columns | ours | reference | ours - reference | reference, its defaults "
-        "| seconds ours / reference |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    means: list[tuple[float, float]] = []
-    for table in dict.fromkeys(line["table"] for line in lines):
-        here = [line for line in lines if line["table"] == table]
+def table(model: str, lines: Sequence[Line]) -> str:
+    """Return the comparison of one model; the difference is of seeds that both sides have."""
+    rows, means = [], []
+    for name in dict.fromkeys(line["table"] for line in lines):
+        here = [line for line in lines if line["table"] == name]
+        scored = [line for line in here if "turn" not in line]
         ours, reference, default = (
-            _by_seed(here, side) for side in ("ours", "reference", "default")
+            by_seed(scored, side) for side in ("ours", "reference", "default")
         )
         both = sorted(ours.keys() & reference.keys())
-        difference = [_norm(ours[s]) - _norm(reference[s]) for s in both]
         if both:
-            pair = [statistics.fmean(_norm(side[s]) for s in both) for side in (ours, reference)]
-            means.append((pair[0], pair[1]))
-        shape = " x ".join(f"{n:,}" for n in here[0]["shape"])
-        cells = (
-            table, shape, _mean(map(_norm, ours.values())), _mean(map(_norm, reference.values())),
-            _mean(difference, sign=True), _mean(map(_norm, default.values())),
-            _seconds(ours, reference),
-        )  # fmt: skip
-        rows.append(f"| {' | '.join(cells)} |")
-    rows.append(_overall(means))
-    return "\n".join(rows)
+            pair = (statistics.fmean(side[seed] for seed in both) for side in (ours, reference))
+            means.append(tuple(pair))
+        rows.append(
+            [
+                name,
+                " x ".join(f"{n:,}" for n in here[0]["shape"]),
+                spread(ours.values()),
+                spread(reference.values()),
+                spread([ours[seed] - reference[seed] for seed in both], sign=True),
+                spread(default.values()),
+                epochs(here),
+                ratio(here),
+            ]
+        )
+    return "\n".join([f"### {model}", "", *markdown([*rows, *overall(means)])])
 
 
-def _overall(means: Sequence[tuple[float, float]]) -> str:
+def overall(means: Sequence[tuple[float, ...]]) -> list[list[str]]:
+    """Return the row of the means over data sets, each set counted once."""
     if not means:
-        return "| **mean** | | | | | | |"
-    ours, reference = zip(*means, strict=True)
-    difference = [a - b for a, b in means]
-    return (
-        f"| **mean of {len(means)} sets** | | {statistics.fmean(ours):.4f} "
-        f"| {statistics.fmean(reference):.4f} | {_mean(difference, sign=True)} | | |"
-    )
+        return []
+    ours, reference = (statistics.fmean(side) for side in zip(*means, strict=True))
+    difference = spread([a - b for a, b in means], sign=True)
+    first = f"mean of {len(means)} sets"
+    return [[first, "", f"{ours:.4f}", f"{reference:.4f}", difference, "", "", ""]]
 
 
-def timing(lines: Sequence[Line]) -> str:
-    """Return the medians of fits that took turns."""
-    rows = [
-        "| set | model | side | fit + predict, median s | s of CPU | load |",
-        "| --- | --- | --- | ---: | ---: | ---: |",
-    ]
-    kinds = dict.fromkeys((li["table"], li["model"], li["side"]) for li in lines)
-    for kind in kinds:
-        here = [li for li in lines if (li["table"], li["model"], li["side"]) == kind]
-        wall = statistics.median(map(_wall, here))
-        cpu = statistics.median(line["cpu_seconds"] for line in here)
-        load = statistics.median(line["load"] for line in here)
-        rows.append(f"| {' | '.join(kind)} | {wall:.1f} | {cpu:.1f} | {load:.1f} |")
-    return "\n".join(rows)
+def by_seed(lines: Iterable[Line], side: str) -> dict[int, float]:
+    """Return a side's normalised scores; of two of one seed, the later."""
+    return {
+        line["seed"]: line["error"] / line["constant"] for line in lines if line["side"] == side
+    }
 
 
-def _by_seed(lines: Sequence[Line], side: str) -> dict[int, Line]:
-    """Return a side's results; of two of one seed, the later."""
-    return {line["seed"]: line for line in lines if line["side"] == side}
+def epochs(lines: Iterable[Line]) -> str:
+    """Return the most epochs that a fit of either side could take."""
+    parameters = [line["parameters"] for line in lines if line["side"] != "default"]
+    found = {p.get("n_epochs", p.get("epochs")) for p in parameters}
+    return ", ".join(str(number) for number in sorted(found))
 
 
-def _norm(line: Line) -> float:
-    return float(line["error"] / line["constant"])
+def ratio(lines: Iterable[Line]) -> str:
+    """Return the medians of fit and predict where the sides took turns, and their ratio."""
+    turns = [line for line in lines if "turn" in line]
+    seconds = {
+        side: [t["fit_seconds"] + t["predict_seconds"] for t in turns if t["side"] == side]
+        for side in ("ours", "reference")
+    }
+    if not all(seconds.values()):
+        return ""
+    ours, reference = (statistics.median(values) for values in seconds.values())
+    return f"{ours:.1f} / {reference:.1f} = {ours / reference:.2f}"
 
 
-def _wall(line: Line) -> float:
-    return float(line["fit_seconds"] + line["predict_seconds"])
-
-
-def _seconds(ours: dict[int, Line], reference: dict[int, Line]) -> str:
-    if not ours or not reference:
-        found = ours or reference
-        return f"{statistics.fmean(map(_wall, found.values())):.0f}" if found else ""
-    pair = [statistics.fmean(map(_wall, side.values())) for side in (ours, reference)]
-    return f"{pair[0]:.0f} / {pair[1]:.0f} = {pair[0] / pair[1]:.2f}"
-
-
-def _mean(values: Iterable[float], *, sign: bool = False) -> str:
+def spread(values: Iterable[float], *, sign: bool = False) -> str:
     """Return mean and standard error as text."""
     found = list(values)
     if not found:
@@ -122,3 +112,15 @@ def _mean(values: Iterable[float], *, sign: bool = False) -> str:
     if len(found) < 2:
         return mean
     return f"{mean} ± {statistics.stdev(found) / len(found) ** 0.5:.4f}"
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows under the head, as wide as their widest cells."""
+    whole = [HEAD, *rows]
+    widths = [max(len(row[i]) for row in whole) for i in range(len(HEAD))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in whole
+    ]
+    rule = "| " + " | ".join("-" * (width - 1) + ":" for width in widths) + " |"
+    return [lines[0], rule, *lines[1:]]

@@ -35,7 +35,7 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One outer split: fitting rows of which `valid` (positions) choose the epoch, and test rows."""
+    """One outer split: rows to fit on, of which `valid` (positions) choose the epoch, and test."""
 
     X: pd.DataFrame
     y: np.ndarray

@@ -4,7 +4,8 @@
 
 Each fit runs in a process of its own with two threads. Results are lines of JSON, appended to a
 file as they come, so that an interrupted run continues where it was. The table is printed at the
-end; `--table` prints it from the lines there are. `--time-only SETS` times both sides by turns.
+end; `--table` prints it from the lines there are. How long fits take is compared only where the
+sides took turns, which `--time-only SETS` lets them do.
 """
 
 import argparse
@@ -16,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from tables import TABLES, Split, present, split
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 ROUNDS = 3  # of --time-only
-SLICE = 1e-15  # below it a probability is not told apart from 0
+LEAST = 1e-15  # probability; none is taken for less sure
 
 
 @dataclass(frozen=True)
@@ -49,22 +49,19 @@ class Fit:
 def main() -> int:
     """Run what is missing, then print the table."""
     asked = arguments()
+    asked.results.parent.mkdir(parents=True, exist_ok=True)
     if asked.time_only:
-        lines = list(time_by_turns(asked))
-        print(report.timing(lines))
-        return 0
-    if not asked.table:
+        take_turns(asked)
+    elif not asked.table:
         run_missing(asked)
-    print(report.scores(report.read(asked.results)))
+    print(report.tables(report.read(asked.results)))
     return 0
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer-python", help="interpreter that has the reference")
-    parser.add_argument(
-        "--results", type=Path, default=ROOT / "bench-results" / "tabular_nets.jsonl"
-    )
+    parser.add_argument("--results", type=Path, default=ROOT / "build" / "tabular_nets.jsonl")
     parser.add_argument("--sets", nargs="+", choices=TABLES, default=present())
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
@@ -78,34 +75,43 @@ def arguments() -> argparse.Namespace:
 
 
 def run_missing(asked: argparse.Namespace) -> None:
-    """Fit what the results lack, seed by seed, and append each result as it comes."""
-    asked.results.parent.mkdir(parents=True, exist_ok=True)
+    """Fit what the results lack, seed by seed."""
     known = {key(line) for line in report.read(asked.results)}
     for seed, name in itertools.product(asked.seeds, asked.sets):
         rows = split(TABLES[name](), seed)
         for model, side in itertools.product(asked.models, asked.sides):
             fit = Fit(name, model, side, seed)
             made = fit.made_of(rows.task)
-            if made is None or key(blank(fit, made, rows)) in known:
-                continue
-            line = run(fit, made, rows, asked.peer_python)
-            with asked.results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-            tell(line)
+            if made is not None and key(blank(fit, made, rows)) not in known:
+                keep(run(fit, made, rows, asked.peer_python), asked.results)
 
 
-def time_by_turns(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Yield the fits of some sets, the sides taking turns, so that a busy moment meets both."""
+def take_turns(asked: argparse.Namespace) -> None:
+    """Time both sides on some sets, in turns, so that a busy moment of the machine meets both."""
+    sides = [side for side in asked.sides if side != "default"]
     for name in asked.time_only:
         rows = split(TABLES[name](), asked.seeds[0])
         for model, turn in itertools.product(asked.models, range(ROUNDS)):
-            for side in asked.sides if turn % 2 == 0 else asked.sides[::-1]:
+            for side in sides if turn % 2 == 0 else sides[::-1]:
                 fit = Fit(name, model, side, asked.seeds[0])
                 made = fit.made_of(rows.task)
                 if made is not None:
                     line = run(fit, made, rows, asked.peer_python)
-                    tell(line)
-                    yield line
+                    keep(line | {"turn": turn}, asked.results)
+
+
+def keep(line: dict[str, Any], results: Path) -> None:
+    """Append a result, and tell of it."""
+    with results.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    seconds = line["fit_seconds"] + line["predict_seconds"]
+    print(
+        f"{line['table']:<14}{line['model']:<10}{line['side']:<10}seed {line['seed']}  "
+        f"error {line['error']:.4f} (constant {line['constant']:.4f})  {seconds:7.1f} s  "
+        f"load {line['load']:.1f}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def key(line: dict[str, Any]) -> tuple[str, ...]:
@@ -179,18 +185,7 @@ def error(rows: Split, prediction: np.ndarray) -> float:
     if rows.task == "regression":
         return float(np.sqrt(np.mean((prediction - rows.y_test) ** 2)))
     chosen = prediction[np.arange(len(prediction)), rows.y_test.astype(int)]
-    return float(-np.log(np.clip(chosen, SLICE, 1)).mean())
-
-
-def tell(line: dict[str, Any]) -> None:
-    seconds = line["fit_seconds"] + line["predict_seconds"]
-    print(
-        f"{line['table']:<14}{line['model']:<10}{line['side']:<10}seed {line['seed']}  "
-        f"error {line['error']:.4f} (constant {line['constant']:.4f})  {seconds:7.1f} s  "
-        f"load {line['load']:.1f}",
-        file=sys.stderr,
-        flush=True,
-    )
+    return float(-np.log(np.clip(chosen, LEAST, 1)).mean())
 
 
 if __name__ == "__main__":
