@@ -88,7 +88,8 @@ class Program:
         owner = {id(variable): layer for layer, variable in layers}
         self.variables = template.weights
         self.trained = [i for i, v in enumerate(self.variables) if v.trainable]
-        learnings = [learning_of(owner[id(self.variables[i])], self.variables[i]) for i in self.trained]
+        trained = [self.variables[i] for i in self.trained]
+        learnings = [learning_of(owner[id(variable)], variable) for variable in trained]
 
         def made(variable: Any) -> Any:
             return tf.Variable(tf.zeros((n_replicas, *variable.shape)), trainable=False)
@@ -325,9 +326,7 @@ class Program:
         plain = replace(self.recipe, label_smoothing=0.0)
         each, has_one = row_losses(plain, y, logits)
         counted = real * has_one * tf.gather(table.weight, rows)
-        loss = tf.math.divide_no_nan(
-            tf.reduce_sum(each * counted, -1), tf.reduce_sum(counted, -1)
-        )
+        loss = tf.math.divide_no_nan(tf.reduce_sum(each * counted, -1), tf.reduce_sum(counted, -1))
         if self.recipe.score == "loss":
             return loss, loss
         predicted = responses(self.recipe, logits)

@@ -1,9 +1,9 @@
 """Many networks in one program: the folds and seeds of one architecture, trained at once.
 
-A small network on a small table spends its time between steps, not in them. Here the replicas are a
-leading axis of every weight; an epoch of all of them, shuffle, batches, steps and the look at the
-held-out rows, is one call of a compiled graph. Replicas never meet: each has its rows, its order, its
-chance, its best epoch and its end, and learns what it would learn alone.
+A small network on a small table spends its time between steps, not in them. Here the replicas are
+a leading axis of every weight; an epoch of all of them, shuffle, batches, steps and the look at the
+held-out rows, is one call of a compiled graph. Replicas never meet: each has its rows, its order,
+its chance, its best epoch and its end, and learns what it would learn alone.
 """
 
 import time
@@ -18,7 +18,7 @@ from pipeline.models.learning import Recipe
 from pipeline.models.noise import replica_keys
 from pipeline.models.program import Done, Program, Rows, program_of
 from pipeline.models.rules import fault, is_wider_harmless
-from pipeline.progress import EpochEnded, emit
+from pipeline.progress import EpochEnded, counted, emit
 
 CALL_SECONDS = 0.25  # a call does as many epochs as take about this long
 COMPACT_STEPS = 2000  # below them a smaller program costs more to compile than it saves
@@ -78,9 +78,7 @@ def fit_replicas(
         for number, model in enumerate(models)
     ]
     ends = np.cumsum([len(task.seeds) for task in tasks])
-    return [
-        trained[end - len(task.seeds) : end] for task, end in zip(tasks, ends, strict=True)
-    ]
+    return [trained[end - len(task.seeds) : end] for task, end in zip(tasks, ends, strict=True)]
 
 
 def why_not(model: Any, widths: set[int]) -> str | None:
@@ -105,9 +103,7 @@ class _Crew:
     out_of_time: bool = False
 
 
-def _start(
-    models: list[Any], tasks: Sequence[Task], recipe: Recipe
-) -> tuple[Program, _Crew]:
+def _start(models: list[Any], tasks: Sequence[Task], recipe: Recipe) -> tuple[Program, _Crew]:
     """Return a program for so many replicas with their first weights in it."""
     widths = {task.x.shape[1] for task in tasks}
     template = max(models, key=lambda model: model.inputs[0].shape[-1])
@@ -214,7 +210,7 @@ def _finished(
     best_epoch = int(crew.best_epoch[number])
     if not best_epoch:
         raise ModelError(
-            f"the loss is not finite after {len(history['loss'])} epochs; "
+            f"the loss is not finite after {counted(len(history['loss']), 'epoch')}; "
             f"learning_rate: try less than {recipe.learning_rate:g}"
         )
     shapes = [tuple(variable.shape) for variable in model.weights]

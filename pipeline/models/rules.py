@@ -1,10 +1,11 @@
 """How layers act on many replicas at once.
 
-Between layers a tensor has the shape (replicas * batch, ...), so what has neither weights nor chance
-(activations, reshapes, arithmetic, pooling) is simply called. A layer with weights (replicas, ...)
-has a rule here, or is a ReplicaLayer, which brings its own.
+Between layers a tensor has the shape (replicas * batch, ...), so what has neither weights nor
+chance (activations, reshapes, arithmetic, pooling) is simply called. A layer with weights
+(replicas, ...) has a rule here, or brings one along as its method `replicated`.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -144,8 +145,8 @@ def _dense(layer: Any, x: Any, forward: Pass) -> Any:
     kernel, *bias = forward.of(layer)
     rows = tf.reshape(x, (forward.n_replicas, -1, x.shape[-1]))
     y = tf.matmul(rows, kernel)
-    y = y + bias[0][:, None] if bias else y
-    return layer.activation(tf.reshape(y, (forward.n_replicas, -1, *x.shape[2:-1], layer.units)))
+    y = _kernels().shifted(layer.activation)(y, bias[0]) if bias else layer.activation(y)
+    return tf.reshape(y, (forward.n_replicas, -1, *x.shape[2:-1], layer.units))
 
 
 def _dropout(layer: Any, x: Any, forward: Pass) -> Any:
@@ -233,20 +234,45 @@ class _Kernels:
     def __init__(self) -> None:
         import tensorflow as tf
 
-        self.dropped = tf.function(_dropped, jit_compile=True)
+        self._masked = tf.function(_masked, jit_compile=True, autograph=False)
+        self._shifted: dict[Any, Any] = {}
+
+    def shifted(self, activation: Any) -> Any:
+        """Return activation(y + bias) of y (replicas, rows, units) and bias (replicas, units)."""
+        import tensorflow as tf
+
+        if activation not in self._shifted:
+
+            def kernel(y: Any, bias: Any) -> Any:
+                return activation(y + bias[:, None])
+
+            self._shifted[activation] = tf.function(kernel, jit_compile=True, autograph=False)
+        return self._shifted[activation]
+
+    def dropped(self, x: Any, keys: Any, done: Any, draw: Any, rates: Any) -> Any:
+        """Return x with a share of rates (replicas,) of its values at 0 and the others scaled up.
+
+        The gradient draws the same mask again, which is cheaper than to remember it.
+        """
+        import tensorflow as tf
+
+        @tf.custom_gradient  # type: ignore[untyped-decorator]
+        def drop(x: Any) -> tuple[Any, Any]:
+            return self._masked(x, keys, done, draw, rates), lambda gradient: self._masked(
+                gradient, keys, done, draw, rates
+            )
+
+        return drop(x)
 
 
-def _dropped(x: Any, keys: Any, done: Any, draw: Any, rates: Any) -> Any:
-    """Return x with a share of rates (replicas,) of its values at 0 and the others scaled up."""
+def _masked(x: Any, keys: Any, done: Any, draw: Any, rates: Any) -> Any:
     import tensorflow as tf
 
-    size = 1
-    for length in x.shape[1:]:
-        size *= length
+    size = math.prod(x.shape[1:])
     # The upper 24 bits are a float32 exactly: a uniform number below 1 in steps of 2^-24.
     drawn = tf.bitwise.right_shift(bits(derive(keys, done, draw), size), tf.constant(8, tf.uint32))
     uniform = tf.reshape(tf.cast(drawn, tf.float32) * 2.0**-24, x.shape)
-    rates = tf.stop_gradient(beside(rates, x))
+    rates = beside(rates, x)
     return tf.where(uniform < rates, 0.0, x / (1 - rates))
 
 

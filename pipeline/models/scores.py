@@ -1,8 +1,8 @@
 """Scores of held-out rows for many replicas at once, in the program that trains them.
 
 Each takes y (replicas, n, n_targets) or codes (replicas, n, 1), predictions on the target's own
-scale or probabilities (replicas, n, n_outputs), and weights (replicas, n), 0 for padded rows. All are
-returned so that less is better; a score of pipeline.metrics that grows is turned around.
+scale or probabilities (replicas, n, n_outputs), and weights (replicas, n), 0 for padded rows. All
+are returned so that less is better; a score of pipeline.metrics that grows is turned around.
 """
 
 from collections.abc import Callable
@@ -87,7 +87,7 @@ def log_loss(y: Any, p: Any, rows: Any) -> Any:
 
 
 def roc_auc(y: Any, p: Any, rows: Any) -> Any:
-    """Return minus the area under the ROC curve; over two classes, the mean of one against the rest.
+    """Return minus the area under the ROC curve; with more classes, the mean of one against others.
 
     A class that no row has, or all have, has no curve and is left out.
     """
