@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from pipeline.errors import ModelError
 
 NOISE = 1e-5  # of a standard deviation; it tells equal values apart while quantiles are fitted
-LEAST_RANGE = 1e-6  # columns that differ by less are constant
+LEAST_RANGE = 1e-6  # numbers that differ by less are constant
 MAX_LEVELS = 100  # the rarer levels of a column share one 0/1 column
 ROWS_PER_QUANTILE = 30
 QUANTILES = (10, 1000)  # at least, at most
@@ -21,9 +21,10 @@ QUANTILES = (10, 1000)  # at least, at most
 class NormalColumns(TransformerMixin, BaseEstimator):
     """Map numbers to the normal distribution by their ranks, and text to 0/1 columns.
 
-    A missing number becomes the mean, beside a 0/1 column that says so where fitting rows lack some.
-    Missing text is a level of its own; levels that no fitting row has are zeros. Columns that are
-    constant in the fitting rows are left out.
+    Columns come out as numbers, then 0/1 columns of what is missing, then those of levels. A missing
+    number is the mean of the others; where some fitting row lacks it, a column says so. A number
+    that is constant in the fitting rows is 0, and constant text is left out. Missing text is a
+    level of its own; levels that no fitting row has are zeros.
 
     n_numeric_: how many of the columns made, the first ones, are numbers.
     widths_: how many columns each of the other features has, in their order.
@@ -35,65 +36,62 @@ class NormalColumns(TransformerMixin, BaseEstimator):
     def fit(self, X: Any, y: Any = None) -> "NormalColumns":
         """Learn quantiles, means and levels of X (n_samples, n_features), a frame or an array.
 
-        Raises ModelError if a number is infinite, or no column is left.
+        Raises ModelError if a number is infinite, or every feature is constant.
         """
-        X = self._frame(X, reset=True)
-        self.numeric_ = [name for name in X if is_numeric_dtype(X[name]) and X[name].notna().any()]
-        text = [name for name in X if not is_numeric_dtype(X[name])]
-        self._fit_numbers(self._numbers(X))
-        self.text_ = [name for name in text if X[name].nunique(dropna=False) > 1]
+        frame = self._frame(X, reset=True)
+        self.numeric_ = [name for name in frame if is_numeric_dtype(frame[name])]
+        text = [name for name in frame if name not in self.numeric_]
+        self.text_ = [name for name in text if frame[name].nunique(dropna=False) > 1]
+        self._fit_numbers(self._numbers(frame))
         self.levels_ = OneHotEncoder(
-            handle_unknown="infrequent_if_exist", max_categories=MAX_LEVELS, sparse_output=False,
-            dtype="float32",
-        )  # fmt: skip
-        widths: list[int] = []
-        if self.text_:
-            widths = _widths(self.levels_.fit(self._text(X)))
-        self.n_numeric_ = int(self.varies_.sum())
+            handle_unknown="infrequent_if_exist", max_categories=MAX_LEVELS, sparse_output=False
+        )
+        widths = _widths(self.levels_.fit(self._text(frame))) if self.text_ else []
+        self.n_numeric_ = len(self.numeric_)
         self.widths_ = [1] * int(self.lacks_.sum()) + widths
-        if not self.n_numeric_ and not self.widths_:
+        if not self.varies_.any() and not self.widths_:
             raise ModelError("every feature is constant in the rows to train on")
         return self
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the columns (n_samples, n_numeric_ + sum of widths_), float32."""
         check_is_fitted(self)
-        X = self._frame(X, reset=False)
-        numbers = self._numbers(X)
+        frame = self._frame(X, reset=False)
+        numbers = self._numbers(frame)
         missing = np.isnan(numbers)
-        normal = self._normal(numbers)
-        parts = [
-            np.where(missing, self.means_, normal)[:, self.varies_],
-            missing[:, self.lacks_],
-        ]
-        if self.text_:
-            parts.append(self.levels_.transform(self._text(X)))
+        normal = np.where(missing, self.means_, self._normal(numbers))
+        levels = [self.levels_.transform(self._text(frame))] if self.text_ else []
+        parts = [np.where(self.varies_, normal, 0), missing[:, self.lacks_], *levels]
         return np.concatenate(parts, axis=1, dtype="float32")
 
     def _fit_numbers(self, numbers: np.ndarray) -> None:
-        """Learn the quantiles (n_samples, n_numbers), the means of what they make, and who varies."""
-        n = len(numbers)
-        least, most = QUANTILES
+        """Learn the quantiles of numbers (n_samples, n_numeric), and what they make of them."""
+        n, (least, most) = len(numbers), QUANTILES
         self.quantiles_ = QuantileTransformer(
             n_quantiles=min(n, max(least, min(n // ROWS_PER_QUANTILE, most))),
             output_distribution="normal",
             subsample=None,
             random_state=self.seed,
         )
-        self.lacks_ = np.isnan(numbers).any(axis=0)
-        if not numbers.shape[1]:
-            self.means_, self.varies_ = np.zeros(0), np.zeros(0, bool)
-            return
-        spread = np.nanstd(numbers, axis=0)
-        self.center_, self.spread_ = np.nanmean(numbers, axis=0), np.where(spread > 0, spread, 1.0)
+        known = ~np.isnan(numbers)
+        self.lacks_ = known.any(axis=0) & ~known.all(axis=0)
+        count = np.maximum(known.sum(axis=0), 1)
+        self.center_ = np.where(known, numbers, 0).sum(axis=0) / count
+        away = np.where(known, numbers - self.center_, 0)
+        spread = np.sqrt(np.square(away).sum(axis=0) / count)
+        self.spread_ = np.where(spread > 0, spread, 1.0)
         noise = np.random.default_rng(self.seed).standard_normal(numbers.shape)
-        self.quantiles_.fit(self._scaled(numbers) + NOISE * noise)
+        if numbers.size:
+            self.quantiles_.fit(np.where(known.any(axis=0), self._scaled(numbers), 0) + NOISE * noise)
         normal = self._normal(numbers)
-        self.means_ = np.nanmean(normal, axis=0)
-        self.varies_ = np.nanmax(normal, axis=0) - np.nanmin(normal, axis=0) > LEAST_RANGE
+        self.means_ = np.where(known, normal, 0).sum(axis=0) / count
+        reach = np.where(known, normal, -np.inf).max(axis=0) - np.where(known, normal, np.inf).min(
+            axis=0
+        )
+        self.varies_ = (spread > 0) & (reach > LEAST_RANGE)
 
     def _normal(self, numbers: np.ndarray) -> np.ndarray:
-        if not numbers.shape[1]:
+        if not numbers.size:
             return numbers
         normal: np.ndarray = self.quantiles_.transform(self._scaled(numbers))
         return normal
@@ -103,16 +101,18 @@ class NormalColumns(TransformerMixin, BaseEstimator):
         scaled: np.ndarray = (numbers - self.center_) / self.spread_
         return scaled
 
-    def _numbers(self, X: pd.DataFrame) -> np.ndarray:
-        numbers = X[self.numeric_].to_numpy(float, na_value=np.nan)
+    def _numbers(self, frame: pd.DataFrame) -> np.ndarray:
+        numbers = frame[self.numeric_].to_numpy(float, na_value=np.nan)
         infinite = np.isinf(numbers).any(axis=0)
         if infinite.any():
             name = self.numeric_[int(infinite.argmax())]
             raise ModelError(f"column {name!r} has infinite values; replace them in features.py")
         return numbers
 
-    def _text(self, X: pd.DataFrame) -> pd.DataFrame:
-        return X[self.text_].astype(object).where(X[self.text_].notna(), None)
+    def _text(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the text columns, None where it is missing."""
+        text = frame[self.text_].astype(object)
+        return text.where(text.notna(), None)
 
     def _frame(self, X: Any, *, reset: bool) -> pd.DataFrame:
         """Return X as a frame with the columns that fit saw."""
@@ -128,5 +128,5 @@ class NormalColumns(TransformerMixin, BaseEstimator):
 def _widths(encoder: OneHotEncoder) -> list[int]:
     """Return how many columns each encoded feature has."""
     both = zip(encoder.categories_, encoder.infrequent_categories_, strict=True)
-    rare = [(len(levels), 0 if few is None else len(few)) for levels, few in both]
-    return [n - n_rare + bool(n_rare) for n, n_rare in rare]
+    counts = [(len(levels), 0 if rare is None else len(rare)) for levels, rare in both]
+    return [n - n_rare + bool(n_rare) for n, n_rare in counts]

@@ -9,11 +9,12 @@ part, and none above it:
 What lies outside all bins goes on in a straight line in the first or the last one.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from pipeline.models.backend import load_keras
+from pipeline.models.layers import PACKAGE, ReplicaLayer
 from pipeline.models.learning import Learning
 
 keras: Any = load_keras()
@@ -36,8 +37,8 @@ def bin_edges(x: np.ndarray, n_bins: int) -> np.ndarray:
 def encode(x: Any, edges: Any) -> Any:
     """Return how far each value fills each bin of its column.
 
-    x: (..., n_columns). edges: broadcasts with (..., n_columns, n_bins + 1).
-    Returns (..., n_columns, n_bins), 0 for bins without width.
+    x: any shape. edges: broadcasts with x's shape and n_bins + 1.
+    Returns x's shape and n_bins; 0 for bins without width.
     """
     ops = keras.ops
     left, width = edges[..., :-1], edges[..., 1:] - edges[..., :-1]
@@ -50,79 +51,63 @@ def encode(x: Any, edges: Any) -> Any:
     return ops.where(real, ops.minimum(ops.maximum(filled, low), high), 0.0)
 
 
-@keras.saving.register_keras_serializable("kc")
-class PiecewiseLinearEmbedding(keras.layers.Layer):
+@keras.saving.register_keras_serializable(PACKAGE)
+class PiecewiseLinearEmbedding(ReplicaLayer):
     """Turn the first columns into vectors, and leave the others as they are behind them.
 
-    Input (batch, n_numeric + n_others), output (batch, n_numeric * dimension + n_others).
+    Input (batch, n_numeric + n_others), output (batch, n_numeric * size + n_others).
     A column's vector is x * slope + offset + bins @ kernel. The kernel is 0 at first, so that the
-    vector begins as a line and learns where it bends.
+    vector begins as a line and learns where it bends. The edges of the bins are set, not learned;
+    a column whose edges are all the same is constant, and its vector 0.
     """
 
-    takes_wider_inputs = True
+    learning: ClassVar = {"slope": Learning(decay=0.0), "offset": Learning(decay=0.0)}
 
-    learning = {  # noqa: RUF012
-        "slope": Learning(decay=0.0),
-        "offset": Learning(decay=0.0),
-    }
-
-    def __init__(self, n_numeric: int, *, dimension: int, n_bins: int, **options: Any) -> None:
+    def __init__(self, n_numeric: int, *, size: int, n_bins: int, **options: Any) -> None:
         super().__init__(**options)
-        self.n_numeric, self.dimension, self.n_bins = n_numeric, dimension, n_bins
+        self.n_numeric, self.size, self.n_bins = n_numeric, size, n_bins
 
     def build(self, input_shape: Any) -> None:
-        """Make the weights; the edges are set by set_edges."""
-        uniform = uniform_within(self.dimension)
-        vectors = (self.n_numeric, self.dimension)
-        shape = (self.n_numeric, self.n_bins + 1)
-        self.slope = self.add_weight(name="slope", shape=vectors, initializer=uniform())
-        self.offset = self.add_weight(name="offset", shape=vectors, initializer=uniform())
-        self.kernel = self.add_weight(
-            name="kernel", shape=(self.n_numeric, self.n_bins, self.dimension), initializer="zeros"
-        )
+        """Make the weights."""
+        uniform = uniform_within(self.size)
+        for name in ("slope", "offset"):
+            self.add_weight(name=name, shape=(self.n_numeric, self.size), initializer=uniform())
+        shape = (self.n_numeric, self.n_bins, self.size)
+        self.add_weight(name="kernel", shape=shape, initializer="zeros")
         self.edges = self.add_weight(
-            name="edges", shape=shape, initializer="zeros", trainable=False
+            name="edges",
+            shape=(self.n_numeric, self.n_bins + 1),
+            initializer="zeros",
+            trainable=False,
         )
 
-    def call(self, inputs: Any) -> Any:
-        """Return vectors and other columns."""
-        return alone(self, inputs)
-
-    def replicated(self, x: Any, slope: Any, offset: Any, kernel: Any, edges: Any) -> Any:
-        """x: (replicas, batch, n_columns) to (replicas, batch, n_numeric * dimension + ...)."""
+    def replicated(self, x: Any, *weights: Any) -> Any:
+        """x: (replicas, batch, n_columns) to (replicas, batch, n_numeric * size + ...)."""
         ops = keras.ops
+        slope, offset, kernel, edges = weights
         numeric, others = x[..., : self.n_numeric], x[..., self.n_numeric :]
-        bins = encode(numeric, edges[:, None])  # (replicas, batch, n_numeric, n_bins)
-        vectors = numeric[..., None] * slope[:, None] + offset[:, None]
-        vectors = vectors + ops.einsum("rbfn,rfnd->rbfd", bins, kernel)
-        width = self.n_numeric * self.dimension
-        return ops.concatenate([ops.reshape(vectors, (*_front(x), width)), others], -1)
+        by_column = ops.transpose(numeric, (0, 2, 1))  # (replicas, n_numeric, batch)
+        bins = encode(by_column, edges[:, :, None])  # (replicas, n_numeric, batch, n_bins)
+        lines = by_column[..., None] * slope[:, :, None] + offset[:, :, None]
+        varies = ops.cast(edges[..., -1:] > edges[..., :1], "float32")[..., None]
+        vectors = ops.transpose((lines + ops.matmul(bins, kernel)) * varies, (0, 2, 1, 3))
+        flat = ops.reshape(vectors, (ops.shape(x)[0], -1, self.n_numeric * self.size))
+        return ops.concatenate([flat, others], -1)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the output."""
-        return (*input_shape[:-1], input_shape[-1] + self.n_numeric * (self.dimension - 1))
+        return (*input_shape[:-1], input_shape[-1] + self.n_numeric * (self.size - 1))
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
-        own = {"n_numeric": self.n_numeric, "dimension": self.dimension, "n_bins": self.n_bins}
-        return {**super().get_config(), **own}
+        names = ("n_numeric", "size", "n_bins")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def alone(layer: Any, inputs: Any) -> Any:
-    """Return what a layer's rule for replicas makes of one replica's inputs (batch, ...)."""
-    weights = (keras.ops.expand_dims(variable, 0) for variable in layer.weights)
-    return layer.replicated(keras.ops.expand_dims(inputs, 0), *weights)[0]
-
-
-def uniform_within(n: int) -> Any:
-    """Return a maker of initialisers that draw from ±1/√n, each anew."""
+def uniform_within(width: int) -> Any:
+    """Return a maker of initialisers that draw from ±1/√width, each its own numbers."""
 
     def make() -> Any:
-        return keras.initializers.RandomUniform(-(n**-0.5), n**-0.5)
+        return keras.initializers.RandomUniform(-(width**-0.5), width**-0.5)
 
     return make
-
-
-def _front(x: Any) -> tuple[Any, ...]:
-    """Return the axes before the last, of which one may be unknown."""
-    return tuple(-1 if length is None else length for length in x.shape[:-1])

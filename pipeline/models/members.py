@@ -14,19 +14,18 @@ from typing import Any
 import numpy as np
 
 from pipeline.models.backend import load_keras
-from pipeline.models.embeddings import alone, uniform_within
+from pipeline.models.embeddings import uniform_within
+from pipeline.models.layers import PACKAGE, ReplicaLayer
 
 keras: Any = load_keras()
 
 
-class _Members(keras.layers.Layer):
-    """What the layers share: how many members there are, and how they are called alone.
+class _Members(ReplicaLayer):
+    """What the layers share: how many members there are, and what tells them apart.
 
-    widths: how many columns each feature has, or None where the members are told apart already.
-    signs: whether the scales are -1 or 1, instead of normal.
+    widths: how many columns each feature has, or None where members differ already.
+    signs: whether a member's scale of a feature is -1 or 1, instead of normal.
     """
-
-    takes_wider_inputs = True  # each column meets weights of its own
 
     def __init__(
         self,
@@ -40,10 +39,6 @@ class _Members(keras.layers.Layer):
         self.n_members, self.signs = n_members, signs
         self.widths = None if widths is None else [int(width) for width in widths]
 
-    def call(self, inputs: Any) -> Any:
-        """Return what all members make of the inputs."""
-        return alone(self, inputs)
-
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         own = {"n_members": self.n_members, "widths": self.widths, "signs": self.signs}
@@ -55,22 +50,23 @@ class _Members(keras.layers.Layer):
             return keras.ops.ones(shape, dtype)
         if sum(self.widths) != shape[-1]:
             raise ValueError(f"widths: expected {shape[-1]} columns in all, found {self.widths}")
-        drawn = keras.initializers.RandomNormal(stddev=1.0)((shape[0], len(self.widths)), dtype)
+        drawn = keras.initializers.RandomNormal(0, 1)((shape[0], len(self.widths)), dtype)
         drawn = keras.ops.where(drawn < 0, -1.0, 1.0) if self.signs else drawn
         return keras.ops.repeat(drawn, np.array(self.widths), axis=1)
 
 
-@keras.saving.register_keras_serializable("kc")
+@keras.saving.register_keras_serializable(PACKAGE)
 class MemberScales(_Members):
     """Give each member its own look at the inputs: (batch, width) to (batch, n_members, width)."""
 
     def build(self, input_shape: Any) -> None:
         """Make the scales."""
         shape = (self.n_members, input_shape[-1])
-        self.scale = self.add_weight(name="scale", shape=shape, initializer=self._scales)
+        self.add_weight(name="scale", shape=shape, initializer=self._scales)
 
-    def replicated(self, x: Any, scale: Any) -> Any:
+    def replicated(self, x: Any, *weights: Any) -> Any:
         """x: (replicas, batch, width) to (replicas, batch, n_members, width)."""
+        (scale,) = weights
         return x[:, :, None] * scale[:, None]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -78,9 +74,9 @@ class MemberScales(_Members):
         return (input_shape[0], self.n_members, input_shape[-1])
 
 
-@keras.saving.register_keras_serializable("kc")
+@keras.saving.register_keras_serializable(PACKAGE)
 class MemberDense(_Members):
-    """A linear layer with a shared kernel: ((x * scale_in) @ kernel) * scale_out + bias.
+    """A dense layer with a shared kernel: ((x * scale_in) @ kernel) * scale_out + bias.
 
     Input (batch, width), alike for all members, or (batch, n_members, width); output
     (batch, n_members, units). The biases of members begin alike.
@@ -99,20 +95,20 @@ class MemberDense(_Members):
         def alike(shape: Any, dtype: Any = None) -> Any:
             return keras.ops.broadcast_to(uniform()((shape[-1],), dtype), shape)
 
-        self.kernel = self.add_weight(
-            name="kernel", shape=(width, self.units), initializer=uniform()
-        )
-        self.scale_in = self.add_weight(name="scale_in", shape=inputs, initializer=self._scales)
-        self.scale_out = self.add_weight(name="scale_out", shape=outputs, initializer="ones")
-        self.bias = self.add_weight(name="bias", shape=outputs, initializer=alike)
+        self.add_weight(name="kernel", shape=(width, self.units), initializer=uniform())
+        self.add_weight(name="scale_in", shape=inputs, initializer=self._scales)
+        self.add_weight(name="scale_out", shape=outputs, initializer="ones")
+        self.add_weight(name="bias", shape=outputs, initializer=alike)
 
-    def replicated(self, x: Any, kernel: Any, scale_in: Any, scale_out: Any, bias: Any) -> Any:
+    def replicated(self, x: Any, *weights: Any) -> Any:
         """x: (replicas, batch, [n_members,] width) to (replicas, batch, n_members, units)."""
         ops = keras.ops
+        kernel, scale_in, scale_out, bias = weights
         x = x[:, :, None] if len(x.shape) == 3 else x
         x = x * scale_in[:, None]
-        rows = ops.reshape(x, (x.shape[0], -1, x.shape[-1]))  # (replicas, batch * n_members, width)
-        y = ops.reshape(ops.matmul(rows, kernel), (x.shape[0], -1, self.n_members, self.units))
+        n_replicas = ops.shape(x)[0]
+        rows = ops.reshape(x, (n_replicas, -1, x.shape[-1]))  # of all members, one after another
+        y = ops.reshape(ops.matmul(rows, kernel), (n_replicas, -1, self.n_members, self.units))
         return y * scale_out[:, None] + bias[:, None]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -124,9 +120,9 @@ class MemberDense(_Members):
         return {**super().get_config(), "units": self.units}
 
 
-@keras.saving.register_keras_serializable("kc")
+@keras.saving.register_keras_serializable(PACKAGE)
 class MemberHeads(_Members):
-    """A linear layer of each member's own: (batch, n_members, width) to (..., n_outputs)."""
+    """A dense layer of each member's own: (batch, n_members, width) to (..., n_outputs)."""
 
     def __init__(self, n_members: int, n_outputs: int, **options: Any) -> None:
         super().__init__(n_members, **options)
@@ -137,13 +133,12 @@ class MemberHeads(_Members):
         width = int(input_shape[-1])
         uniform = uniform_within(width)
         shape = (self.n_members, width, self.n_outputs)
-        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=uniform())
-        self.bias = self.add_weight(
-            name="bias", shape=(self.n_members, self.n_outputs), initializer=uniform()
-        )
+        self.add_weight(name="kernel", shape=shape, initializer=uniform())
+        self.add_weight(name="bias", shape=(shape[0], shape[2]), initializer=uniform())
 
-    def replicated(self, x: Any, kernel: Any, bias: Any) -> Any:
+    def replicated(self, x: Any, *weights: Any) -> Any:
         """x: (replicas, batch, n_members, width) to (replicas, batch, n_members, n_outputs)."""
+        kernel, bias = weights
         return keras.ops.einsum("rbmw,rmwo->rbmo", x, kernel) + bias[:, None]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
