@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.competition import Competition, load_competition
     from pipeline.errors import PipelineError
     from pipeline.runs import Run, find_run, list_runs
+    from pipeline.stages.ensembling import blend
     from pipeline.stages.fetching import fetch
     from pipeline.stages.inspecting import inspect
     from pipeline.stages.predicting import predict
@@ -40,6 +41,7 @@ _HOMES = {
     "list_runs": "runs",
     "load_competition": "competition",
     "predict": "stages.predicting",
+    "blend": "stages.ensembling",
     "check_ready": "stages.submitting",
     "record_submission": "stages.submitting",
     "scale": "stages.preparing",
@@ -52,6 +54,7 @@ __all__ = [
     "Run",
     "TrainOptions",
     "Workspace",
+    "blend",
     "check_ready",
     "clean",
     "encode",

@@ -70,7 +70,8 @@ class _Display:
             self._show(event.number - 1, "")
         elif isinstance(event, EpochEnded):
             text = epoch_line(event).split(maxsplit=1)[1]
-            self._show(self.fold.number - 1 + event.epoch / event.epochs, f"epoch {text}")
+            part = self.fold.together * event.epoch / event.epochs
+            self._show(self.fold.number - 1 + part, f"epoch {text}")
         elif isinstance(event, FoldEnded):
             self._show(event.number, "")
 
@@ -78,7 +79,9 @@ class _Display:
         fold = self.fold
         if not self.bar.task_ids:
             self.bar.add_task("", total=fold.n_folds)
-        description = f"{fold.model} fold {fold.number}/{fold.n_folds}  {detail}"
+        last = fold.number + fold.together - 1
+        which = f"fold {last}" if fold.together == 1 else f"folds {fold.number}-{last}"
+        description = f"{fold.model} {which}/{fold.n_folds}  {detail}"
         task = self.bar.task_ids[0]
         self.bar.update(task, total=fold.n_folds, completed=completed, description=description)
 

@@ -1,5 +1,6 @@
 """The compiled part of training many replicas: their state, and epochs as one call of a graph."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from pipeline.models.noise import derive, shuffled
 from pipeline.models.rules import Pass, apply
 from pipeline.models.scores import SCORES
 
-VALID_ROWS = 2048  # of each replica, looked at together; bounds memory
+MOST_VALUES = 2**23  # in the largest tensor while held-out rows are looked at; 32 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +100,8 @@ class Program:
         self.firsts, self.seconds = (
             [made(self.variables[i]) for i in self.trained] for _ in range(2)
         )
+        per_row = max(math.prod(layer.output.shape[1:]) for layer in template.layers)
+        self.valid_rows = max(16, MOST_VALUES // (per_row * n_replicas))
         self.done = tf.Variable(tf.zeros(n_replicas), trainable=False)
         self.best_score = tf.Variable(tf.zeros(n_replicas), trainable=False)
         self.best_epoch = tf.Variable(tf.zeros(n_replicas, tf.int32), trainable=False)
@@ -291,7 +294,9 @@ class Program:
         n_outputs = self.template.outputs[0].shape[1:]
 
         def one_part(part: Any, said: Any) -> tuple[Any, Any]:
-            places = part * VALID_ROWS + tf.range(tf.minimum(VALID_ROWS, n - part * VALID_ROWS))
+            places = part * self.valid_rows + tf.range(
+                tf.minimum(self.valid_rows, n - part * self.valid_rows)
+            )
             rows = first[:, None] + tf.minimum(places[None], table.n_valid[:, None] - 1)
             forward = Pass(self.n_replicas, weights)
             logits = apply(self.template, tf.gather(table.x, tf.maximum(rows, 0)), forward)
@@ -302,7 +307,7 @@ class Program:
             element_shape=(None, self.n_replicas, *n_outputs),
         )  # fmt: skip
         _, said = tf.while_loop(
-            lambda part, _: part * VALID_ROWS < n, one_part, (tf.constant(0), said)
+            lambda part, _: part * self.valid_rows < n, one_part, (tf.constant(0), said)
         )
         nothing = tf.zeros(self.n_replicas)
         return tf.cond(  # type: ignore[no-any-return]

@@ -224,7 +224,7 @@ def _padded(model: Any, template: Any) -> list[np.ndarray]:
     weights = []
     for value, variable in zip(model.get_weights(), template.weights, strict=True):
         behind = [(0, n - m) for n, m in zip(variable.shape, value.shape, strict=True)]
-        weights.append(np.pad(np.asarray(value), behind))
+        weights.append(np.pad(value, behind) if behind else np.asarray(value))
     return weights
 
 
