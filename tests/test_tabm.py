@@ -7,29 +7,41 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import ModelError
-from pipeline.models.backend import load_keras, seeded
+from pipeline.models.backend import load_keras
 from pipeline.models.columns import NormalColumns
+from pipeline.models.estimators import Rows
+from pipeline.models.tabm import TabMClassifier, TabMRegressor, batch_size_for
 
 pytestmark = pytest.mark.slow
 
-SMALL: dict[str, Any] = {"members": 4, "units": 16, "bins": 6, "embedding": 5}
+SMALL: dict[str, Any] = {"members": 4, "units": 16, "n_bins": 6, "embedding_size": 5}
 
 
-def network(
-    n_numeric: int = 3, widths: tuple[int, ...] = (2, 1), seed: int = 1, **shape: Any
-) -> Any:
-    from pipeline.models.tabm import Shape, tabm
+def rows(n: int = 120, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
+    """Three numbers, two towns and a flag; a target far from 0 that some of them decide."""
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(rng.normal(size=(n, 3)), columns=["a", "b", "c"])
+    X["town"] = pd.Series(np.where(rng.random(n) < 0.5, "left", "right"), dtype="str")
+    X.loc[::7, "c"] = np.nan  # beside it a column that says so
+    return X, (1000 + 100 * X["a"].abs() + 80 * (X["town"] == "left")).to_numpy()
 
-    with seeded(seed):
-        inputs = load_keras().Input((n_numeric + sum(widths),))
-        logits = tabm(inputs, 2, Shape(**SMALL | shape), n_numeric, widths)
-        return load_keras().Model(inputs, logits)
+
+def network(**parameters: Any) -> Any:
+    """Return an untrained network of two outputs; its first block has 3 * 5 + 1 + 2 inputs."""
+    X, y = rows()
+    estimator = TabMClassifier(**SMALL | parameters)
+    task = estimator._task(Rows(X, y > 1080))
+    return estimator._build(task, seed=1)
 
 
 def weight(model: Any, layer: str, name: str) -> np.ndarray:
     """Return the weight of that name of the first layer of a class."""
     found = next(one for one in model.layers if type(one).__name__ == layer)
     return next(np.asarray(v) for v in found.weights if v.name == name)
+
+
+def blocks(model: Any) -> list[Any]:
+    return [one for one in model.layers if type(one).__name__ == "MemberDense"]
 
 
 # Bins
@@ -98,10 +110,11 @@ def frame() -> pd.DataFrame:
 def test_numbers_come_first_then_what_is_missing_then_levels() -> None:
     columns = NormalColumns().fit(frame())
     made = columns.transform(frame())
-    assert (columns.n_numeric_, columns.widths_) == (1, [1, 3])
+    assert (columns.n_numeric_, columns.widths_) == (3, [1, 3])
     assert made.dtype == np.float32
-    assert made[:, 1].tolist() == [0, 0, 1, 0, 0, 0]  # size is missing
-    assert made[:, 2:].tolist() == [  # town: a, b, missing
+    assert not made[:, 1:3].any()  # one and never are constant
+    assert made[:, 3].tolist() == [0, 0, 1, 0, 0, 0]  # size is missing
+    assert made[:, 4:].tolist() == [  # town: a, b, missing
         [1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0],
     ]  # fmt: skip
 
@@ -126,7 +139,7 @@ def test_the_noise_that_fits_quantiles_follows_the_scale_of_a_column() -> None:
 def test_levels_that_no_fitting_row_has_are_zeros() -> None:
     columns = NormalColumns().fit(frame())
     new = frame().assign(town="z").astype({"town": "str"})
-    assert not columns.transform(new)[:, 2:].any()
+    assert not columns.transform(new)[:, 4:].any()
 
 
 def test_beyond_a_hundred_levels_the_rarer_ones_share_a_column() -> None:
@@ -157,8 +170,7 @@ def test_members_differ_at_first_only_by_the_scales_of_features_and_by_their_hea
     assert (bias == bias[0]).all()
     assert len(np.unique(bias[0])) == 16
     assert (weight(model, "MemberDense", "scale_out") == 1).all()
-    second = [one for one in model.layers if type(one).__name__ == "MemberDense"][1]
-    assert (np.asarray(second.scale_in) == 1).all()
+    assert (np.asarray(blocks(model)[1].weights[1]) == 1).all()  # scale_in
     heads = weight(model, "MemberHeads", "kernel")
     assert heads.shape == (4, 16, 2)
     assert not (heads == heads[0]).all()
@@ -166,16 +178,16 @@ def test_members_differ_at_first_only_by_the_scales_of_features_and_by_their_hea
 
 def test_a_feature_s_columns_share_a_member_s_scale() -> None:
     scales = weight(network(), "MemberDense", "scale_in")
-    for start, stop in ((0, 5), (5, 10), (10, 15), (15, 17), (17, 18)):
+    for start, stop in ((0, 5), (5, 10), (10, 15), (15, 16), (16, 18)):
         assert (scales[:, start:stop] == scales[:, start : start + 1]).all()
     assert len(np.unique(scales[0])) == 5
 
 
 def test_without_embeddings_scales_are_signs_and_there_is_one_block_more() -> None:
-    model = network(embedding=0)
+    model = network(embedding_size=0)
     scales = weight(model, "MemberDense", "scale_in")
     assert set(np.unique(scales)) == {-1.0, 1.0}
-    assert sum(type(one).__name__ == "MemberDense" for one in model.layers) == 3
+    assert (len(blocks(model)), len(blocks(network()))) == (3, 2)
 
 
 def test_mini_members_share_all_but_their_scales_and_heads() -> None:
@@ -204,3 +216,15 @@ def test_a_network_is_the_same_after_saving_and_loading(tmp_path, mini: bool) ->
     loaded = load_keras().models.load_model(tmp_path / "model.keras")
     x = np.random.default_rng(0).normal(size=(7, 6)).astype("float32")
     assert np.array_equal(model(x), loaded(x))
+
+
+def test_a_column_that_is_constant_says_nothing() -> None:
+    from pipeline.models.embeddings import PiecewiseLinearEmbedding, bin_edges
+
+    x = np.column_stack([np.arange(9.0), np.zeros(9)]).astype("float32")
+    layer = PiecewiseLinearEmbedding(2, size=3, n_bins=4)
+    layer.build((None, 2))
+    layer.edges.assign(bin_edges(x, 4))
+    vectors = np.asarray(layer(x)).reshape(9, 2, 3)
+    assert vectors[:, 0].any()
+    assert not vectors[:, 1].any()

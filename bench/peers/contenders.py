@@ -11,7 +11,7 @@ from typing import Any
 SIDES = ("ours", "reference", "default")
 THREADS = 2
 EPOCHS = 256  # RealMLP, always all of them
-PATIENCE = 16
+PATIENCE = 16  # the reference's word for ending after 17 epochs without progress
 # TabM trains until PATIENCE epochs bring nothing, but no longer than this, on both sides: what a
 # fit of the reference does in about four minutes of two CPU cores.
 TABM_EPOCHS = {"bike": 20, "house": 40, "digits": 40}
@@ -40,14 +40,15 @@ def contender(side: str, model: str, table: str, task: str, seed: int) -> Conten
 
 
 def _ours(model: str, table: str, task: str, seed: int) -> Contender:
-    name = {"realmlp": "RealMLP", "tabm": "TabM", "tabm_mini": "TabMMini"}[model]
-    kind = "Regressor" if task == "regression" else "Classifier"
+    name = "RealMLP" if model == "realmlp" else "TabM"
     parameters: dict[str, Any] = {"seed": seed, "epochs": _epochs(model, table)}
+    if task == "classes":
+        parameters["metric"] = "log_loss"
     if model != "realmlp":
-        parameters["patience"] = PATIENCE
+        parameters |= {"mini": model == "tabm_mini", "patience": PATIENCE + 1}
     return Contender(
         module="pipeline.models",
-        estimator=f"{name}{kind}",
+        estimator=f"{name}{'Classifier' if task == 'classes' else 'Regressor'}",
         parameters=parameters,
         valid_rows="holdout",
         warm=("tensorflow", "keras"),
