@@ -336,7 +336,7 @@ def test_held_out_rows_only_decide_when_to_stop(name: str, task: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.slow] if spec.network else [])
+        pytest.param(name, marks=[pytest.mark.slow] if name in NETWORKS else [])
         for name, spec in MODELS.items()
         if spec.epochs and "multiclass" in spec.tasks
     ],

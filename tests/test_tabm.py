@@ -1,15 +1,21 @@
 """TabM: bins and columns, members and their layers, and the estimators."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 
 from pipeline.errors import ModelError
 from pipeline.models.backend import load_keras
 from pipeline.models.columns import NormalColumns
 from pipeline.models.estimators import Rows
+from pipeline.models.learning import Recipe, learning_of, row_losses
 from pipeline.models.tabm import TabMClassifier, TabMRegressor, batch_size_for
 
 pytestmark = pytest.mark.slow
@@ -228,3 +234,107 @@ def test_a_column_that_is_constant_says_nothing() -> None:
     vectors = np.asarray(layer(x)).reshape(9, 2, 3)
     assert vectors[:, 0].any()
     assert not vectors[:, 1].any()
+
+
+# Learning
+
+
+def test_neither_biases_nor_the_lines_of_embeddings_are_decayed() -> None:
+    spared = {
+        (type(layer).__name__, v.name)
+        for layer in network().layers
+        for v in layer.trainable_variables
+        if learning_of(layer, v).decay == 0
+    }
+    assert spared == {
+        ("PiecewiseLinearEmbedding", "slope"),
+        ("PiecewiseLinearEmbedding", "offset"),
+        ("MemberDense", "bias"),
+        ("MemberHeads", "bias"),
+    }
+
+
+def test_what_is_minimised_is_the_mean_of_the_members_losses_not_the_loss_of_their_mean() -> None:
+    recipe = Recipe(loss="squared_error", epochs=1, batch_size=1, learning_rate=1)
+    y = np.zeros((1, 1, 1), "float32")
+    members = np.array([[[[-1.0], [3.0]]]], "float32")  # their mean is 1, and so is its loss
+    loss, _ = row_losses(recipe, y, members)
+    assert np.asarray(loss).tolist() == [[5.0]]
+
+
+@pytest.mark.parametrize(
+    ("n_train", "size"),
+    [(100, 32), (2799, 32), (2800, 64), (6399, 128), (6400, 256), (32_000, 512), (108_000, 1024)],
+)
+def test_the_batch_grows_with_the_rows(n_train: int, size: int) -> None:
+    assert batch_size_for(n_train) == size
+
+
+@pytest.mark.parametrize("mini", [False, True])
+def test_a_regressor_learns_what_no_line_can_say(mini: bool) -> None:
+    X, y = rows(300)
+    new, truth = rows(200, seed=1)
+    fitted = TabMRegressor(**SMALL | {"epochs": 80, "learning_rate": 0.01}, mini=mini).fit(X, y)
+    error = np.sqrt(np.mean((fitted.predict(new) - truth) ** 2))
+    assert error < 0.35 * truth.std()
+    assert fitted.model_.input_shape == (None, 3 + 1 + 2)
+
+
+@pytest.mark.parametrize("labels", [["no", "yes"], ["a", "b", "c"]])
+def test_a_classifier_gives_the_mean_of_its_members_probabilities(labels: list[str]) -> None:
+    X, y = rows()
+    names = np.array(labels)[np.digitize(y, np.quantile(y, [0.33, 0.66][: len(labels) - 1]))]
+    fitted = TabMClassifier(**SMALL | {"epochs": 5}).fit(X, names)
+    probability = fitted.predict_proba(X)
+    logits = load_keras().Model(fitted.model_.input, fitted.model_.layers[-3].output)
+    each = np.exp(np.asarray(logits(fitted.columns_.transform(X))))  # (n, members, classes)
+    assert each.shape == (120, 4, len(labels))
+    expected = (each / each.sum(axis=-1, keepdims=True)).mean(axis=1)
+    assert np.allclose(probability, expected, atol=1e-5)
+    assert list(fitted.classes_) == labels
+
+
+def test_folds_fitted_together_learn_what_each_learns_alone() -> None:
+    X, y = rows(150)
+    X["town"] = X["town"].mask(X.index == 0, "far")  # a level that only the first fold has
+    quick = TabMRegressor(**SMALL | {"epochs": 4, "batch_size": 32})
+    folds = [np.arange(110), np.arange(40, 150)]
+    together = [clone(quick) for _ in folds]
+    parts = [Rows(X.iloc[fold], y[fold], np.arange(20)) for fold in folds]
+    quick.fit_together(together, parts)
+    for one, part in zip(together, parts, strict=True):
+        alone = clone(quick).fit(part.X, part.y, holdout=part.holdout)
+        assert one.best_epochs_ == alone.best_epochs_
+        assert np.allclose(one.predict(X), alone.predict(X), rtol=1e-5)
+
+
+def test_folds_that_differ_in_what_is_constant_are_fitted_together() -> None:
+    X, y = rows(150)
+    X["b"] = np.where(X.index < 120, 0.0, X["b"])  # constant in the first fold
+    quick = TabMRegressor(**SMALL | {"epochs": 2, "batch_size": 32})
+    folds = [np.arange(110), np.arange(40, 150)]
+    together = [clone(quick) for _ in folds]
+    quick.fit_together(together, [Rows(X.iloc[f], y[f], np.arange(20)) for f in folds])
+    for one, fold in zip(together, folds, strict=True):
+        alone = clone(quick).fit(X.iloc[fold], y[fold], holdout=np.arange(20))
+        assert np.allclose(one.predict(X), alone.predict(X), rtol=1e-5)
+
+
+def test_a_saved_estimator_is_loaded_by_a_process_that_knows_no_layers(tmp_path: Path) -> None:
+    X, y = rows()
+    fitted = TabMRegressor(**SMALL | {"epochs": 2}).fit(X, y)
+    joblib.dump((fitted, X, fitted.predict(X)), tmp_path / "all.joblib")
+    code = "import joblib, sys, numpy; m, X, p = joblib.load(sys.argv[1]); q = m.predict(X)"
+    command = [sys.executable, "-c", f"{code}; print(numpy.array_equal(p, q))"]
+    done = subprocess.run(
+        [*command, str(tmp_path / "all.joblib")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True"]
+
+
+def test_the_same_seed_learns_the_same_and_another_does_not() -> None:
+    X, y = rows()
+    quick = TabMRegressor(**SMALL | {"epochs": 2})
+    one, same, other = (clone(quick).set_params(seed=s).fit(X, y).predict(X) for s in (1, 1, 2))
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)

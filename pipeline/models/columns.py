@@ -21,10 +21,10 @@ QUANTILES = (10, 1000)  # at least, at most
 class NormalColumns(TransformerMixin, BaseEstimator):
     """Map numbers to the normal distribution by their ranks, and text to 0/1 columns.
 
-    Columns come out as numbers, then 0/1 columns of what is missing, then those of levels. A missing
-    number is the mean of the others; where some fitting row lacks it, a column says so. A number
-    that is constant in the fitting rows is 0, and constant text is left out. Missing text is a
-    level of its own; levels that no fitting row has are zeros.
+    Columns come out as numbers, then 0/1 columns of what is missing, then those of levels. A
+    missing number is the mean of the others; where some fitting row lacks it, a column says so. A
+    number that is constant in the fitting rows is 0, and constant text is left out. Missing text is
+    a level of its own; levels that no fitting row has are zeros.
 
     n_numeric_: how many of the columns made, the first ones, are numbers.
     widths_: how many columns each of the other features has, in their order.
@@ -80,14 +80,14 @@ class NormalColumns(TransformerMixin, BaseEstimator):
         away = np.where(known, numbers - self.center_, 0)
         spread = np.sqrt(np.square(away).sum(axis=0) / count)
         self.spread_ = np.where(spread > 0, spread, 1.0)
-        noise = np.random.default_rng(self.seed).standard_normal(numbers.shape)
         if numbers.size:
-            self.quantiles_.fit(np.where(known.any(axis=0), self._scaled(numbers), 0) + NOISE * noise)
+            noise = NOISE * np.random.default_rng(self.seed).standard_normal(numbers.shape)
+            scaled = np.where(known.any(axis=0), self._scaled(numbers), 0)
+            self.quantiles_.fit(scaled + noise)
         normal = self._normal(numbers)
         self.means_ = np.where(known, normal, 0).sum(axis=0) / count
-        reach = np.where(known, normal, -np.inf).max(axis=0) - np.where(known, normal, np.inf).min(
-            axis=0
-        )
+        high, low = np.where(known, normal, -np.inf), np.where(known, normal, np.inf)
+        reach = high.max(axis=0) - low.min(axis=0)
         self.varies_ = (spread > 0) & (reach > LEAST_RANGE)
 
     def _normal(self, numbers: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ member and feature, and their heads:
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,36 +23,38 @@ keras: Any = load_keras()
 class _Members(ReplicaLayer):
     """What the layers share: how many members there are, and what tells them apart.
 
-    widths: how many columns each feature has, or None where members differ already.
+    columns: how many each feature has, or None where members differ already.
     signs: whether a member's scale of a feature is -1 or 1, instead of normal.
     """
+
+    widths: ClassVar = ("columns",)
 
     def __init__(
         self,
         n_members: int,
         *,
-        widths: Sequence[int] | None = None,
+        columns: Sequence[int] | None = None,
         signs: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.n_members, self.signs = n_members, signs
-        self.widths = None if widths is None else [int(width) for width in widths]
+        self.columns = None if columns is None else [int(n) for n in columns]
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
-        own = {"n_members": self.n_members, "widths": self.widths, "signs": self.signs}
+        own = {"n_members": self.n_members, "columns": self.columns, "signs": self.signs}
         return {**super().get_config(), **own}
 
     def _scales(self, shape: Sequence[int], dtype: Any = None) -> Any:
         """Return the first scales (n_members, n_columns), the same for columns of one feature."""
-        if self.widths is None:
+        if self.columns is None:
             return keras.ops.ones(shape, dtype)
-        if sum(self.widths) != shape[-1]:
-            raise ValueError(f"widths: expected {shape[-1]} columns in all, found {self.widths}")
-        drawn = keras.initializers.RandomNormal(0, 1)((shape[0], len(self.widths)), dtype)
+        if sum(self.columns) != shape[-1]:
+            raise ValueError(f"columns: expected {shape[-1]} in all, found {self.columns}")
+        drawn = keras.initializers.RandomNormal(0, 1)((shape[0], len(self.columns)), dtype)
         drawn = keras.ops.where(drawn < 0, -1.0, 1.0) if self.signs else drawn
-        return keras.ops.repeat(drawn, np.array(self.widths), axis=1)
+        return keras.ops.repeat(drawn, np.array(self.columns), axis=1)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

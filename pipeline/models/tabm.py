@@ -139,13 +139,11 @@ class _TabM(Networks):
         size = self.embedding_size if numbers.shape[1] else 0
         x = inputs
         if size:
-            embedding = PiecewiseLinearEmbedding(
-                numbers.shape[1], size=size, n_bins=self.n_bins
-            )
+            embedding = PiecewiseLinearEmbedding(numbers.shape[1], size=size, n_bins=self.n_bins)
             x = embedding(x)
             embedding.edges.assign(bin_edges(numbers, self.n_bins))
-        widths = [*[size or 1] * numbers.shape[1], *self.columns_.widths_]
-        first: dict[str, Any] = {"widths": widths, "signs": not size}
+        columns = [*[size or 1] * numbers.shape[1], *self.columns_.widths_]
+        first: dict[str, Any] = {"columns": columns, "signs": not size}
         x = MemberScales(self.members, **first)(x) if self.mini else x
         for number in range(self.blocks or (2 if size else 3)):
             if self.mini:
