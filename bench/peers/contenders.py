@@ -30,64 +30,86 @@ class Contender:
     warm: tuple[str, ...]
 
 
-def contender(side: str, model: str, table: str, task: str, seed: int) -> Contender | None:
-    """Return who plays a model on a side, or None where the side has nothing of its own."""
+@dataclass(frozen=True)
+class Game:
+    """What is played: a model on a data set's rows, of which n_train are trained on."""
+
+    model: str
+    table: str
+    task: str
+    n_train: int
+    seed: int
+
+    @property
+    def epochs(self) -> int:
+        """The most epochs that either side may take."""
+        if self.model == "realmlp":
+            return EPOCHS
+        return TABM_EPOCHS.get(self.table, TABM_MOST_EPOCHS)
+
+
+def contender(side: str, game: Game) -> Contender | None:
+    """Return who plays on a side, or None where the side has nothing of its own."""
     if side == "ours":
-        return _ours(model, table, task, seed)
-    if side == "default" and model == "tabm_mini":
+        return _ours(game)
+    if side == "default" and game.model == "tabm_mini":
         return None
-    return _reference(model, table, task, seed, equal=side == "reference")
+    return _reference(game, equal=side == "reference")
 
 
-def _ours(model: str, table: str, task: str, seed: int) -> Contender:
-    name = "RealMLP" if model == "realmlp" else "TabM"
-    parameters: dict[str, Any] = {"seed": seed, "epochs": _epochs(model, table)}
-    if task == "classes":
+def _ours(game: Game) -> Contender:
+    name = "RealMLP" if game.model == "realmlp" else "TabM"
+    parameters: dict[str, Any] = {"seed": game.seed, "epochs": game.epochs}
+    if game.task == "classes":
         parameters["metric"] = "log_loss"
-    if model != "realmlp":
-        parameters |= {"mini": model == "tabm_mini", "patience": PATIENCE + 1}
+    if game.model != "realmlp":
+        parameters |= {"mini": game.model == "tabm_mini", "patience": PATIENCE + 1}
     return Contender(
         module="pipeline.models",
-        estimator=f"{name}{'Classifier' if task == 'classes' else 'Regressor'}",
+        estimator=f"{name}{'Classifier' if game.task == 'classes' else 'Regressor'}",
         parameters=parameters,
         valid_rows="holdout",
         warm=("tensorflow", "keras"),
     )
 
 
-def _reference(model: str, table: str, task: str, seed: int, *, equal: bool) -> Contender:
-    classes = task == "classes"
-    name = "RealMLP_TD" if model == "realmlp" else "TabM_D"
+def _reference(game: Game, *, equal: bool) -> Contender:
+    classes = game.task == "classes"
     parameters: dict[str, Any] = {
         "device": "cpu",
-        "random_state": seed,
+        "random_state": game.seed,
         "n_threads": THREADS,
-        "n_epochs": _epochs(model, table),
+        "n_epochs": game.epochs,
     }
     if classes:
         parameters["val_metric_name"] = "cross_entropy"
-    if model == "realmlp" and classes:
-        parameters["use_ls"] = False
-    if model == "realmlp" and equal:
-        parameters["batch_size"] = "auto"
-    if model != "realmlp":
+    if game.model == "realmlp":
+        parameters |= _like_our_realmlp(game) if equal else {}
+        parameters |= {"use_ls": False} if classes else {}
+    else:
+        parameters |= _like_our_tabm(game) if equal else {}
         parameters["patience"] = PATIENCE
-    if model != "realmlp" and equal:
-        parameters |= {
-            "arch_type": model.replace("_", "-"),
-            "num_emb_type": "pwl",
-            "batch_size": "auto",
-            "weight_decay": 3e-4,
-            "share_training_batches": True,
-        }
     return Contender(
         module="pytabkit",
-        estimator=f"{name}_{'Classifier' if classes else 'Regressor'}",
+        estimator=f"{'RealMLP_TD' if game.model == 'realmlp' else 'TabM_D'}_"
+        f"{'Classifier' if classes else 'Regressor'}",
         parameters=parameters,
         valid_rows="val_idxs",
         warm=("torch", "shared_batches") if equal else ("torch",),
     )
 
 
-def _epochs(model: str, table: str) -> int:
-    return EPOCHS if model == "realmlp" else TABM_EPOCHS.get(table, TABM_MOST_EPOCHS)
+def _like_our_realmlp(game: Game) -> dict[str, Any]:
+    """Return the batch size that the reference's own "auto" means; in 1.7.3 that is always 64."""
+    sizes = ((1_024, 64), (8_192, 128), (30_000, 256), (100_000, 512))
+    return {"batch_size": next((size for most, size in sizes if game.n_train <= most), 1024)}
+
+
+def _like_our_tabm(game: Game) -> dict[str, Any]:
+    return {
+        "arch_type": game.model.replace("_", "-"),
+        "num_emb_type": "pwl",
+        "batch_size": "auto",
+        "weight_decay": 3e-4,
+        "share_training_batches": True,
+    }

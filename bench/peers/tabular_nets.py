@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import report
-from contenders import MODELS, SIDES, THREADS, Contender, contender
+from contenders import MODELS, SIDES, THREADS, Contender, Game, contender
 from tables import TABLES, Split, present, split
 
 HERE = Path(__file__).resolve().parent
@@ -41,9 +41,10 @@ class Fit:
     side: str
     seed: int
 
-    def made_of(self, task: str) -> Contender | None:
+    def made_of(self, rows: Split) -> Contender | None:
         """Return the estimator it is a fit of."""
-        return contender(self.side, self.model, self.table, task, self.seed)
+        n_train = len(rows.y) - len(rows.valid)
+        return contender(self.side, Game(self.model, self.table, rows.task, n_train, self.seed))
 
 
 def main() -> int:
@@ -81,7 +82,7 @@ def run_missing(asked: argparse.Namespace) -> None:
         rows = split(TABLES[name](), seed)
         for model, side in itertools.product(asked.models, asked.sides):
             fit = Fit(name, model, side, seed)
-            made = fit.made_of(rows.task)
+            made = fit.made_of(rows)
             if made is not None and key(blank(fit, made, rows)) not in known:
                 keep(run(fit, made, rows, asked.peer_python), asked.results)
 
@@ -94,7 +95,7 @@ def take_turns(asked: argparse.Namespace) -> None:
         for model, turn in itertools.product(asked.models, range(ROUNDS)):
             for side in sides if turn % 2 == 0 else sides[::-1]:
                 fit = Fit(name, model, side, asked.seeds[0])
-                made = fit.made_of(rows.task)
+                made = fit.made_of(rows)
                 if made is not None:
                     line = run(fit, made, rows, asked.peer_python)
                     keep(line | {"turn": turn}, asked.results)
