@@ -16,14 +16,15 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urljoin
 
 import requests
 from requests.adapters import HTTPAdapter
 
-from pipeline.errors import SourceError, UsageError
+from pipeline.errors import PipelineError, SourceError, UsageError
 from pipeline.progress import Warned, emit
 from pipeline.sources.kaggle import refusals
 from pipeline.sources.kaggle.credentials import Credential, found_credentials
@@ -38,9 +39,11 @@ LONGEST_PAUSE = 60.0  # seconds of Retry-After that are waited for
 class Connection:
     """Kaggle's client, logged in by one credential."""
 
-    def __init__(self, client: Any, credential: Credential) -> None:
+    def __init__(self, client: Any, credential: Credential, storage: requests.Session) -> None:
         self.client = client
         self.credential = credential
+        self.session.get_redirect_target = lambda _: None  # see open()
+        self._storage = storage
 
     @property
     def host(self) -> str:
@@ -60,7 +63,7 @@ class Connection:
         Raises SourceError.
         """
         slug = fields.get("competition_name")
-        with self._explained(slug):
+        with self.explained(slug):
             return self.retried(lambda: self.call_once(method, **fields), once=once)
 
     def call_once(self, method: str, **fields: Any) -> Any:
@@ -86,7 +89,7 @@ class Connection:
                 content = stream if file.stat().st_size else b""
                 session.put(url, data=content).raise_for_status()
 
-        with self._explained(None):
+        with self.explained(None):
             self.retried(send)
 
     def content(self, method: str, **fields: Any) -> bytes:
@@ -96,15 +99,36 @@ class Connection:
         """
 
         def receive() -> bytes:
-            with self.call_once(method, **fields) as response:
+            with self.open(method, {}, **fields) as response:
                 return bytes(response.content)
 
-        with self._explained(fields.get("competition_name")):
+        with self.explained(fields.get("competition_name")):
             return self.retried(receive)
 
-    def retried(self, send: Callable[[], T], *, once: bool = False) -> T:
+    def open(self, method: str, headers: Mapping[str, str], **fields: Any) -> requests.Response:
+        """Return the answer with a file's bytes, which are still to be read, and to be closed.
+
+        The client would follow the redirect by itself; so that bytes which are here already are
+        not sent again, the address it leads to is asked with headers, as Range.
+        Raises what the client raises.
+        """
+        answer = self.call_once(method, **fields)
+        if not answer.is_redirect:
+            return answer
+        answer.close()
+        url = urljoin(answer.url, answer.headers["Location"])
+        auth = None if self.session.should_strip_auth(answer.url, url) else self.session.auth
+        headers = {**headers, "Accept-Encoding": "identity"}  # as many bytes as Content-Length says
+        response = self._storage.get(url, headers=headers, auth=auth, stream=True)
+        if response.status_code != requests.codes.requested_range_not_satisfiable:
+            response.raise_for_status()
+        return response
+
+    def retried(
+        self, send: Callable[[], T], *, once: bool = False, pauses: Sequence[float] = PAUSES
+    ) -> T:
         """Return what a request brings, asking a busy service a few times."""
-        for pause in (*PAUSES, None):
+        for pause in (*pauses, None):
             try:
                 return send()
             except Exception as error:
@@ -117,14 +141,14 @@ class Connection:
         raise AssertionError("the last try returns or raises")
 
     @contextlib.contextmanager
-    def _explained(self, slug: str | None) -> Iterator[None]:
+    def explained(self, slug: str | None) -> Iterator[None]:
         """Turn the client's errors into SourceErrors; none of them carries a secret.
 
         The cause is left out: an address may be signed, and what signs it is a secret too.
         """
         try:
             yield
-        except SourceError:
+        except PipelineError:
             raise
         except Exception as error:
             raise self.explain(error, slug) from None
@@ -167,8 +191,8 @@ def connect() -> Iterator[Connection]:
             emit(Warned(f"Kaggle: the {found.kind} of {found.where} {found.fault}"))
     if credential.advice:
         emit(Warned(credential.advice))
-    with _client(**_secrets(credential)) as client:
-        yield Connection(client, credential)
+    with _client(**_secrets(credential)) as client, new_session() as storage:
+        yield Connection(client, credential, storage)
 
 
 def check_reachable(seconds: float = 5.0) -> None:
@@ -251,11 +275,11 @@ def _refreshed(credential: Credential) -> str:
 
     Raises SourceError.
     """
-    with _client() as client:
+    with _client() as client, new_session() as storage:
         from kagglesdk.kaggle_creds import KaggleCredentials
 
-        kaggle = Connection(client, credential)
-        with kaggle._explained(None):
+        kaggle = Connection(client, credential, storage)
+        with kaggle.explained(None):
             login = KaggleCredentials.load(client=client)
             token = kaggle.retried(login.get_access_token)
     if not token:

@@ -12,7 +12,6 @@ from pipeline.errors import SourceError
 from pipeline.sources.kaggle.credentials import SETTINGS, Credential, found_credentials
 
 BUSY = (429, 500, 502, 503, 504)  # worth asking again
-OR_ELSE = "or bring files you have: kc fetch NAME --from ZIP_OR_DIR, or try --sample"
 
 
 def status_of(error: Exception) -> int | None:
@@ -61,7 +60,7 @@ def no_credentials() -> SourceError:
     return SourceError(
         f"no Kaggle credentials{seen}: make a token at {SETTINGS} and put it in KAGGLE_API_TOKEN "
         "or in ~/.kaggle/access_token, or save its kaggle.json in ~/.kaggle, or run "
-        f"kaggle auth login; {OR_ELSE}"
+        "kaggle auth login"
     )
 
 
@@ -92,15 +91,13 @@ def unreachable(error: Exception, host: str) -> SourceError:
     if isinstance(error, requests.exceptions.ProxyError):
         return SourceError(
             f"{host}: cannot be reached through the proxy of HTTPS_PROXY or HTTP_PROXY; "
-            f"check these variables; {OR_ELSE}"
+            f"check these variables"
         )
     if isinstance(error, requests.Timeout):
-        return SourceError(
-            f"{host}: no answer in time; try again, or give KC_TIMEOUT more seconds; {OR_ELSE}"
-        )
+        return SourceError(f"{host}: no answer in time; try again, or give KC_TIMEOUT more seconds")
     how = "broke off the connection" if _was_dropped(error) else "cannot be reached"
     advice = "try again" if _was_dropped(error) else "are you offline? Check the connection"
-    return SourceError(f"{host}: {how}; {advice}; {OR_ELSE}")
+    return SourceError(f"{host}: {how}; {advice}")
 
 
 def busy(error: Exception, host: str) -> SourceError:
