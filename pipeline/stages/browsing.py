@@ -40,11 +40,9 @@ def remote_file_rows(
     """
     rows = []
     for file in files:
-        size: int | str = file.bytes
-        created = file.created or None
-        if readable:
-            size, created = file_size(size), created and created[:16].replace("T", " ")
-        rows.append(dict(zip(FILE_COLUMNS, (file.name, size, created), strict=True)))
+        size = file_size(file.bytes) if readable else file.bytes
+        created = file.created[:16].replace("T", " ") if readable else file.created
+        rows.append(dict(zip(FILE_COLUMNS, (file.name, size, created or None), strict=True)))
     return rows
 
 

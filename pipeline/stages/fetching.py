@@ -63,6 +63,8 @@ def fetch(
     """
     if sample and path is not None:
         raise UsageError("--from and --sample are two places; choose one")
+    if everything and (sample or path is not None):
+        raise UsageError("--all is of what Kaggle has; leave out --from and --sample")
     opened = open_competition(workspace, name)
     if sample:
         _check_only_sample(workspace, name)

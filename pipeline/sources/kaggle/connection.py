@@ -10,11 +10,7 @@ asking again is asked a few times; and every error is a SourceError that says wh
 """
 
 import contextlib
-import io
-import logging
-import os
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,33 +18,41 @@ from typing import Any, TypeVar
 from urllib.parse import urljoin
 
 import requests
-from requests.adapters import HTTPAdapter
 
-from pipeline.errors import PipelineError, SourceError, UsageError
+from pipeline.errors import PipelineError, SourceError
 from pipeline.progress import Warned, emit
 from pipeline.sources.kaggle import refusals
+from pipeline.sources.kaggle.client import endpoint, host, new_session, open_client, timeout
 from pipeline.sources.kaggle.credentials import Credential, found_credentials
 
 T = TypeVar("T")
 
-TIMEOUT = 30.0  # seconds for a connection, and between two answers of a socket
 PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth try
+TOKEN_CHECK = 5.0  # seconds for the question what is wrong with a token
 LONGEST_PAUSE = 60.0  # seconds of Retry-After that are waited for
 
 
 class Connection:
     """Kaggle's client, logged in by one credential."""
 
-    def __init__(self, client: Any, credential: Credential, storage: requests.Session) -> None:
+    def __init__(
+        self,
+        client: Any,
+        credential: Credential,
+        storage: requests.Session,
+        secrets: Mapping[str, str | None],
+    ) -> None:
         self.client = client
         self.credential = credential
+        hidden = (credential.secret, secrets.get("password"), secrets.get("api_token"))
+        self._secrets = {secret for secret in hidden if secret}
         self.session.get_redirect_target = lambda _: None  # see open()
         self._storage = storage
 
     @property
     def host(self) -> str:
         """The service's name, as errors print it."""
-        return _host()
+        return host()
 
     @property
     def session(self) -> requests.Session:
@@ -160,11 +164,15 @@ class Connection:
         status = refusals.status_of(error)
         if isinstance(error, requests.RequestException) and status is None:
             return refusals.unreachable(error, self.host)
+        if status is None and isinstance(error, OSError):  # such as a missing REQUESTS_CA_BUNDLE
+            return SourceError(f"{self.host}: {refusals.reason_of(error)}")
         if status is None:
             return SourceError(_unreadable(error))
         reason = self.without_secret(refusals.reason_of(error))
+        if status not in refusals.BUSY and refusals.is_of_storage(error):
+            return refusals.closed_storage(error, reason)
         if status == 401:
-            return refusals.unauthorised(self.credential, reason)
+            return refusals.unauthorised(self.credential, reason, _is_active(self.credential))
         if status in (403, 404):
             return forbidden(self, slug, status, reason)
         if status in refusals.BUSY:
@@ -173,7 +181,9 @@ class Connection:
 
     def without_secret(self, text: str) -> str:
         """Return a text of the service with the secret, if it repeats it, taken out."""
-        return text.replace(self.credential.secret, "***") if self.credential.secret else text
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
 
 @contextlib.contextmanager
@@ -191,8 +201,9 @@ def connect() -> Iterator[Connection]:
             emit(Warned(f"Kaggle: the {found.kind} of {found.where} {found.fault}"))
     if credential.advice:
         emit(Warned(credential.advice))
-    with _client(**_secrets(credential)) as client, new_session() as storage:
-        yield Connection(client, credential, storage)
+    secrets = _secrets(credential)
+    with open_client(secrets) as client, new_session() as storage:
+        yield Connection(client, credential, storage, secrets)
 
 
 def check_reachable(seconds: float = 5.0) -> None:
@@ -204,61 +215,7 @@ def check_reachable(seconds: float = 5.0) -> None:
     try:
         requests.head(url, timeout=seconds, allow_redirects=False)
     except requests.RequestException as error:
-        raise refusals.unreachable(error, _host()) from None
-
-
-def endpoint() -> str:
-    """Return the address of the service, which KAGGLE_API_ENVIRONMENT may change."""
-    from kagglesdk.kaggle_env import get_endpoint, get_env
-
-    return str(get_endpoint(get_env()))
-
-
-def new_session() -> requests.Session:
-    """Return a session without a credential, each of whose requests has a timeout."""
-    session = requests.Session()
-    _limit(session)
-    return session
-
-
-def timeout() -> float:
-    """Return the seconds after which a silent service is given up, from KC_TIMEOUT.
-
-    Raises UsageError.
-    """
-    given = os.environ.get("KC_TIMEOUT", TIMEOUT)
-    with contextlib.suppress(ValueError):
-        if 0 < float(given) < 86_400:
-            return float(given)
-    raise UsageError(f"KC_TIMEOUT: expected seconds, as 60; found {given!r}")
-
-
-class _TimedAdapter(HTTPAdapter):
-    """An adapter whose requests never wait for ever."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self.seconds = seconds
-
-    def send(self, request: Any, *args: Any, **settings: Any) -> Any:
-        settings["timeout"] = settings.get("timeout") or self.seconds
-        return super().send(request, *args, **settings)
-
-
-def _limit(session: requests.Session) -> None:
-    adapter = _TimedAdapter(timeout())
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-
-
-@contextlib.contextmanager
-def _client(**secrets: str | None) -> Iterator[Any]:
-    """Yield a client that is logged in by the secrets, with a timeout on each request."""
-    api = _kaggle_api()
-    local = [argument for argument in api.args if argument != "--verbose"]  # it prints secrets
-    with api.build_kaggle_client_with_params(local, **secrets) as client:
-        _limit(client.http_client()._session)
-        yield client
+        raise refusals.unreachable(error, host()) from None
 
 
 def _secrets(credential: Credential) -> dict[str, str | None]:
@@ -275,10 +232,10 @@ def _refreshed(credential: Credential) -> str:
 
     Raises SourceError.
     """
-    with _client() as client, new_session() as storage:
+    with open_client({}) as client, new_session() as storage:
         from kagglesdk.kaggle_creds import KaggleCredentials
 
-        kaggle = Connection(client, credential, storage)
+        kaggle = Connection(client, credential, storage, {})
         with kaggle.explained(None):
             login = KaggleCredentials.load(client=client)
             token = kaggle.retried(login.get_access_token)
@@ -287,50 +244,19 @@ def _refreshed(credential: Credential) -> str:
     return str(token)
 
 
-def _kaggle_api() -> Any:
-    """Return the client's class, imported without its noise, its exit and its requests.
+def _is_active(credential: Credential) -> bool | None:
+    """Return whether Kaggle calls a token active, or None if it does not say so in time."""
+    from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
 
-    Raises SourceError if it cannot be imported.
-    """
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    try:
-        with _offline(), contextlib.redirect_stdout(io.StringIO()):
-            from kaggle.api.kaggle_api_extended import KaggleApi
-    except PermissionError as error:
-        raise SourceError(
-            f"{error.filename}: Kaggle's client keeps its settings there, and cannot write; give "
-            "another folder by KAGGLE_CONFIG_DIR"
-        ) from None
-    except (ImportError, SystemExit, OSError) as error:
-        raise SourceError(
-            f'Kaggle\'s client cannot be imported: {error}; run: pip install "kaggle>=2.2.4,<3" six'
-        ) from None
-    finally:  # with VERBOSE in the environment it turns everybody's logging on
-        root.setLevel(level)
-        root.handlers[:] = handlers
-    return KaggleApi
-
-
-@contextlib.contextmanager
-def _offline() -> Iterator[None]:
-    """Refuse this thread's requests: as it is imported, the client checks a token without limit."""
-    send, thread = requests.Session.send, threading.get_ident()
-
-    def refuse(session: requests.Session, request: Any, **settings: Any) -> Any:
-        if threading.get_ident() == thread:
-            raise requests.ConnectionError("no requests while kaggle is imported")
-        return send(session, request, **settings)
-
-    requests.Session.send = refuse
-    try:
-        yield
-    finally:
-        requests.Session.send = send
-
-
-def _host() -> str:
-    return endpoint().split("://")[-1]
+    if credential.kind != "token":
+        return None
+    request = IntrospectTokenRequest()
+    request.token = credential.secret
+    with open_client(_secrets(credential), min(TOKEN_CHECK, timeout())) as client:
+        try:
+            return bool(client.security.oauth_client.introspect_token(request).active)
+        except Exception:  # it only makes the error better
+            return None
 
 
 def _wait(error: Exception, pause: float) -> float | None:

@@ -127,7 +127,7 @@ class KaggleSource:
         text = f"{files}, {size} at Kaggle"
         if len(self.downloads) != 1 or self.downloads[0].file_name is not None:
             names = ", ".join(wanted.name for wanted in self.downloads)
-            text += f"; only {names} of them, --all brings the rest"
+            text += f"; only {names} of them (kc fetch --all brings the rest)"
         emit(Note("fetch", text))
 
 
