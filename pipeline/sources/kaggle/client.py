@@ -25,7 +25,10 @@ def open_client(secrets: Mapping[str, str | None], seconds: float | None = None)
     api = _kaggle_api()
     local = ["--local"] if _is_local() else []  # "--verbose" would print secrets
     with api.build_kaggle_client_with_params(local, **secrets) as client:
-        _limit(client.http_client()._session, seconds)
+        session = client.http_client()._session
+        if "password" in secrets:  # the client would send a token that it finds, broken or not
+            session.auth = (secrets["username"], secrets["password"])
+        _limit(session, seconds)
         yield client
 
 
@@ -90,7 +93,8 @@ def _kaggle_api() -> Any:
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
     try:
-        with _offline(), contextlib.redirect_stdout(io.StringIO()):
+        noise = io.StringIO()
+        with _offline(), contextlib.redirect_stdout(noise), contextlib.redirect_stderr(noise):
             from kaggle.api.kaggle_api_extended import KaggleApi
     except OSError as error:
         raise SourceError(
