@@ -121,6 +121,7 @@ class Competition:
     sizes: dict[str, int] = field(default_factory=dict)  # as they are listed, if not true
     packed: tuple[str, ...] = ()  # files that come as NAME.zip when asked for alone
     tags: bool = True  # without, files have no ETag
+    lengths: bool = True  # without, files come in chunks, and nobody knows how many
     ranges: bool = True  # without, all of a file is sent whatever is asked
 
     def archive(self) -> bytes:
@@ -567,7 +568,10 @@ class _Handler(BaseHTTPRequestHandler):
         extra = fault.extra_length if fault else 0
         self.send_response(206 if start else 200)
         self.send_header("Content-Type", "application/octet-stream")
-        self.send_header("Content-Length", str(total - start + extra))
+        if competition.lengths:
+            self.send_header("Content-Length", str(total - start + extra))
+        else:
+            self.send_header("Transfer-Encoding", "chunked")
         for name, value in states.items():
             self.send_header(name, value)
         if competition.ranges:
@@ -577,9 +581,9 @@ class _Handler(BaseHTTPRequestHandler):
         if extra:
             self.close_connection = True
         self.end_headers()
-        self._send_blocks(content[start:], fault)
+        self._send_blocks(content[start:], fault, in_chunks=not competition.lengths)
 
-    def _send_blocks(self, content: bytes, fault: Fault | None) -> None:
+    def _send_blocks(self, content: bytes, fault: Fault | None, *, in_chunks: bool) -> None:
         most = len(content) if fault is None or fault.drop_after is None else fault.drop_after
         if fault is not None and fault.extra_length < 0:
             most = len(content) + fault.extra_length
@@ -588,10 +592,12 @@ class _Handler(BaseHTTPRequestHandler):
         for first in range(0, most, 2**16):
             block = content[first : min(first + 2**16, most)]
             self.kaggle.count(len(block))
-            self.wfile.write(block)
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(block), block) if in_chunks else block)
             self.wfile.flush()
             if self.kaggle.pace:
                 self.kaggle.stopping.wait(self.kaggle.pace)
+        if in_chunks and most == len(content):
+            self.wfile.write(b"0\r\n\r\n")
 
     def _fail(self, fault: Fault) -> bool:
         """Answer as a fault says; False if the request is to be answered all the same."""
