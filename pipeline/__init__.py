@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.errors import PipelineError
     from pipeline.runs import Run, find_run, list_runs
     from pipeline.stages.browsing import list_remote_files
+    from pipeline.stages.ensembling import blend
     from pipeline.stages.fetching import fetch
     from pipeline.stages.inspecting import inspect
     from pipeline.stages.predicting import predict
@@ -42,6 +43,7 @@ _HOMES = {
     "list_runs": "runs",
     "load_competition": "competition",
     "predict": "stages.predicting",
+    "blend": "stages.ensembling",
     "check_ready": "stages.submitting",
     "record_submission": "stages.submitting",
     "scale": "stages.preparing",
@@ -54,6 +56,7 @@ __all__ = [
     "Run",
     "TrainOptions",
     "Workspace",
+    "blend",
     "check_ready",
     "clean",
     "encode",
