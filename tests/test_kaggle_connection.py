@@ -564,8 +564,23 @@ def test_a_client_that_is_not_whole_says_what_to_install(
 ) -> None:
     env = kaggle_server.environment(tmp_path / "home")
     out, _ = in_a_fresh_process(env, "import sys; sys.modules['six'] = None" + LIST)
-    assert out.startswith("SourceError: Kaggle's client cannot be imported: ")
-    assert out.rstrip().endswith('run: pip install "kaggle>=2.2.4,<3" six')
+    assert out.startswith("SourceError: Kaggle's client cannot be imported (ModuleNotFoundError: ")
+    assert out.rstrip().endswith('; run: pip install "kaggle>=2.2.4,<3" six')
+
+
+def test_a_client_that_ends_the_process_as_it_is_imported_does_not_end_ours(
+    kaggle_server: KaggleServer, tmp_path: Path
+) -> None:
+    exits = "print('Authentication required'); raise SystemExit(1)"  # as versions before 2.2.4 do
+    put(tmp_path / "old" / "kaggle" / "__init__.py", exits)
+    env = kaggle_server.environment(tmp_path / "home")
+    paths = [str(tmp_path / "old"), str(Path(__file__).parents[1]), env.get("PYTHONPATH", "")]
+    out, err = in_a_fresh_process({**env, "PYTHONPATH": os.pathsep.join(paths)})
+    assert err == ""
+    assert out == (
+        "SourceError: Kaggle's client cannot be imported (SystemExit: 1); run: "
+        'pip install "kaggle>=2.2.4,<3" six\n'
+    )
 
 
 def test_another_thread_may_send_while_the_client_is_imported(
