@@ -60,8 +60,8 @@ def save_run(
         run.save_frame("test.csv", _test_frame(competition, data, predictions))
         _save_estimators(run, result)
         written = run.folder / "submission.csv"
-        save_submission(submission, written)
-        check_submission(competition, written, data.sample, data.labels)
+        save_submission(submission, written, data.style)
+        check_submission(competition, written, data.sample, data.labels, data.style)
         text = f"submission.csv, {counted(len(submission), 'row')}, checked against the sample"
         emit(Note("write", text, {"rows": len(submission)}))
         run.save_record(_record(opened, choice, data, result, seed, log) | {"id": run.id})
