@@ -264,7 +264,7 @@ def test_fetch_takes_a_zip_or_a_folder(kc: Kc, kc_here: Kc, fetched: Path, tmp_p
 
 def test_fetch_without_a_place_says_how_to_come_by_the_files(kc_here: Kc, tmp_path: Path) -> None:
     said = kc_here(tmp_path, "fetch", "ddarung").error()
-    assert "download them from https://dacon.io/competitions/official/235576/data" in said
+    assert "download them from https://dacon.io/competitions/open/235576/data" in said
     assert "kc fetch ddarung --from ZIP_OR_DIR" in said
     both = kc_here(tmp_path, "fetch", "bike", "--sample", "--from", tmp_path).error()
     assert both == "--from and --sample are two places; choose one"
@@ -571,7 +571,7 @@ def test_submit_asks_notes_and_refuses_the_same_bytes(
     assert f"{run / 'submission.csv'}" in no.out.splitlines()[0]
     assert not ledger.exists()
     yes = kc(work, "submit", "ddarung", "--message", "a first try", input="y\n")
-    page = "https://dacon.io/competitions/official/235576"
+    page = "https://dacon.io/competitions/open/235576"
     assert yes.out.endswith(f"upload {run / 'submission.csv'} at {page}\n")
     (entry,) = map(json.loads, ledger.read_text().splitlines())
     assert (entry["run"], entry["message"]) == (run.name, "a first try")
