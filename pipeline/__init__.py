@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.stages.inspecting import inspect
     from pipeline.stages.predicting import predict
     from pipeline.stages.preparing import clean, encode, scale
-    from pipeline.stages.submitting import check_ready, record_submission
+    from pipeline.stages.submitting import check_ready, submit
     from pipeline.stages.training import TrainOptions, train
     from pipeline.workspace import Workspace
 
@@ -41,8 +41,8 @@ _HOMES = {
     "load_competition": "competition",
     "predict": "stages.predicting",
     "check_ready": "stages.submitting",
-    "record_submission": "stages.submitting",
     "scale": "stages.preparing",
+    "submit": "stages.submitting",
     "train": "stages.training",
 }
 
@@ -61,8 +61,8 @@ __all__ = [
     "list_runs",
     "load_competition",
     "predict",
-    "record_submission",
     "scale",
+    "submit",
     "train",
 ]
 

@@ -38,7 +38,7 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"tensorflow", "keras", "pandas", "numpy", "sklearn", "kaggle", "lightgbm", "pyarrow"}
 COMMANDS = (
     "list", "fetch", "inspect", "clean", "encode", "scale", "train", "run", "predict", "runs",
-    "submit",
+    "submit", "submissions", "leaderboard",
 )  # fmt: skip
 
 
@@ -264,7 +264,7 @@ def test_fetch_takes_a_zip_or_a_folder(kc: Kc, kc_here: Kc, fetched: Path, tmp_p
 
 def test_fetch_without_a_place_says_how_to_come_by_the_files(kc_here: Kc, tmp_path: Path) -> None:
     said = kc_here(tmp_path, "fetch", "ddarung").error()
-    assert "download them from https://dacon.io/competitions/open/235576/data" in said
+    assert "download them at https://dacon.io/competitions/open/235576/data" in said
     assert "kc fetch ddarung --from ZIP_OR_DIR" in said
     both = kc_here(tmp_path, "fetch", "bike", "--sample", "--from", tmp_path).error()
     assert both == "--from and --sample are two places; choose one"
@@ -566,11 +566,11 @@ def test_submit_asks_notes_and_refuses_the_same_bytes(
     work = copy_of(trained, tmp_path / "work")
     ledger = work / "runs" / "ddarung.submissions.jsonl"
     run = only_run(work, "ddarung")
-    no = kc(work, "submit", "ddarung", input="n\n", expect=1)
+    no = kc(work, "submit", "ddarung", "--by-hand", input="n\n", expect=1)
     assert "Note it as submitted, and show where to upload it? [y/N]:" in no.out
     assert f"{run / 'submission.csv'}" in no.out.splitlines()[0]
     assert not ledger.exists()
-    yes = kc(work, "submit", "ddarung", "--message", "a first try", input="y\n")
+    yes = kc(work, "submit", "ddarung", "--by-hand", "--message", "a first try", input="y\n")
     page = "https://dacon.io/competitions/open/235576"
     assert yes.out.endswith(f"upload {run / 'submission.csv'} at {page}\n")
     (entry,) = map(json.loads, ledger.read_text().splitlines())
@@ -581,7 +581,7 @@ def test_submit_asks_notes_and_refuses_the_same_bytes(
     assert "the same bytes were submitted on" in refused
     assert refused.endswith("(--again submits them all the same)")
     assert files_of(work) == before
-    kc(work, "submit", "ddarung", "--yes", "--again")
+    kc(work, "submit", "ddarung", "--yes", "--again", "--by-hand")
     assert len(ledger.read_text().splitlines()) == 2
 
 

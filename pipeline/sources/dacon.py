@@ -68,9 +68,7 @@ class DaconBoard:
             raise SourceError(words.too_large(file, size, MOST_BYTES))
         send = self._by_package if self.client else self._by_request
         try:
-            answer = call_within(
-                self.answer_seconds + size / SLOWEST, lambda: send(file, message)
-            )
+            answer = call_within(self.answer_seconds + size / SLOWEST, lambda: send(file, message))
         except requests.RequestException as error:
             raise self._failure(error) from None
         except OverdueError:

@@ -60,7 +60,9 @@ FAULTS = {
 
 def refused(reason: str) -> str:
     """Return that Dacon did not take the file, and why."""
-    return in_language(f"Dacon refused the submission: {reason}", f"데이콘이 제출을 거절했습니다: {reason}")
+    return in_language(
+        f"Dacon refused the submission: {reason}", f"데이콘이 제출을 거절했습니다: {reason}"
+    )
 
 
 def refusal(message: str, code: str) -> str | None:
@@ -91,7 +93,8 @@ def refused_with_status(status: int, message: str) -> str:
 def accepted() -> str:
     """Return that Dacon took the file; it tells no score."""
     return in_language(
-        "Dacon took the submission; the score is on its site", "데이콘에 제출되었습니다. 점수는 사이트에서 확인하세요"
+        "Dacon took the submission; the score is on its site",
+        "데이콘에 제출되었습니다. 점수는 사이트에서 확인하세요",
     )
 
 
@@ -105,6 +108,47 @@ def unconfirmed(what: str, page: str | None) -> str:
     )
 
 
+def earlier_unconfirmed(file: object, time: str, page: str | None) -> str:
+    """Return that an earlier attempt with the same bytes was never confirmed."""
+    return in_language(
+        f"{file}: an attempt to submit the same bytes on {time} was not confirmed, and Dacon gives "
+        f"no list to look it up in; look at {page} (tab Submission), and only if it is not there, "
+        "submit once more with --again",
+        f"{file}: {time}에 같은 파일을 제출했지만 확인되지 않았고, 데이콘은 제출 목록을 제공하지 "
+        f"않습니다. {page} 의 제출 탭에 있는지 먼저 확인하고, 없을 때만 --again 옵션으로 다시 "
+        "제출하세요",
+    )
+
+
+def no_list(page: str | None) -> str:
+    """Return that only the ledger knows of submissions."""
+    return in_language(
+        f"Dacon gives no list of submissions; this is what was noted here; scores are at {page}",
+        "데이콘은 제출 목록을 제공하지 않아 여기에 기록된 내용만 보여 줍니다. "
+        f"점수는 {page} 에서 확인하세요",
+    )
+
+
+def no_leaderboard(page: str | None) -> str:
+    """Return where the leaderboard is."""
+    return in_language(
+        f"Dacon offers no leaderboard to programs; see it at {page}/leaderboard",
+        f"데이콘은 프로그램용 리더보드를 제공하지 않습니다. {page}/leaderboard 에서 확인하세요",
+    )
+
+
+def files_by_hand(name: str, page: str) -> str:
+    """Return how to come by the files, which are handed out by browser only."""
+    return in_language(
+        f"{name}: Dacon hands out its files in the browser only, to whoever is logged in and has "
+        f"agreed to the rules: download them at {page}/data, then run kc fetch {name} --from "
+        f"ZIP_OR_DIR; or try kc fetch {name} --sample",
+        f"{name}: 데이콘 데이터는 브라우저로만 받을 수 있습니다. 로그인하고 대회 규칙에 동의한 뒤 "
+        f"{page}/data 에서 내려받아 kc fetch {name} --from ZIP_OR_DIR 을 실행하세요. "
+        f"연습용 데이터는 kc fetch {name} --sample 로 만들 수 있습니다",
+    )
+
+
 def not_reached(reason: str) -> str:
     """Return that nothing was sent."""
     return in_language(
@@ -115,13 +159,16 @@ def not_reached(reason: str) -> str:
 
 def no_answer(seconds: float) -> str:
     """Return that the time to wait is over."""
-    return in_language(f"no answer within {seconds:.0f} s", f"{seconds:.0f}초 안에 응답이 없었습니다")
+    return in_language(
+        f"no answer within {seconds:.0f} s", f"{seconds:.0f}초 안에 응답이 없었습니다"
+    )
 
 
 def connection_lost(reason: str) -> str:
     """Return that the connection ended between sending and the answer."""
     return in_language(
-        f"the connection was lost while sending ({reason})", f"전송 중에 연결이 끊어졌습니다 ({reason})"
+        f"the connection was lost while sending ({reason})",
+        f"전송 중에 연결이 끊어졌습니다 ({reason})",
     )
 
 
@@ -137,7 +184,8 @@ def unknown_answer(status: int | None, message: str) -> str:
     """Return that the answer is one that is not known here."""
     http = "" if status is None else f"HTTP {status}, "
     return in_language(
-        f"the answer is not known here ({http}{message!r})", f"알려지지 않은 응답입니다 ({http}{message!r})"
+        f"the answer is not known here ({http}{message!r})",
+        f"알려지지 않은 응답입니다 ({http}{message!r})",
     )
 
 
@@ -180,9 +228,9 @@ def no_token(page: str | None) -> str:
         "no Dacon token: make one at dacon.io (My page, account settings), then set DACON_TOKEN or "
         "save it in ~/.dacon/token; or upload the file by hand "
         f"at {page} and note it with kc submit --by-hand",
-        "데이콘 토큰이 없습니다. dacon.io 마이페이지의 계정 설정에서 토큰을 발급받아 DACON_TOKEN 환경 "
-        f"변수에 넣거나 ~/.dacon/token 파일에 저장하세요. 또는 {page} 에서 직접 제출하고 "
-        "kc submit --by-hand로 기록해 두세요",
+        "데이콘 토큰이 없습니다. dacon.io 마이페이지의 계정 설정에서 토큰을 발급받아 DACON_TOKEN "
+        f"환경 변수에 넣거나 ~/.dacon/token 파일에 저장하세요. 또는 {page} 에서 직접 제출하고 "
+        "kc submit --by-hand 로 기록해 두세요",
     )
 
 
@@ -207,7 +255,8 @@ def open_token(path: object) -> str:
     """Return that others on this machine can read the token."""
     return in_language(
         f"{path}: others on this machine can read the Dacon token; run chmod 600 {path}",
-        f"{path}: 이 컴퓨터의 다른 사용자도 데이콘 토큰을 읽을 수 있습니다. chmod 600 {path} 를 실행하세요",
+        f"{path}: 이 컴퓨터의 다른 사용자도 데이콘 토큰을 읽을 수 있습니다. "
+        f"chmod 600 {path} 를 실행하세요",
     )
 
 
@@ -225,5 +274,6 @@ def unsafe_address(url: str) -> str:
     """Return that the token would travel where all can read it."""
     return in_language(
         f"KC_DACON_URL: expected https://..., found {url!r}; the token would be sent unencrypted",
-        f"KC_DACON_URL: https:// 주소여야 하는데 {url!r} 입니다. 토큰이 암호화되지 않은 채 전송됩니다",
+        f"KC_DACON_URL: https:// 주소여야 하는데 {url!r} 입니다. "
+        "토큰이 암호화되지 않은 채 전송될 수 있습니다",
     )
