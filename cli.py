@@ -275,7 +275,11 @@ def submissions(
     with _shown(quiet=as_csv or as_json):
         rows = standing.submission_rows(context.obj, name)
     columns = standing.SUBMISSION_COLUMNS
+    if not as_csv and not as_json:
+        rows, columns = standing.submission_table(name, rows)
     _print_table(rows, columns, as_csv=as_csv, as_json=as_json, shrinkable=("run", "message"))
+    if not as_csv and not as_json:
+        typer.echo("".join(f"{line}\n" for line in standing.error_lines(rows)), nl=False)
 
 
 @app.command()
@@ -298,6 +302,8 @@ def leaderboard(
         found = None if place is None else dataclasses.asdict(place)
         _print_json({"place": found, "teams": rows})
         return
+    if not as_csv:
+        rows = [{**row, "time": standing.short_time(row["time"])} for row in rows]
     _print_table(rows, standing.TEAM_COLUMNS, as_csv=as_csv, shrinkable=("team",))
     if place is not None:
         typer.echo(str(place), err=as_csv)

@@ -1,7 +1,7 @@
 """Whether the same bytes were handed in before, here or, where the service tells, anywhere.
 
-A description ends in a marker, "[kc 3f9a1b2c7d21 a41f0c]": the beginning of the file's SHA-256, and a
-number that is this attempt's alone. By it an attempt whose answer was lost is found again.
+A description ends in a marker, "[kc 3f9a1b2c7d21 a41f0c]": the beginning of the file's SHA-256, and
+a number that is this attempt's alone. By it an attempt whose answer was lost is found again.
 """
 
 import uuid

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from pipeline.sources.dacon_words import no_leaderboard, no_list
 from pipeline.stages.earlier import MARK, news_of
 from pipeline.workspace import Workspace
 
-SUBMISSION_COLUMNS = (
+SUBMISSION_COLUMNS: tuple[str, ...] = (
     "reference", "time", "run", "message", "status", "public", "private", "error",
 )  # fmt: skip
-TEAM_COLUMNS = ("place", "team", "score", "time")
+TEAM_COLUMNS: tuple[str, ...] = ("place", "team", "score", "time")
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,10 @@ class Place:
 
     def __str__(self) -> str:
         """Return the sentence that says it."""
-        level = f", {self.level} of them with the same score" if self.level else ""
+        level = f" ({self.level:,} equal)" if self.level else ""
         return (
-            f"{self.score:g} would take place {self.place}: {self.teams:,} teams{level}; "
-            f"it is better than {self.beaten:.1f} % of them"
+            f"{self.score:g} would be place {self.place:,} among {self.teams:,} teams{level}, "
+            f"better than {self.beaten:.1f} % of them"
         )
 
 
@@ -67,6 +68,37 @@ def submission_rows(workspace: Workspace, name: str) -> list[dict[str, Any]]:
     references = {one.reference for one in listed}
     rows += [_entry_row(one) for one in entries if one.reference not in references]
     return sorted(rows, key=lambda row: str(row["time"]), reverse=True)
+
+
+def submission_table(
+    name: str, rows: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Return the rows and columns as they fit on a terminal: short times, short runs, no gaps."""
+    short = [
+        {
+            **row,
+            "time": short_time(row["time"]),
+            "run": row["run"] and row["run"].removeprefix(f"{name}-"),
+        }
+        for row in rows
+    ]
+    optional = ("message", "private", "error")
+    columns = tuple(
+        column
+        for column in SUBMISSION_COLUMNS
+        if column != "error" and (column not in optional or any(row[column] for row in rows))
+    )
+    return short, columns
+
+
+def error_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """Return what is said of the submissions that went wrong, one line each."""
+    return [f"{row['reference'] or row['time']}: {row['error']}" for row in rows if row["error"]]
+
+
+def short_time(text: str) -> str:
+    """Return a time in UTC to the minute."""
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def leaderboard(
@@ -204,7 +236,7 @@ def _warn_of_direction(teams: list[Team], competition: Competition, *, greater: 
         better = "greater" if greater else "smaller"
         emit(
             Warned(
-                f"the board begins with {scores[0]:g} and ends with {scores[-1]:g}, but with metric "
-                f'= "{competition.metric}" {better} scores are better; correct competition.toml'
+                f"the board begins with {scores[0]:g} and ends with {scores[-1]:g}, but with "
+                f'metric = "{competition.metric}" {better} scores are better; one of them is wrong'
             )
         )

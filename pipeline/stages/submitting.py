@@ -98,8 +98,8 @@ def submit(
     """Check a run's submission and hand it in, once, by the service or by the person's own hand.
 
     An earlier attempt with the same bytes whose answer was lost is looked up first, and taken for
-    this one if the service has it. again: hand in bytes that were handed in before. ask: gets what a
-    person wants to see and the question, and raises whatever it likes to stop.
+    this one if the service has it. again: hand in bytes that were handed in before. ask: gets what
+    a person wants to see and the question, and raises whatever it likes to stop.
     Raises SubmissionError if the file does not fit or is a repeat, SourceError if it was refused,
     UnconfirmedError if it may have arrived.
     """
