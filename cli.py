@@ -29,6 +29,7 @@ app.add_typer(cache_app, name="cache")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A competition; see kc list.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and the result only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show a line for every epoch.")]
 RunId = Annotated[str | None, typer.Option("--run", metavar="ID", help="A run; else the latest.")]
@@ -49,7 +50,6 @@ From = Annotated[
     typer.Option("--from", metavar="ZIP_OR_DIR", help="What you downloaded."),
 ]
 Sample = Annotated[bool, typer.Option("--sample", help="Synthetic data of the same shape.")]
-Csv = Annotated[bool, typer.Option("--csv", help="Print CSV on stdout.")]
 INTERRUPTED = 130  # the exit code of Ctrl-C
 _WAIT = "10m"  # how long a score is waited for
 _LESS_WORTH = {True: "standard_error", False: "submitted"}  # one of them fits in 80 columns
@@ -92,12 +92,36 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command()
-def fetch(context: typer.Context, name: Name, path: From = None, sample: Sample = False) -> None:
-    """Bring a competition's files here and keep them untouched. Example: kc fetch bike --sample."""
+def fetch(
+    context: typer.Context,
+    name: Name,
+    path: From = None,
+    sample: Sample = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Of a large competition, also files that go undeclared.")
+    ] = False,
+) -> None:
+    """Bring a competition's files here and keep them untouched. Example: kc fetch bike."""
     from pipeline.stages.fetching import fetch as stage
 
     with _shown():
-        stage(context.obj, name, path, sample=sample)
+        stage(context.obj, name, path, sample=sample, everything=everything)
+
+
+@app.command()
+def files(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A competition, or its address.")],
+    as_csv: Csv = False,
+    as_json: Json = False,
+) -> None:
+    """Show a competition's files at Kaggle, with sizes and dates. Example: kc files bike."""
+    from pipeline.stages.browsing import FILE_COLUMNS, list_remote_files, remote_file_rows
+
+    with _shown(quiet=as_csv or as_json):
+        found = list_remote_files(context.obj, name)
+    rows = remote_file_rows(found, readable=not (as_csv or as_json))
+    _print_table(rows, FILE_COLUMNS, as_csv=as_csv, as_json=as_json)
 
 
 @app.command()

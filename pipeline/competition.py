@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pipeline.declaration import parse_table, read_toml
 from pipeline.errors import DeclarationError, UsageError
+from pipeline.slugs import read_slug
 
 Task = Literal["regression", "binary", "multiclass"]
 MetricName = Literal[
@@ -39,7 +40,7 @@ class Source:
     """Where the files come from, and where a submission goes."""
 
     kind: Literal["kaggle", "dacon", "files"] = "files"
-    slug: str | None = None  # Kaggle: the last part of the competition's address
+    slug: str | None = None  # Kaggle: the last part of the competition's address, or all of it
     number: int | None = None  # Dacon: the number in the competition's address
     url: str | None = None  # the competition's address where it is not the usual one
     team: str | None = None  # Dacon: the team's name, else DACON_TEAM
@@ -49,6 +50,11 @@ class Source:
     def submissions_a_day(self) -> int | None:
         """How many submissions a day the service takes, or None where that is not declared."""
         return 3 if self.kind == "dacon" and self.daily_limit is None else self.daily_limit
+
+    def __post_init__(self) -> None:
+        """Reduce a pasted address to its slug."""
+        if self.slug is not None:
+            object.__setattr__(self, "slug", read_slug(self.slug) or self.slug)
 
     @property
     def page(self) -> str | None:
@@ -242,9 +248,9 @@ def _faults(c: Competition) -> Iterator[str]:
 def _source_faults(source: Source) -> Iterator[str]:
     if source.kind == "kaggle" and source.slug is None:
         yield 'source.slug: missing; with kind = "kaggle" expected the last part of its address'
-    if source.slug is not None and not re.fullmatch(r"[\w-]+", source.slug):
+    if source.slug is not None and read_slug(source.slug) is None:
         yield (
-            "source.slug: expected the last part of the address, like 'titanic'; "
+            "source.slug: expected a competition's address or its last part, like 'titanic'; "
             f"found {source.slug!r}"
         )
     if source.kind == "dacon" and source.number is None:

@@ -42,6 +42,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 USERNAME, KEY = "tester", "planted-key-4f1c9a7e"
 TOKENS = {"planted-token-93d20b51": USERNAME}  # active; any other is inactive
 TOKEN = next(iter(TOKENS))
+REFRESH_TOKEN = "planted-refresh-token-2b77"
 RULES = "You must accept this competition's rules before you'll be able to download files."
 DATE = "2024-05-06T07:08:09.123Z"
 LAST_MODIFIED = "Mon, 06 May 2024 07:08:09 GMT"
@@ -166,6 +167,7 @@ class KaggleServer:
         self.competitions: dict[str, Competition] = {}
         self.tokens = dict(TOKENS)
         self.keys = {USERNAME: KEY}
+        self.refresh_tokens = {REFRESH_TOKEN}
         self.seen: list[Seen] = []
         self.sent = 0  # bytes of files that went out
         self.pace: float = 0.0  # seconds between two blocks of a file
@@ -311,6 +313,11 @@ class KaggleServer:
     def _introspect_token(self, asked: dict[str, Any]) -> dict[str, Any]:
         username = self.tokens.get(asked.get("token", ""))
         return {"active": True, "username": username} if username else {"active": False}
+
+    def _generate_access_token(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if asked.get("refreshToken") not in self.refresh_tokens:
+            raise _RefusalError(401, "Invalid refresh token")
+        return {"token": TOKEN, "expiresIn": 43_200}
 
     def _list_competitions(self, asked: dict[str, Any]) -> dict[str, Any]:
         words = re.findall(r"\w+", asked.get("search", "").lower())
@@ -493,10 +500,11 @@ class _Handler(BaseHTTPRequestHandler):
         asked = json.loads(body or b"{}")
         slug = asked.get("competitionName")
         self._note(rpc, body, slug)
-        fault = self.kaggle.fault(slug, rpc, *([] if rpc == "IntrospectToken" else ["RPC"]))
+        is_open = rpc in ("IntrospectToken", "GenerateAccessToken")  # asked to log in
+        fault = self.kaggle.fault(slug, rpc, *([] if is_open else ["RPC"]))
         if fault and not fault.done and self._fail(fault):
             return
-        if rpc != "IntrospectToken" and not self.kaggle.knows(self.headers["Authorization"] or ""):
+        if not is_open and not self.kaggle.knows(self.headers["Authorization"] or ""):
             error = {"code": 401, "message": "Unauthenticated", "status": "UNAUTHENTICATED"}
             self._send_json(401, {"error": error})
             return

@@ -9,5 +9,16 @@ Importing this loads requests, but not Kaggle's client.
 
 from pipeline.sources.kaggle.connection import Connection, check_reachable, connect
 from pipeline.sources.kaggle.credentials import Credential, found_credentials
+from pipeline.sources.kaggle.files import RemoteFile, list_files
+from pipeline.sources.kaggle.source import KaggleSource
 
-__all__ = ["Connection", "Credential", "check_reachable", "connect", "found_credentials"]
+__all__ = [
+    "Connection",
+    "Credential",
+    "KaggleSource",
+    "RemoteFile",
+    "check_reachable",
+    "connect",
+    "found_credentials",
+    "list_files",
+]

@@ -1,6 +1,5 @@
 """Submissions to Kaggle: hand in once, see what became of it, read the leaderboard."""
 
-import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,7 +44,7 @@ class KaggleBoard:
         Raises SourceError if it was refused or never sent, UnconfirmedError if it may have arrived.
         """
         stat = file.stat()
-        with self._connected() as kaggle:
+        with connect() as kaggle:
             place = kaggle.call(
                 "start_submission_upload",
                 competition_name=self.slug,
@@ -75,7 +74,7 @@ class KaggleBoard:
 
     def submission(self, reference: str) -> Submission | None:
         """Return one submission, or None while Kaggle does not know it yet."""
-        with self._connected() as kaggle:
+        with connect() as kaggle:
             try:
                 row = kaggle.retried(
                     lambda: kaggle.answer_once("get_submission", ref=int(reference))
@@ -98,13 +97,13 @@ class KaggleBoard:
             )
 
     def _ask(self, method: str, **fields: Any) -> dict[str, Any]:
-        with self._connected() as kaggle:
+        with connect() as kaggle:
             return kaggle.answer(method, competition_name=self.slug, **fields)
 
     def _rows(self, method: str) -> Iterator[dict[str, Any]]:
         """Yield the rows of all pages."""
         token: str | None = None
-        with self._connected() as kaggle:
+        with connect() as kaggle:
             for _ in range(MOST_PAGES):
                 page = kaggle.answer(
                     method, competition_name=self.slug, page_size=PAGE, page_token=token
@@ -113,17 +112,6 @@ class KaggleBoard:
                 if not page.get("nextPageToken") or page["nextPageToken"] == token:
                     return
                 token = page["nextPageToken"]
-
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[Connection]:
-        """Yield a connection; errors do not speak of how to come by files."""
-        try:
-            with connect() as kaggle:
-                yield kaggle
-        except UnconfirmedError:
-            raise
-        except SourceError as error:
-            raise SourceError(str(error).removesuffix(f"; {refusals.OR_ELSE}")) from None
 
     def _failure(self, kaggle: Connection, error: Exception) -> SourceError:
         """Return the error for a request that began a submission, and brought no reference."""

@@ -10,42 +10,49 @@ asking again is asked a few times; and every error is a SourceError that says wh
 """
 
 import contextlib
-import io
-import logging
-import os
 import random
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urljoin
 
 import requests
-from requests.adapters import HTTPAdapter
 
-from pipeline.errors import SourceError, UsageError
+from pipeline.errors import PipelineError, SourceError
 from pipeline.progress import Warned, emit
 from pipeline.sources.kaggle import refusals
+from pipeline.sources.kaggle.client import endpoint, host, new_session, open_client, timeout
 from pipeline.sources.kaggle.credentials import Credential, found_credentials
 
 T = TypeVar("T")
 
-TIMEOUT = 30.0  # seconds for a connection, and between two answers of a socket
 PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth try
+TOKEN_CHECK = 5.0  # seconds for the question what is wrong with a token
 LONGEST_PAUSE = 60.0  # seconds of Retry-After that are waited for
 
 
 class Connection:
     """Kaggle's client, logged in by one credential."""
 
-    def __init__(self, client: Any, credential: Credential) -> None:
+    def __init__(
+        self,
+        client: Any,
+        credential: Credential,
+        storage: requests.Session,
+        secrets: Mapping[str, str | None],
+    ) -> None:
         self.client = client
         self.credential = credential
+        hidden = (credential.secret, secrets.get("password"), secrets.get("api_token"))
+        self._secrets = {secret for secret in hidden if secret}
+        self.session.get_redirect_target = lambda _: None  # see open()
+        self._storage = storage
 
     @property
     def host(self) -> str:
         """The service's name, as errors print it."""
-        return _host()
+        return host()
 
     @property
     def session(self) -> requests.Session:
@@ -60,7 +67,7 @@ class Connection:
         Raises SourceError.
         """
         slug = fields.get("competition_name")
-        with self._explained(slug):
+        with self.explained(slug):
             return self.retried(lambda: self.call_once(method, **fields), once=once)
 
     def call_once(self, method: str, **fields: Any) -> Any:
@@ -73,7 +80,7 @@ class Connection:
 
         Raises SourceError.
         """
-        with self._explained(fields.get("competition_name")):
+        with self.explained(fields.get("competition_name")):
             return self.retried(lambda: self.answer_once(method, **fields))
 
     def answer_once(self, method: str, **fields: Any) -> dict[str, Any]:
@@ -97,7 +104,7 @@ class Connection:
                 content = stream if file.stat().st_size else b""
                 session.put(url, data=content).raise_for_status()
 
-        with self._explained(None):
+        with self.explained(None):
             self.retried(send)
 
     def content(self, method: str, **fields: Any) -> bytes:
@@ -107,15 +114,36 @@ class Connection:
         """
 
         def receive() -> bytes:
-            with self.call_once(method, **fields) as response:
+            with self.open(method, {}, **fields) as response:
                 return bytes(response.content)
 
-        with self._explained(fields.get("competition_name")):
+        with self.explained(fields.get("competition_name")):
             return self.retried(receive)
 
-    def retried(self, send: Callable[[], T], *, once: bool = False) -> T:
+    def open(self, method: str, headers: Mapping[str, str], **fields: Any) -> requests.Response:
+        """Return the answer with a file's bytes, which are still to be read, and to be closed.
+
+        The client would follow the redirect by itself; so that bytes which are here already are
+        not sent again, the address it leads to is asked with headers, as Range.
+        Raises what the client raises.
+        """
+        answer = self.call_once(method, **fields)
+        if not answer.is_redirect:
+            return answer
+        answer.close()
+        url = urljoin(answer.url, answer.headers["Location"])
+        auth = None if self.session.should_strip_auth(answer.url, url) else self.session.auth
+        headers = {**headers, "Accept-Encoding": "identity"}  # as many bytes as Content-Length says
+        response = self._storage.get(url, headers=headers, auth=auth, stream=True)
+        if response.status_code != requests.codes.requested_range_not_satisfiable:
+            response.raise_for_status()
+        return response
+
+    def retried(
+        self, send: Callable[[], T], *, once: bool = False, pauses: Sequence[float] = PAUSES
+    ) -> T:
         """Return what a request brings, asking a busy service a few times."""
-        for pause in (*PAUSES, None):
+        for pause in (*pauses, None):
             try:
                 return send()
             except Exception as error:
@@ -128,14 +156,14 @@ class Connection:
         raise AssertionError("the last try returns or raises")
 
     @contextlib.contextmanager
-    def _explained(self, slug: str | None) -> Iterator[None]:
+    def explained(self, slug: str | None) -> Iterator[None]:
         """Turn the client's errors into SourceErrors; none of them carries a secret.
 
         The cause is left out: an address may be signed, and what signs it is a secret too.
         """
         try:
             yield
-        except SourceError:
+        except PipelineError:
             raise
         except Exception as error:
             raise self.explain(error, slug) from None
@@ -147,11 +175,15 @@ class Connection:
         status = refusals.status_of(error)
         if isinstance(error, requests.RequestException) and status is None:
             return refusals.unreachable(error, self.host)
+        if status is None and isinstance(error, OSError):  # such as a missing REQUESTS_CA_BUNDLE
+            return SourceError(f"{self.host}: {refusals.reason_of(error)}")
         if status is None:
             return SourceError(_unreadable(error))
         reason = self.without_secret(refusals.reason_of(error))
+        if status not in refusals.BUSY and refusals.is_of_storage(error):
+            return refusals.closed_storage(error, reason)
         if status == 401:
-            return refusals.unauthorised(self.credential, reason)
+            return refusals.unauthorised(self.credential, reason, _is_active(self.credential))
         if status in (403, 404):
             return forbidden(self, slug, status, reason)
         if status in refusals.BUSY:
@@ -160,7 +192,9 @@ class Connection:
 
     def without_secret(self, text: str) -> str:
         """Return a text of the service with the secret, if it repeats it, taken out."""
-        return text.replace(self.credential.secret, "***") if self.credential.secret else text
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
 
 @contextlib.contextmanager
@@ -178,8 +212,9 @@ def connect() -> Iterator[Connection]:
             emit(Warned(f"Kaggle: the {found.kind} of {found.where} {found.fault}"))
     if credential.advice:
         emit(Warned(credential.advice))
-    with _client(**_secrets(credential)) as client:
-        yield Connection(client, credential)
+    secrets = _secrets(credential)
+    with open_client(secrets) as client, new_session() as storage:
+        yield Connection(client, credential, storage, secrets)
 
 
 def check_reachable(seconds: float = 5.0) -> None:
@@ -191,33 +226,7 @@ def check_reachable(seconds: float = 5.0) -> None:
     try:
         requests.head(url, timeout=seconds, allow_redirects=False)
     except requests.RequestException as error:
-        raise refusals.unreachable(error, _host()) from None
-
-
-def endpoint() -> str:
-    """Return the address of the service, which KAGGLE_API_ENVIRONMENT may change."""
-    from kagglesdk.kaggle_env import get_endpoint, get_env
-
-    return str(get_endpoint(get_env()))
-
-
-def new_session() -> requests.Session:
-    """Return a session without a credential, each of whose requests has a timeout."""
-    session = requests.Session()
-    _limit(session)
-    return session
-
-
-def timeout() -> float:
-    """Return the seconds after which a silent service is given up, from KC_TIMEOUT.
-
-    Raises UsageError.
-    """
-    given = os.environ.get("KC_TIMEOUT", TIMEOUT)
-    with contextlib.suppress(ValueError):
-        if 0 < float(given) < 86_400:
-            return float(given)
-    raise UsageError(f"KC_TIMEOUT: expected seconds, as 60; found {given!r}")
+        raise refusals.unreachable(error, host()) from None
 
 
 class _Json:
@@ -240,34 +249,6 @@ def _request(method: str, fields: dict[str, Any]) -> tuple[str, Any]:
     return name, request
 
 
-class _TimedAdapter(HTTPAdapter):
-    """An adapter whose requests never wait for ever."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self.seconds = seconds
-
-    def send(self, request: Any, *args: Any, **settings: Any) -> Any:
-        settings["timeout"] = settings.get("timeout") or self.seconds
-        return super().send(request, *args, **settings)
-
-
-def _limit(session: requests.Session) -> None:
-    adapter = _TimedAdapter(timeout())
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-
-
-@contextlib.contextmanager
-def _client(**secrets: str | None) -> Iterator[Any]:
-    """Yield a client that is logged in by the secrets, with a timeout on each request."""
-    api = _kaggle_api()
-    local = [argument for argument in api.args if argument != "--verbose"]  # it prints secrets
-    with api.build_kaggle_client_with_params(local, **secrets) as client:
-        _limit(client.http_client()._session)
-        yield client
-
-
 def _secrets(credential: Credential) -> dict[str, str | None]:
     """Return a credential as the client takes it."""
     if credential.kind == "key":
@@ -282,11 +263,11 @@ def _refreshed(credential: Credential) -> str:
 
     Raises SourceError.
     """
-    with _client() as client:
+    with open_client({}) as client, new_session() as storage:
         from kagglesdk.kaggle_creds import KaggleCredentials
 
-        kaggle = Connection(client, credential)
-        with kaggle._explained(None):
+        kaggle = Connection(client, credential, storage, {})
+        with kaggle.explained(None):
             login = KaggleCredentials.load(client=client)
             token = kaggle.retried(login.get_access_token)
     if not token:
@@ -294,50 +275,19 @@ def _refreshed(credential: Credential) -> str:
     return str(token)
 
 
-def _kaggle_api() -> Any:
-    """Return the client's class, imported without its noise, its exit and its requests.
+def _is_active(credential: Credential) -> bool | None:
+    """Return whether Kaggle calls a token active, or None if it does not say so in time."""
+    from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
 
-    Raises SourceError if it cannot be imported.
-    """
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    try:
-        with _offline(), contextlib.redirect_stdout(io.StringIO()):
-            from kaggle.api.kaggle_api_extended import KaggleApi
-    except PermissionError as error:
-        raise SourceError(
-            f"{error.filename}: Kaggle's client keeps its settings there, and cannot write; give "
-            "another folder by KAGGLE_CONFIG_DIR"
-        ) from None
-    except (ImportError, SystemExit, OSError) as error:
-        raise SourceError(
-            f'Kaggle\'s client cannot be imported: {error}; run: pip install "kaggle>=2.2.4,<3" six'
-        ) from None
-    finally:  # with VERBOSE in the environment it turns everybody's logging on
-        root.setLevel(level)
-        root.handlers[:] = handlers
-    return KaggleApi
-
-
-@contextlib.contextmanager
-def _offline() -> Iterator[None]:
-    """Refuse this thread's requests: as it is imported, the client checks a token without limit."""
-    send, thread = requests.Session.send, threading.get_ident()
-
-    def refuse(session: requests.Session, request: Any, **settings: Any) -> Any:
-        if threading.get_ident() == thread:
-            raise requests.ConnectionError("no requests while kaggle is imported")
-        return send(session, request, **settings)
-
-    requests.Session.send = refuse
-    try:
-        yield
-    finally:
-        requests.Session.send = send
-
-
-def _host() -> str:
-    return endpoint().split("://")[-1]
+    if credential.kind != "token":
+        return None
+    request = IntrospectTokenRequest()
+    request.token = credential.secret
+    with open_client(_secrets(credential), min(TOKEN_CHECK, timeout())) as client:
+        try:
+            return bool(client.security.oauth_client.introspect_token(request).active)
+        except Exception:  # it only makes the error better
+            return None
 
 
 def _wait(error: Exception, pause: float) -> float | None:

@@ -5,14 +5,18 @@ import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
 from pipeline.errors import SourceError
 from pipeline.sources.kaggle.credentials import SETTINGS, Credential, found_credentials
 
+_BREAKS = (
+    "RemoteDisconnected", "IncompleteRead", "ConnectionResetError", "BrokenPipeError",
+    "ReadTimeoutError",
+)  # fmt: skip
 BUSY = (429, 500, 502, 503, 504)  # worth asking again
-OR_ELSE = "or bring files you have: kc fetch NAME --from ZIP_OR_DIR, or try --sample"
 
 
 def status_of(error: Exception) -> int | None:
@@ -61,24 +65,48 @@ def no_credentials() -> SourceError:
     return SourceError(
         f"no Kaggle credentials{seen}: make a token at {SETTINGS} and put it in KAGGLE_API_TOKEN "
         "or in ~/.kaggle/access_token, or save its kaggle.json in ~/.kaggle, or run "
-        f"kaggle auth login; {OR_ELSE}"
+        "kaggle auth login"
     )
 
 
-def unauthorised(credential: Credential, why: str) -> SourceError:
-    """Return the error that names the credential that was refused, and what it hides."""
-    hidden = [one for one in found_credentials() if one.kind != credential.kind and not one.fault]
-    by_hand = f"unset {credential.where.removeprefix('the variable ')}"
-    if credential.path is not None:
-        by_hand = f"remove {credential.path}"
-    shadow = ""
-    if hidden and credential.kind == "token":
-        shadow = (
-            f"; it is used before the {hidden[0].kind} of {hidden[0].where}: {by_hand} to use that"
-        )
+def unauthorised(credential: Credential, reason: str, is_active: bool | None) -> SourceError:
+    """Return the error that names the credential that was refused, why, and what it hides.
+
+    is_active: what Kaggle says of a token, if it says anything.
+    """
+    why = f"401 {reason}"
+    if is_active is not None:
+        why += "; it is active" if is_active else "; it is not active: expired or revoked"
     new = "run kaggle auth login" if credential.kind == "login" else f"make a new one at {SETTINGS}"
     return SourceError(
-        f"Kaggle refused the {credential.kind} of {credential.where} (401: {why}); {new}{shadow}"
+        f"Kaggle refused the {credential.kind} of {credential.where} ({why}); {new}"
+        f"{_hidden_by(credential)}"
+    )
+
+
+def _hidden_by(credential: Credential) -> str:
+    """Return the sentence about a key that a token hides, if there is one."""
+    others = [one for one in found_credentials() if one.kind != credential.kind and not one.fault]
+    if credential.kind != "token" or not others:
+        return ""
+    where = credential.path or credential.where.removeprefix("the variable ")
+    away = f"remove {where}" if credential.path else f"unset {where}"
+    return f", or {away}: it hides the {others[0].kind} of {others[0].where}"
+
+
+def is_of_storage(error: Exception) -> bool:
+    """Tell whether not the service refused, but the place where it keeps files."""
+    response = getattr(error, "response", None)
+    return response is not None and response.request.method != "POST"
+
+
+def closed_storage(error: Exception, reason: str) -> SourceError:
+    """Return the error of a place that does not give or take a file, though the service sent us."""
+    response: Any = getattr(error, "response", None)
+    place = urlsplit(response.url).hostname
+    return SourceError(
+        f"{place}: Kaggle's storage refused the file ({response.status_code} {reason}); nothing is "
+        "lost, run the same command again"
     )
 
 
@@ -92,15 +120,13 @@ def unreachable(error: Exception, host: str) -> SourceError:
     if isinstance(error, requests.exceptions.ProxyError):
         return SourceError(
             f"{host}: cannot be reached through the proxy of HTTPS_PROXY or HTTP_PROXY; "
-            f"check these variables; {OR_ELSE}"
+            f"check these variables"
         )
     if isinstance(error, requests.Timeout):
-        return SourceError(
-            f"{host}: no answer in time; try again, or give KC_TIMEOUT more seconds; {OR_ELSE}"
-        )
+        return SourceError(f"{host}: no answer in time; try again, or give KC_TIMEOUT more seconds")
     how = "broke off the connection" if _was_dropped(error) else "cannot be reached"
     advice = "try again" if _was_dropped(error) else "are you offline? Check the connection"
-    return SourceError(f"{host}: {how}; {advice}; {OR_ELSE}")
+    return SourceError(f"{host}: {how}; {advice}")
 
 
 def busy(error: Exception, host: str) -> SourceError:
@@ -119,9 +145,7 @@ def _was_dropped(error: Exception) -> bool:
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return True
     text = repr(error)
-    return isinstance(error, requests.ConnectionError) and any(
-        word in text for word in ("RemoteDisconnected", "IncompleteRead", "ConnectionResetError")
-    )
+    return isinstance(error, requests.ConnectionError) and any(word in text for word in _BREAKS)
 
 
 def _body(response: Any) -> dict[str, Any]:
