@@ -68,14 +68,14 @@ class DaconBoard:
             raise SourceError(words.too_large(file, size, MOST_BYTES))
         send = self._by_package if self.client else self._by_request
         try:
-            answer = call_within(self.answer_seconds + size / SLOWEST, lambda: send(file, message))
+            answer = send(file, message, self.answer_seconds + size / SLOWEST)
         except requests.RequestException as error:
             raise self._failure(error) from None
         except OverdueError:
             raise self._unconfirmed(words.no_answer(self.answer_seconds)) from None
         return self._receipt(answer)
 
-    def _by_request(self, file: Path, message: str) -> requests.Response:
+    def _by_request(self, file: Path, message: str, most: float) -> requests.Response:
         fields = [
             ("cpt_id", str(self.number)),
             ("team_name", self.team),
@@ -84,23 +84,29 @@ class DaconBoard:
             ("api_token", self.token),
             ("api_version", "2.0"),
         ]
-        with file.open("rb") as content:
-            return requests.post(
-                f"{self.url}/submission",
-                data=fields,
-                files={"file": (file.name, content)},
-                timeout=(10, self.answer_seconds),
-                allow_redirects=False,  # the token goes nowhere else
-            )
 
-    def _by_package(self, file: Path, message: str) -> Any:
-        """Return what the person's package returns; what it prints is shown without the token."""
-        assert self.client is not None
+        def post() -> requests.Response:
+            with file.open("rb") as content:
+                return requests.post(
+                    f"{self.url}/submission",
+                    data=fields,
+                    files={"file": (file.name, content)},
+                    timeout=(10, self.answer_seconds),
+                    allow_redirects=False,  # the token goes nowhere else
+                )
+
+        return call_within(most, post)
+
+    def _by_package(self, file: Path, message: str, most: float) -> Any:
+        """Return what the person's package returns; what it prints is told without the token."""
+        client = self.client
+        assert client is not None
+        arguments = (str(file), self.token, str(self.number), self.team, message)
         printed = io.StringIO()
         try:
             with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-                return self.client(str(file), self.token, str(self.number), self.team, message)
-        except requests.RequestException:
+                return call_within(most, lambda: client(*arguments))
+        except (requests.RequestException, OverdueError):
             raise
         except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}"

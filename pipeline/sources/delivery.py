@@ -29,8 +29,16 @@ def was_never_sent(error: requests.RequestException) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the last, most particular part of a network error, in one line."""
-    return one_line(str(error).rsplit(": ", 1)[-1].strip(" )'\"") or type(error).__name__)
+    """Return the innermost, most particular part of a network error, in one line."""
+    while inner := _inner(error):
+        error = inner
+    return one_line(str(error).rsplit(": ", 1)[-1]) or type(error).__name__
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    """Return the error that an error wraps as its reason or among its arguments."""
+    wrapped = [getattr(error, "reason", None), *reversed(error.args)]
+    return next((one for one in wrapped if isinstance(one, BaseException)), None)
 
 
 def one_line(text: str, most: int = _DETAIL) -> str:
