@@ -301,7 +301,7 @@ def submissions(
     columns = standing.SUBMISSION_COLUMNS
     if not as_csv and not as_json:
         rows, columns = standing.submission_table(name, rows)
-    _print_table(rows, columns, as_csv=as_csv, as_json=as_json, shrinkable=("run", "message"))
+    _print_table(rows, columns, as_csv=as_csv, as_json=as_json, shrinkable=("message", "run"))
     if not as_csv and not as_json:
         typer.echo("".join(f"{line}\n" for line in standing.error_lines(rows)), nl=False)
 

@@ -15,14 +15,16 @@ def table_lines(
 ) -> list[str]:
     """Return a header and rows as lines whose columns stand below each other on a terminal.
 
-    Korean and other wide letters take two columns. shrinkable: the columns whose cells are cut, the
-    widest first, until a line fits into 80 columns.
+    Korean and other wide letters take two columns. shrinkable: the columns whose cells are cut, one
+    after the other, until a line fits into 80 columns.
     """
     from rich.cells import cell_len
 
     cells = [list(names), *([shown(row[name]) for name in names] for row in rows)]
     widths = [max(cell_len(row[i]) for row in cells) for i in range(len(names))]
-    _shrink(widths, [i for i, name in enumerate(names) if name in shrinkable])
+    for name in shrinkable:
+        if name in names:
+            _shrink(widths, names.index(name))
     return [
         GAP.join(_fitted(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in cells
@@ -47,12 +49,10 @@ def shown(value: Any) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in str(value)).strip()
 
 
-def _shrink(widths: list[int], shrinkable: list[int]) -> None:
+def _shrink(widths: list[int], at: int) -> None:
     excess = sum(widths) + len(GAP) * (len(widths) - 1) - WIDTH
-    while excess > 0 and any(widths[i] > NARROWEST for i in shrinkable):
-        widest = max(shrinkable, key=lambda i: widths[i])
-        widths[widest] -= 1
-        excess -= 1
+    if excess > 0:
+        widths[at] = min(widths[at], max(NARROWEST, widths[at] - excess))
 
 
 def _fitted(cell: str, width: int) -> str:

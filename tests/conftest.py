@@ -185,7 +185,7 @@ def trained(
 @pytest.fixture(scope="session")
 def trained_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a finished ridge of "tiny", which no service knows; only to be read."""
-    from pipeline import TrainOptions, Workspace, fetch, train
+    from pipeline import Workspace, fetch, train
 
     folder = tmp_path_factory.mktemp("tiny")
     for name, content in {"train.csv": TRAIN, "test.csv": TEST, "sample.csv": SAMPLE}.items():
@@ -193,7 +193,7 @@ def trained_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     workspace = folder / "work"
     write(workspace / "competitions" / "tiny" / "competition.toml", TOML)
     fetch(Workspace(workspace), "tiny", folder / "downloaded")
-    train(Workspace(workspace), "tiny", TrainOptions(folds=2))
+    train(Workspace(workspace), "tiny")
     return workspace
 
 

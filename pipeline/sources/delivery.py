@@ -1,11 +1,11 @@
 """Whether a request that failed can have arrived, and how long one may take."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import requests
-import urllib3.exceptions
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 _DETAIL = 200  # characters of a foreign text that are shown
 
@@ -18,27 +18,31 @@ def was_never_sent(error: requests.RequestException) -> bool:
     """Tell whether a request surely never reached the service, so that it is safe to repeat.
 
     That is so where no connection came about: refused, not resolved, timed out while connecting, a
-    proxy that does not answer, a certificate that is not trusted.
+    tunnel that a proxy did not open, a certificate that is not trusted. The outer error alone does
+    not tell: what breaks off behind a proxy is a ProxyError, too.
     """
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
-        return True
-    if isinstance(error, requests.exceptions.SSLError):
-        return "CERTIFICATE_VERIFY_FAILED" in str(error)
-    causes = [getattr(one, "reason", one) for one in error.args]
-    return any(isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in causes)
+    return any(
+        isinstance(one, NewConnectionError | ConnectTimeoutError)
+        or any(
+            word in str(one) for word in ("Tunnel connection failed", "CERTIFICATE_VERIFY_FAILED")
+        )
+        for one in _layers(error)
+    )
 
 
 def reason_of(error: BaseException) -> str:
     """Return the innermost, most particular part of a network error, in one line."""
-    while inner := _inner(error):
-        error = inner
-    return one_line(str(error).rsplit(": ", 1)[-1]) or type(error).__name__
+    *_, innermost = _layers(error)
+    return one_line(str(innermost).rsplit(": ", 1)[-1]) or type(innermost).__name__
 
 
-def _inner(error: BaseException) -> BaseException | None:
-    """Return the error that an error wraps as its reason or among its arguments."""
-    wrapped = [getattr(error, "reason", None), *reversed(error.args)]
-    return next((one for one in wrapped if isinstance(one, BaseException)), None)
+def _layers(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, and what each wraps as its reason or among its arguments."""
+    layer: BaseException | None = error
+    while layer is not None:
+        yield layer
+        wrapped = [getattr(layer, "reason", None), *reversed(layer.args)]
+        layer = next((one for one in wrapped if isinstance(one, BaseException)), None)
 
 
 def one_line(text: str, most: int = _DETAIL) -> str:
