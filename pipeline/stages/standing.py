@@ -15,7 +15,7 @@ from pipeline.progress import Note, Warned, emit
 from pipeline.sources import ListingBoard, Submission, Team
 from pipeline.sources.boards import open_board
 from pipeline.sources.dacon_words import no_leaderboard, no_list
-from pipeline.stages.earlier import MARK, news_of
+from pipeline.stages.earlier import news_of
 from pipeline.workspace import Workspace
 
 SUBMISSION_COLUMNS: tuple[str, ...] = (
@@ -161,13 +161,11 @@ def _is_same(one: Submission, entry: Entry) -> bool:
 
 
 def _listed_row(one: Submission, entry: Entry | None) -> dict[str, Any]:
-    described = one.description.rpartition(f"[{MARK}")
-    description = (described[0] or described[2] if described[1] else one.description).strip()
     return {
         "reference": one.reference,
         "time": one.time.isoformat(timespec="seconds"),
         "run": entry.run if entry else None,
-        "message": (entry.message if entry else "") or description,
+        "message": entry.message if entry else one.description,
         "status": one.status,
         "public": one.public,
         "private": one.private,
