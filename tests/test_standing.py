@@ -109,7 +109,7 @@ def test_the_table_fits_a_terminal_and_says_what_went_wrong(
     short = only_run(work, "tiny").name.removeprefix("tiny-")
     assert lines[1].split()[3] == short
     (cut,) = (line for line in lines if line.startswith("43210001 "))
-    assert cut.endswith("  아주 긴…  complete  0.5")
+    assert cut.endswith("  아주 긴 …  complete  0.5")
     assert lines[-1] == "43210002: Evaluation Exception"
 
 
