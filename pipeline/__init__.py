@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.competition import Competition, load_competition
     from pipeline.errors import PipelineError
     from pipeline.runs import Run, find_run, list_runs
+    from pipeline.stages.browsing import list_remote_files
     from pipeline.stages.fetching import fetch
     from pipeline.stages.inspecting import inspect
     from pipeline.stages.predicting import predict
@@ -37,6 +38,7 @@ _HOMES = {
     "fetch": "stages.fetching",
     "find_run": "runs",
     "inspect": "stages.inspecting",
+    "list_remote_files": "stages.browsing",
     "list_runs": "runs",
     "load_competition": "competition",
     "predict": "stages.predicting",
@@ -58,6 +60,7 @@ __all__ = [
     "fetch",
     "find_run",
     "inspect",
+    "list_remote_files",
     "list_runs",
     "load_competition",
     "predict",

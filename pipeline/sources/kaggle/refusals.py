@@ -53,9 +53,7 @@ def asked_to_wait(error: Exception) -> float | None:
 
 def is_worth_retrying(error: Exception) -> bool:
     """Tell whether the same request may succeed a moment later."""
-    if isinstance(error, requests.exceptions.RetryError | requests.ConnectionError):
-        return _was_dropped(error)
-    return status_of(error) in BUSY
+    return _was_dropped(error) or status_of(error) in BUSY
 
 
 def no_credentials() -> SourceError:
