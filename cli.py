@@ -297,7 +297,7 @@ def submissions(
     from pipeline.stages import standing
 
     with _shown(quiet=as_csv or as_json):
-        rows = standing.submission_rows(context.obj, name)
+        rows = standing.list_submissions(context.obj, name)
     columns = standing.SUBMISSION_COLUMNS
     if not as_csv and not as_json:
         rows, columns = standing.submission_table(name, rows)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.stages.inspecting import inspect
     from pipeline.stages.predicting import predict
     from pipeline.stages.preparing import clean, encode, scale
+    from pipeline.stages.standing import leaderboard, list_submissions
     from pipeline.stages.submitting import check_ready, submit
     from pipeline.stages.training import TrainOptions, train
     from pipeline.workspace import Workspace
@@ -39,7 +40,9 @@ _HOMES = {
     "find_run": "runs",
     "inspect": "stages.inspecting",
     "list_remote_files": "stages.browsing",
+    "leaderboard": "stages.standing",
     "list_runs": "runs",
+    "list_submissions": "stages.standing",
     "load_competition": "competition",
     "predict": "stages.predicting",
     "check_ready": "stages.submitting",
@@ -60,8 +63,10 @@ __all__ = [
     "fetch",
     "find_run",
     "inspect",
+    "leaderboard",
     "list_remote_files",
     "list_runs",
+    "list_submissions",
     "load_competition",
     "predict",
     "scale",

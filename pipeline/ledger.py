@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pipeline.errors import DataError, StorageError
+from pipeline.progress import Note, emit
 from pipeline.storage import save_text, storing
 
 UNCONFIRMED, REFUSED = "unconfirmed", "refused"
@@ -93,9 +94,9 @@ def update_entry(path: Path, entry: Entry, **news: Any) -> Entry:
 def handing_in(path: Path, seconds: float = 600.0) -> Iterator[None]:
     """Let one process at a time hand in; the lock ends with the process, however it ends.
 
-    seconds: how long to wait for another one. Raises StorageError.
+    seconds: how long to wait for another one, which is told. Raises StorageError.
     """
-    with _locked(path.with_name(f".{path.name}.submit.lock"), seconds):
+    with _locked(path.with_name(f".{path.name}.submit.lock"), seconds, is_told=True):
         yield
 
 
@@ -106,11 +107,13 @@ def _change(path: Path, change: Callable[[list[Entry]], list[Entry]]) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, seconds: float) -> Iterator[None]:
+def _locked(path: Path, seconds: float, *, is_told: bool = False) -> Iterator[None]:
     with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
         try:
+            if is_told and not _is_free(lock):
+                emit(Note("submit", "waiting for another kc submit"))
             lock.acquire(timeout=seconds, poll_interval=0.05)
         except Timeout:
             raise StorageError(
@@ -119,7 +122,16 @@ def _locked(path: Path, seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release()
+        lock.release(force=True)
+
+
+def _is_free(lock: FileLock) -> bool:
+    """Take the lock if nobody has it, and tell whether that was so."""
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return False
+    return True
 
 
 def _entry(line: str) -> Entry:

@@ -197,7 +197,7 @@ def test_a_board_of_many_pages_is_read_to_its_end(
     assert "place 201 among 300 teams" in done.err
     found = json.loads(here(work, "leaderboard", "tiny", "--score", "9", "--json", expect=0).out)
     assert found["place"] == {
-        "score": 9.0, "place": 301, "level": 0, "teams": 300, "beaten": 0.0,
+        "score": 9.0, "place": 301, "level": 0, "teams": 300, "percentile": 0.0,
     }  # fmt: skip
     assert len(found["teams"]) == 20
 
@@ -288,6 +288,6 @@ def teams(*scores: float | None) -> list[Team]:
 def test_a_place_counts_the_better_ones_in_the_metric_s_direction(
     score: float, greater: bool, expected: tuple[int, int, float]
 ) -> None:
-    place, level, beaten = expected
+    place, level, percentile = expected
     board = teams(0.1, 0.2, 0.2, 0.3, None)
-    assert place_of(score, board, greater=greater) == Place(score, place, level, 4, beaten)
+    assert place_of(score, board, greater=greater) == Place(score, place, level, 4, percentile)

@@ -115,9 +115,9 @@ def news_of(submission: Submission) -> dict[str, object]:
 def check_not_repeated(entries: tuple[Entry, ...], file: Path) -> None:
     """Check that the same bytes were not handed in, by the ledger alone.
 
-    Raises SubmissionError, unless an attempt is still unconfirmed, which is another question.
+    Raises SubmissionError, unless the last attempt is unconfirmed, which is another question.
     """
-    if entries and all(entry.status != UNCONFIRMED for entry in entries):
+    if entries and entries[-1].status != UNCONFIRMED:
         last = entries[-1]
         reference = f" as {last.reference}" if last.reference else ""
         raise SubmissionError(
@@ -131,9 +131,9 @@ def check_is_new(earlier: Earlier, file: Path, board: Board | None, page: str | 
 
     Raises SubmissionError if they were, UnconfirmedError if they may have been.
     """
+    check_not_repeated(earlier.entries, file)
     if earlier.unconfirmed:
         raise UnconfirmedError(_not_confirmed(earlier, file, board, page))
-    check_not_repeated(earlier.entries, file)
     if earlier.elsewhere:
         one = earlier.elsewhere[0]
         service = board.name if board else "the service"

@@ -1,5 +1,6 @@
 """submissions, leaderboard: what became of what was handed in, and where a score would stand."""
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,25 +29,26 @@ TEAM_COLUMNS: tuple[str, ...] = ("place", "team", "score", "time")
 class Place:
     """Where a score would stand: behind the better ones, beside those that are equal.
 
-    place: from 1. level: teams with the same score. beaten: the percentage of teams that are worse.
+    place: from 1. level: teams with the same score. percentile: the share of teams that are
+    worse, in percent.
     """
 
     score: float
     place: int
     level: int
     teams: int
-    beaten: float
+    percentile: float
 
     def __str__(self) -> str:
         """Return the sentence that says it."""
         level = f" ({self.level:,} equal)" if self.level else ""
         return (
             f"{self.score:g} would be place {self.place:,} among {self.teams:,} teams{level}, "
-            f"better than {self.beaten:.1f} % of them"
+            f"better than {self.percentile:.1f} % of them"
         )
 
 
-def submission_rows(workspace: Workspace, name: str) -> list[dict[str, Any]]:
+def list_submissions(workspace: Workspace, name: str) -> list[dict[str, Any]]:
     """Return one row a submission, newest first: the service's list and the ledger's, joined.
 
     What the service knows better is written into the ledger. Raises SourceError.
@@ -56,9 +58,9 @@ def submission_rows(workspace: Workspace, name: str) -> list[dict[str, Any]]:
     source = competition.source
     listed: list[Submission] = []
     if source.kind == "kaggle":
-        board = open_board(source)
-        assert isinstance(board, ListingBoard)
-        listed = list(board.submissions())
+        with open_board(source) as board:
+            assert isinstance(board, ListingBoard)
+            listed = list(board.submissions())
         _note_news(ledger, listed)
     elif source.kind == "dacon":
         emit(Note("submit", no_list(source.page)))
@@ -110,7 +112,7 @@ def leaderboard(
     top: how many rows, all if left out. Raises SourceError, or UsageError for what has no board.
     """
     competition = load_competition(workspace.declaration(name))
-    board = _listing_board(competition)
+    _check_has_board(competition)
     score = _checked(score) if score is not None else _best_public(workspace, competition)
     if score is None:
         emit(
@@ -120,11 +122,9 @@ def leaderboard(
                 f"score, as an out-of-fold one of kc runs {name}",
             )
         )
-    teams: list[Team] = []
-    for team in board.teams():
-        teams.append(team)
-        if score is None and top is not None and len(teams) >= top:
-            break
+    with open_board(competition.source) as board:
+        assert isinstance(board, ListingBoard)
+        teams = list(itertools.islice(board.teams(), top if score is None else None))
     greater = METRICS[competition.metric].greater_is_better
     _warn_of_direction(teams, competition, greater=greater)
     rows = [_team_row(number, team) for number, team in enumerate(teams[:top], start=1)]
@@ -140,8 +140,8 @@ def place_of(score: float, teams: list[Team], *, greater: bool) -> Place:
     better = sum(other > score if greater else other < score for other in scores)
     level = scores.count(score)
     worse = len(scores) - better - level
-    beaten = 100 * worse / len(scores) if scores else 0.0
-    return Place(score, better + 1, level, len(scores), beaten)
+    percentile = 100 * worse / len(scores) if scores else 0.0
+    return Place(score, better + 1, level, len(scores), percentile)
 
 
 def _note_news(ledger: Path, listed: list[Submission]) -> None:
@@ -196,17 +196,15 @@ def _team_row(number: int, team: Team) -> dict[str, Any]:
     }
 
 
-def _listing_board(competition: Competition) -> ListingBoard:
+def _check_has_board(competition: Competition) -> None:
     source = competition.source
     if source.kind == "dacon":
         raise SourceError(no_leaderboard(source.page))
-    board = open_board(source)
-    if not isinstance(board, ListingBoard):
+    if source.kind == "files":
         raise UsageError(
             f"{competition.name}: has no leaderboard; competition.toml names no service that has "
             "one ([source] kind)"
         )
-    return board
 
 
 def _best_public(workspace: Workspace, competition: Competition) -> float | None:

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -11,7 +12,13 @@ import numpy as np
 
 from pipeline.competition import Competition
 from pipeline.data import read_sample, read_sample_style
-from pipeline.errors import SourceError, SubmissionError, UnconfirmedError
+from pipeline.errors import (
+    DataError,
+    SourceError,
+    StorageError,
+    SubmissionError,
+    UnconfirmedError,
+)
 from pipeline.ledger import (
     BY_HAND,
     REFUSED,
@@ -108,22 +115,22 @@ def submit(
     ledger = workspace.ledger(name)
     if not again:
         check_not_repeated(entries_of(ledger, ready.sha256), file)
-    board = None if by_hand else open_board(source)
-    earlier = find_earlier(ledger, ready.sha256, file, board)
-    if not again:
-        if earlier.adopted:
-            return Submitted(earlier.adopted[-1], ready, adopted=True)
-        check_is_new(earlier, file, board, source.page)
-    if ask is not None:
-        left = [] if board is None else [allowance_line(board, ready.competition, ledger)]
-        ask([*ready_lines(ready), *left], question(board))
-    with handing_in(ledger):
-        if len(entries_of(ledger, ready.sha256)) != len(earlier.entries):
-            raise SubmissionError(
-                f"{file}: another kc submit handed in the same bytes meanwhile; see kc submissions "
-                f"{name}"
-            )
-        entry = _hand_in(ledger, ready, board, message.encode("utf-8", "replace").decode())
+    with nullcontext() if by_hand else open_board(source) as board:
+        earlier = find_earlier(ledger, ready.sha256, file, board)
+        if not again:
+            if earlier.adopted:
+                return Submitted(earlier.adopted[-1], ready, adopted=True)
+            check_is_new(earlier, file, board, source.page)
+        if ask is not None:
+            left = [] if board is None else [allowance_line(board, ready.competition, ledger)]
+            ask([*ready_lines(ready), *left], question(board))
+        with handing_in(ledger):
+            if len(entries_of(ledger, ready.sha256)) != len(earlier.entries):
+                raise SubmissionError(
+                    f"{file}: another kc submit handed in the same bytes meanwhile; see kc "
+                    f"submissions {name}"
+                )
+            entry = _hand_in(ledger, ready, board, message.encode("utf-8", "replace").decode())
     return Submitted(entry, ready)
 
 
@@ -132,19 +139,22 @@ def wait_for_score(workspace: Workspace, submitted: Submitted, seconds: float) -
 
     Raises SubmissionError if the service could not score it.
     """
-    entry, name = submitted.entry, submitted.ready.competition.name
-    board = open_board(submitted.ready.competition.source)
-    if not isinstance(board, ListingBoard) or entry.reference is None:
+    entry, competition = submitted.entry, submitted.ready.competition
+    if entry.reference is None:
         emit(Warned("there is no score to wait for; the service tells none"))
         return entry
-    entry = _polled(board, workspace.ledger(name), entry, time.monotonic() + seconds)
+    with open_board(competition.source) as board:
+        assert isinstance(board, ListingBoard)  # only such a one gives references
+        ledger = workspace.ledger(competition.name)
+        entry = _polled(board, ledger, entry, time.monotonic() + seconds)
+        name = board.name
     if entry.status == "error":
-        raise SubmissionError(could_not_score(board.name, entry, submitted.ready.competition))
+        raise SubmissionError(could_not_score(name, entry, competition))
     if entry.status not in DONE:
         emit(
             Warned(
-                f"no score after {seconds:.0f} s (status: {entry.status}); kc submissions {name} "
-                "shows it later"
+                f"no score after {seconds:.0f} s (status: {entry.status}); kc submissions "
+                f"{competition.name} shows it later"
             )
         )
     return entry
@@ -250,9 +260,14 @@ def _hand_in(ledger: Path, ready: Ready, board: Board | None, message: str) -> E
         update_entry(ledger, entry, status=REFUSED, detail=str(error))
         raise
     status = "pending" if isinstance(board, ListingBoard) else "submitted"
-    return update_entry(
-        ledger, entry, status=status, reference=receipt.reference, detail=receipt.message
-    )
+    news = {"status": status, "reference": receipt.reference, "detail": receipt.message}
+    try:
+        return update_entry(ledger, entry, **news)
+    except (StorageError, DataError) as error:
+        reference = receipt.reference or f"the run {entry.run}"
+        raise StorageError(
+            f"{board.name} took the submission as {reference}, but {error}"
+        ) from None
 
 
 def _description(ready: Ready, board: Board, entry: Entry) -> str:

@@ -1,5 +1,6 @@
 """Submissions to Kaggle: hand in once, see what became of it, read the leaderboard."""
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pipeline.progress import Note, emit
 from pipeline.sources import Allowance, Receipt, Submission, Team
 from pipeline.sources.delivery import one_line, reason_of, was_never_sent
 from pipeline.sources.kaggle import refusals
-from pipeline.sources.kaggle.connection import Connection, connect
+from pipeline.sources.kaggle.connection import Connection
 
 PAGE = 100  # rows that one request asks for
 _PREFIX = "submission_status_"  # the long form of an enum's words
@@ -23,15 +24,16 @@ MOST_PAGES = 1000  # a board of more is taken for one that never ends
 
 @dataclass(frozen=True)
 class KaggleBoard:
-    """Where one competition is submitted to, by the first credential that is found."""
+    """Where one competition is submitted to, by a connection."""
 
+    kaggle: Connection
     slug: str
     page: str
     name: str = "Kaggle"
 
     def allowance(self) -> Allowance:
         """Return what is left today; Kaggle counts days in UTC."""
-        answer = self._ask("get_submission_limits")
+        answer = self.kaggle.answer("get_submission_limits", competition_name=self.slug)
         return Allowance(
             left=_whole(answer.get("numAllowedNow")),
             today=_whole(answer.get("numToday")),
@@ -44,25 +46,24 @@ class KaggleBoard:
         Raises SourceError if it was refused or never sent, UnconfirmedError if it may have arrived.
         """
         stat = file.stat()
-        with connect() as kaggle:
-            place = kaggle.call(
-                "start_submission_upload",
+        place = self.kaggle.call(
+            "start_submission_upload",
+            competition_name=self.slug,
+            file_name=file.name,
+            content_length=stat.st_size,
+            last_modified_epoch_seconds=int(stat.st_mtime),
+        )
+        self.kaggle.upload(place.create_url, file)
+        emit(Note("submit", f"uploaded {stat.st_size:,} bytes to {self.name}"))
+        try:
+            answer = self.kaggle.call_once(
+                "create_submission",
                 competition_name=self.slug,
-                file_name=file.name,
-                content_length=stat.st_size,
-                last_modified_epoch_seconds=int(stat.st_mtime),
+                blob_file_tokens=place.token,
+                submission_description=message,
             )
-            kaggle.upload(place.create_url, file)
-            emit(Note("submit", f"uploaded {stat.st_size:,} bytes to {self.name}"))
-            try:
-                answer = kaggle.call_once(
-                    "create_submission",
-                    competition_name=self.slug,
-                    blob_file_tokens=place.token,
-                    submission_description=message,
-                )
-            except Exception as error:
-                raise self._failure(kaggle, error) from None
+        except Exception as error:
+            raise self._failure(error) from None
         if not answer.ref:
             raise self._unconfirmed(f"it gave no reference ({one_line(answer.message)!r})")
         return Receipt(str(answer.ref), one_line(answer.message))
@@ -74,16 +75,13 @@ class KaggleBoard:
 
     def submission(self, reference: str) -> Submission | None:
         """Return one submission, or None while Kaggle does not know it yet."""
-        with connect() as kaggle:
-            try:
-                row = kaggle.retried(
-                    lambda: kaggle.answer_once("get_submission", ref=int(reference))
-                )
-            except Exception as error:
-                if refusals.status_of(error) == requests.codes.not_found:
-                    return None
-                raise kaggle.explain(error, None) from None
-        return _submission(row)
+        ask = functools.partial(self.kaggle.answer_once, "get_submission", ref=int(reference))
+        try:
+            return _submission(self.kaggle.retried(ask))
+        except Exception as error:
+            if refusals.status_of(error) == requests.codes.not_found:
+                return None
+            raise self.kaggle.explain(error, None) from None
 
     def teams(self) -> Iterator[Team]:
         """Yield the public leaderboard, best first."""
@@ -96,36 +94,31 @@ class KaggleBoard:
                 _time(row.get("submissionDate")),
             )
 
-    def _ask(self, method: str, **fields: Any) -> dict[str, Any]:
-        with connect() as kaggle:
-            return kaggle.answer(method, competition_name=self.slug, **fields)
-
     def _rows(self, method: str) -> Iterator[dict[str, Any]]:
         """Yield the rows of all pages."""
         token: str | None = None
-        with connect() as kaggle:
-            for _ in range(MOST_PAGES):
-                page = kaggle.answer(
-                    method, competition_name=self.slug, page_size=PAGE, page_token=token
-                )
-                yield from page.get("submissions") or []
-                if not page.get("nextPageToken") or page["nextPageToken"] == token:
-                    return
-                token = page["nextPageToken"]
+        for _ in range(MOST_PAGES):
+            page = self.kaggle.answer(
+                method, competition_name=self.slug, page_size=PAGE, page_token=token
+            )
+            yield from page.get("submissions") or []
+            if not page.get("nextPageToken") or page["nextPageToken"] == token:
+                return
+            token = page["nextPageToken"]
 
-    def _failure(self, kaggle: Connection, error: Exception) -> SourceError:
+    def _failure(self, error: Exception) -> SourceError:
         """Return the error for a request that began a submission, and brought no reference."""
         status = refusals.status_of(error)
         if status is not None and 400 <= status < 500 and status != requests.codes.request_timeout:
-            return kaggle.explain(error, self.slug)
+            return self.kaggle.explain(error, self.slug)
         if isinstance(error, requests.RequestException) and was_never_sent(error):
-            return kaggle.explain(error, self.slug)
+            return self.kaggle.explain(error, self.slug)
         if isinstance(error, requests.Timeout):
             return self._unconfirmed("it did not answer in time")
         if status is not None:
-            reason = kaggle.without_secret(refusals.reason_of(error))
+            reason = self.kaggle.without_secret(refusals.reason_of(error))
             return self._unconfirmed(f"it answered {status} {one_line(reason)}".rstrip())
-        reason = kaggle.without_secret(reason_of(error))
+        reason = self.kaggle.without_secret(reason_of(error))
         return self._unconfirmed(f"the connection or the answer broke off ({reason})")
 
     def _unconfirmed(self, what: str) -> UnconfirmedError:
