@@ -279,7 +279,7 @@ def submit(
             typer.confirm(question, abort=True)
 
     most = seconds(wait)
-    with _shown():
+    with _shown(verbose=True):  # no live bar, which would fight with the question
         done = submitting.submit(
             context.obj, name, run, message, again=again, by_hand=by_hand, ask=ask
         )
@@ -326,9 +326,10 @@ def leaderboard(
         found = None if place is None else dataclasses.asdict(place)
         _print_json({"place": found, "teams": rows})
         return
+    columns = standing.TEAM_COLUMNS
     if not as_csv:
-        rows = [{**row, "time": standing.short_time(row["time"])} for row in rows]
-    _print_table(rows, standing.TEAM_COLUMNS, as_csv=as_csv, shrinkable=("team",))
+        rows, columns = standing.team_table(rows)
+    _print_table(rows, columns, as_csv=as_csv, shrinkable=("team",))
     if place is not None:
         typer.echo(str(place), err=as_csv)
 

@@ -19,7 +19,7 @@ from dacon_server import TOKEN, DaconServer
 from kaggle_server import KEY, Competition, Fault, KaggleServer
 
 from pipeline import Workspace
-from pipeline.errors import SourceError
+from pipeline.errors import SourceError, StorageError
 from pipeline.ledger import handing_in, load_ledger
 from pipeline.stages import submitting
 
@@ -351,6 +351,23 @@ def test_what_the_service_does_not_list_is_not_submitted_again_unless_told(
     assert tiny_there.submissions == []
     here(work, "submit", "tiny", "--yes", "--again", expect=0)
     assert len(tiny_there.submissions) == 1
+    said = here(work, "submit", "tiny", "--yes").error()
+    assert "the same bytes were submitted on" in said
+    assert "as 1001" in said
+
+
+def test_a_submission_that_was_taken_is_named_though_it_cannot_be_noted(
+    here: Kc, work: Path, tiny_there: Competition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr(submitting, "update_entry", full)
+    done = here(work, "submit", "tiny", "--yes", expect=1)
+    assert done.err.splitlines()[-1] == (
+        "error: Kaggle took the submission as 1001, but the disk is full"
+    )
+    monkeypatch.undo()
 
 
 def test_a_submission_that_lost_its_description_is_named_but_not_taken(
@@ -522,11 +539,13 @@ def test_of_two_at_once_one_submits(
     with handing_in(ledger(work)):  # until both have looked, and found nothing
         processes = [start(work, env), start(work, env)]
         until(lambda: len(kaggle_server.asked("GetSubmissionLimits")) == 2)
+        time.sleep(1)  # for the lock to be asked for, too
     with ThreadPoolExecutor() as pool:
         outputs = list(pool.map(lambda process: process.communicate()[0], processes))
     assert sorted(process.returncode for process in processes) == [0, 1], outputs
     refused = outputs[[process.returncode for process in processes].index(1)]
     assert "another kc submit handed in the same bytes meanwhile" in refused
+    assert all("waiting for another kc submit" in output for output in outputs)
     assert len(tiny_there.submissions) == len(load_ledger(ledger(work))) == 1
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from pipeline.workspace import Workspace
 SUBMISSION_COLUMNS: tuple[str, ...] = (
     "reference", "time", "run", "message", "status", "public", "private", "error",
 )  # fmt: skip
+UTC_TIME = "time (UTC)"  # the heading on a terminal, where times are shown without their zone
 TEAM_COLUMNS: tuple[str, ...] = ("place", "team", "score", "time")
 
 
@@ -77,30 +78,22 @@ def submission_table(
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """Return the rows and columns as they fit on a terminal: short times, short runs, no gaps."""
     short = [
-        {
-            **row,
-            "time": short_time(row["time"]),
-            "run": row["run"] and row["run"].removeprefix(f"{name}-"),
-        }
+        {**_with_short_time(row), "run": row["run"] and row["run"].removeprefix(f"{name}-")}
         for row in rows
     ]
-    optional = ("message", "private", "error")
-    columns = tuple(
-        column
-        for column in SUBMISSION_COLUMNS
-        if column != "error" and (column not in optional or any(row[column] for row in rows))
-    )
-    return short, columns
+    empty = {key for key in ("message", "private") if all(row[key] in (None, "") for row in rows)}
+    columns = [key for key in SUBMISSION_COLUMNS if key not in {*empty, "error"}]
+    return short, _with_utc(columns)
+
+
+def team_table(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Return the rows and columns as they fit on a terminal."""
+    return [_with_short_time(row) for row in rows], _with_utc(TEAM_COLUMNS)
 
 
 def error_lines(rows: list[dict[str, Any]]) -> list[str]:
     """Return what is said of the submissions that went wrong, one line each."""
-    return [f"{row['reference'] or row['time']}: {row['error']}" for row in rows if row["error"]]
-
-
-def short_time(text: str) -> str:
-    """Return a time in UTC to the minute."""
-    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+    return [f"{row['reference'] or row[UTC_TIME]}: {row['error']}" for row in rows if row["error"]]
 
 
 def leaderboard(
@@ -217,6 +210,16 @@ def _public_scores(entries: list[Entry]) -> Iterator[float]:
     for entry in entries:
         if entry.public is not None:
             yield entry.public
+
+
+def _with_short_time(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row whose time is told to the minute."""
+    time = datetime.fromisoformat(row["time"]).astimezone(UTC)
+    return {**row, UTC_TIME: time.strftime("%Y-%m-%d %H:%M")}
+
+
+def _with_utc(columns: Sequence[str]) -> tuple[str, ...]:
+    return tuple(UTC_TIME if column == "time" else column for column in columns)
 
 
 def _checked(score: float) -> float:
