@@ -264,7 +264,7 @@ def submit(
     ] = False,
     wait: Annotated[
         str | None,
-        typer.Option(metavar="[SECONDS]", help=f"Wait for the score; else {_WAIT} at most."),
+        typer.Option(metavar="[SECONDS]", help=f"Wait for the score, {_WAIT} if no time is given."),
     ] = None,
     by_hand: Annotated[
         bool, typer.Option("--by-hand", help="Note it, and show where to upload it yourself.")

@@ -71,7 +71,7 @@ def test_the_list_and_the_ledger_are_joined(
     here: Kc, work: Path, tiny_there: Competition, kaggle_server: KaggleServer
 ) -> None:
     tiny_there.submissions += [
-        listed(1, description="by browser 브라우저"),
+        listed(1, description="elsewhere [kc 0123456789ab cdef01]"),
         listed(2, outcome=("ERROR", "Evaluation Exception: 7 rows")),
     ]
     here(work, "submit", "tiny", "--yes", "--message", "첫 시도", expect=0)
@@ -88,7 +88,7 @@ def test_the_list_and_the_ledger_are_joined(
     assert (mine["run"], mine["status"], mine["public"]) == (run, "complete", "0.41")
     assert by_status["error"]["error"] == "Evaluation Exception: 7 rows"
     assert rows[-1] | {"time": ""} == {
-        "reference": "1", "time": "", "run": "", "message": "by browser 브라우저",
+        "reference": "1", "time": "", "run": "", "message": "elsewhere",
         "status": "complete", "public": "0.5", "private": "", "error": "",
     }  # fmt: skip
     as_json = json.loads(here(work, "submissions", "tiny", "--json", expect=0).out)

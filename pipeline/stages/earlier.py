@@ -4,6 +4,7 @@ A description ends in a marker, "[kc 3f9a1b2c7d21 a41f0c]": the beginning of the
 a number that is this attempt's alone. By it an attempt whose answer was lost is found again.
 """
 
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -51,6 +52,11 @@ def new_marker(sha256: str) -> str:
 def bytes_mark(sha256: str) -> str:
     """Return the part of a marker that all attempts with the same bytes share."""
     return f"{MARK}{sha256[:12]}"
+
+
+def without_marker(description: str) -> str:
+    """Return what a person wrote of a submission."""
+    return re.sub(rf"\s*\[{MARK}[0-9a-f]{{12}} [0-9a-f]{{6}}\]$", "", description)
 
 
 def entries_of(ledger: Path, sha256: str) -> tuple[Entry, ...]:

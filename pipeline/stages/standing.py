@@ -16,7 +16,7 @@ from pipeline.progress import Note, Warned, emit
 from pipeline.sources import ListingBoard, Submission, Team
 from pipeline.sources.boards import open_board
 from pipeline.sources.dacon_words import no_leaderboard, no_list
-from pipeline.stages.earlier import news_of
+from pipeline.stages.earlier import news_of, without_marker
 from pipeline.workspace import Workspace
 
 SUBMISSION_COLUMNS: tuple[str, ...] = (
@@ -158,7 +158,7 @@ def _listed_row(one: Submission, entry: Entry | None) -> dict[str, Any]:
         "reference": one.reference,
         "time": one.time.isoformat(timespec="seconds"),
         "run": entry.run if entry else None,
-        "message": entry.message if entry else one.description,
+        "message": entry.message if entry else without_marker(one.description),
         "status": one.status,
         "public": one.public,
         "private": one.private,
