@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.errors import PipelineError
     from pipeline.runs import Run, find_run, list_runs
     from pipeline.stages.browsing import list_remote_files
+    from pipeline.stages.ensembling import blend
     from pipeline.stages.fetching import fetch
     from pipeline.stages.inspecting import inspect
     from pipeline.stages.predicting import predict
@@ -45,6 +46,7 @@ _HOMES = {
     "list_submissions": "stages.standing",
     "load_competition": "competition",
     "predict": "stages.predicting",
+    "blend": "stages.ensembling",
     "check_ready": "stages.submitting",
     "scale": "stages.preparing",
     "submit": "stages.submitting",
@@ -57,6 +59,7 @@ __all__ = [
     "Run",
     "TrainOptions",
     "Workspace",
+    "blend",
     "check_ready",
     "clean",
     "encode",

@@ -7,6 +7,7 @@ import pty
 import random
 import re
 import select
+import shutil
 import signal
 import subprocess
 import threading
@@ -330,6 +331,41 @@ def test_an_archive_that_leaves_its_folder_is_refused(
     assert not list(tmp_path.rglob("evil.csv"))
 
 
+@pytest.mark.skipif(shutil.which("prlimit") is None, reason="no prlimit here")
+@pytest.mark.usefixtures("bike")
+def test_a_full_disk_keeps_what_is_here(
+    kaggle_server: KaggleServer, kc: Kc, kc_here: Kc, work: Path, tmp_path: Path
+) -> None:
+    env = kaggle_server.environment(tmp_path / "home")
+    done = kc(work, "fetch", "bike", env=env, before=("prlimit", "--fsize=100000"), expect=1)
+    part = work / f"data/bike/download/.{SLUG}.zip.part"
+    assert done.err.splitlines()[-1] == (
+        f"error: {part}: cannot be written: File too large; free some space or choose another "
+        "--workspace"
+    )
+    size = part.stat().st_size
+    assert 0 < size <= 100_000
+    kaggle_server.forget()
+    kc_here(work, "fetch", "bike", expect=0)
+    assert ranges(kaggle_server) == [f"bytes={size}-"]
+    assert raw(work) == FILES
+
+
+@pytest.mark.usefixtures("bike")
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"validators": 1}', '{"validators": {}}'])
+def test_a_damaged_note_of_the_last_fetch_only_costs_a_download(
+    kaggle_server: KaggleServer, kc_here: Kc, work: Path, content: str
+) -> None:
+    kc_here(work, "fetch", "bike", expect=0)
+    write(work / "data/bike/download/fetched.json", content)
+    kaggle_server.forget()
+    kc_here(work, "fetch", "bike", expect=0)
+    assert ranges(kaggle_server) == [None]
+    kaggle_server.forget()
+    kc_here(work, "fetch", "bike", expect=0)
+    assert kaggle_server.sent == 0
+
+
 def test_a_download_that_misses_a_declared_file_is_kept_for_a_better_declaration(
     kaggle_server: KaggleServer, bike: Competition, kc_here: Kc, work: Path
 ) -> None:
@@ -593,6 +629,10 @@ def test_files_says_what_it_cannot_list(
         "ddarung: only Kaggle lists its files; see https://dacon.io/competitions/official/235576"
     )
     assert "did you mean 'bike'?" in kc_here(work, "files", "bikes").error()
+    assert kc_here(work, "fetch", f"kaggle.com/c/{SLUG}").error() == (
+        f"kaggle.com/c/{SLUG}: expected a competition's name, found an address; kc list shows the "
+        "names"
+    )
     assert kc_here(work, "files", "kaggle.com/c/bike-sharing").error().endswith(
         "did you mean 'bike-sharing-demand'?"
     )  # fmt: skip
