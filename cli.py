@@ -290,7 +290,7 @@ def submit(
     ] = False,
 ) -> None:
     """Check a run's submission once more, and hand it in, once. Example: kc submit house --wait."""
-    from pipeline.stages import submitting
+    from pipeline.stages import submitting, telling, waiting
 
     def ask(lines: list[str], question: str) -> None:
         typer.echo("\n".join(lines))
@@ -302,10 +302,10 @@ def submit(
         done = submitting.submit(
             context.obj, name, run, message, again=again, by_hand=by_hand, ask=ask
         )
-        typer.echo(submitting.outcome_line(done))
+        typer.echo(telling.outcome_line(done.entry, done.ready, adopted=done.adopted))
         if most is not None:
-            entry = submitting.wait_for_score(context.obj, done, most)
-            typer.echo(submitting.score_line(entry))
+            entry = waiting.wait_for_score(context.obj, done, most)
+            typer.echo(telling.score_line(entry))
 
 
 @app.command()

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from pipeline.stages.inspecting import inspect
     from pipeline.stages.predicting import predict
     from pipeline.stages.preparing import clean, encode, scale
+    from pipeline.stages.ready import check_ready
     from pipeline.stages.standing import leaderboard, list_submissions
-    from pipeline.stages.submitting import check_ready, submit
+    from pipeline.stages.submitting import submit
     from pipeline.stages.training import TrainOptions, train
     from pipeline.workspace import Workspace
 
@@ -47,7 +48,7 @@ _HOMES = {
     "load_competition": "competition",
     "predict": "stages.predicting",
     "blend": "stages.ensembling",
-    "check_ready": "stages.submitting",
+    "check_ready": "stages.ready",
     "scale": "stages.preparing",
     "submit": "stages.submitting",
     "train": "stages.training",

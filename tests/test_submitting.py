@@ -21,7 +21,7 @@ from kaggle_server import KEY, Competition, Fault, KaggleServer
 from pipeline import Workspace
 from pipeline.errors import SourceError, StorageError
 from pipeline.ledger import handing_in, load_ledger
-from pipeline.stages import submitting
+from pipeline.stages import submitting, waiting
 
 Kc = Callable[..., Done]
 KAGGLE = '[source]\nkind = "kaggle"\nslug = "tiny"\n'
@@ -464,7 +464,7 @@ def test_polls_that_go_wrong_do_not_undo_the_submission(
 ) -> None:
     kaggle_server.fail("*", Fault("GetSubmission", 400, "not today"))
     done = here(work, "submit", "tiny", "--yes", "--wait", expect=0)
-    assert done.err.count("cannot look after submission 1001: ") == submitting.MOST_FAILURES
+    assert done.err.count("cannot look after submission 1001: ") == waiting.MOST_FAILURES
     assert done.out.splitlines()[-1] == "status pending"
 
 
