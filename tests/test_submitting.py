@@ -172,7 +172,7 @@ def test_a_run_may_be_named_without_its_competition(
     [
         (
             Fault("GetSubmissionLimits", raw=(b"{}", "application/json")),
-            "left   the service gives no number before the first submission",
+            "left   not known: Kaggle tells it after the first submission",
         ),
         (
             Fault(
@@ -192,6 +192,10 @@ def test_what_is_left_today_is_said_as_far_as_it_is_known(
 ) -> None:
     kaggle_server.fail("tiny", fault)
     assert line in here(work, "submit", "tiny", "--yes", expect=0).out.splitlines()
+    declare(work, "daily_limit = 2\n")
+    counted = "left   1 of 2 today, by the ledger; Kaggle counts a whole team's"
+    shown = here(work, "submit", "tiny", "--yes", "--again", expect=0).out.splitlines()
+    assert (line if "made" in line else counted) in shown
 
 
 # --- the same bytes ---
@@ -348,6 +352,8 @@ def test_what_the_service_does_not_list_is_not_submitted_again_unless_told(
         r"ons, and only if it is not there, submit once more with --again$",
         said,
     )
+    said = here(work, "submit", "tiny", "--yes", "--by-hand").error()
+    assert "kc submit without --by-hand looks whether it arrived" in said
     assert tiny_there.submissions == []
     here(work, "submit", "tiny", "--yes", "--again", expect=0)
     assert len(tiny_there.submissions) == 1

@@ -151,16 +151,22 @@ def check_is_new(earlier: Earlier, file: Path, board: Board | None, page: str | 
 
 def _not_confirmed(earlier: Earlier, file: Path, board: Board | None, page: str | None) -> str:
     last = earlier.unconfirmed[-1]
-    if earlier.looked_at is None or board is None:
+    if last.how == "dacon":
         return earlier_unconfirmed(file, last.time, page)
+    begins = f"{file}: an attempt to submit the same bytes on {last.time} was not confirmed"
+    if earlier.looked_at is None or board is None:
+        return (
+            f"{begins}; kc submit without --by-hand looks whether it arrived, or look at "
+            f"{page}/submissions, and only if it is not there, add --again"
+        )
     alike = "".join(
         f"; {one.reference} ({one.file_name}, {one.time.isoformat(timespec='seconds')}) could be it"
         for one in earlier.alike
     )
     return (
-        f"{file}: an attempt to submit the same bytes on {last.time} was not confirmed, and is not "
-        f"among {counted(earlier.looked_at, 'submission')} that {board.name} lists{alike}; look at "
-        f"{page}/submissions, and only if it is not there, submit once more with --again"
+        f"{begins}, and is not among {counted(earlier.looked_at, 'submission')} that {board.name} "
+        f"lists{alike}; look at {page}/submissions, and only if it is not there, submit once more "
+        "with --again"
     )
 
 

@@ -30,14 +30,11 @@ def ready_lines(ready: Ready) -> list[str]:
 
 
 def allowance_line(board: Board, competition: Competition, ledger: Path) -> str:
-    """Return how many submissions are left today, by the service or else by the ledger."""
-    if isinstance(board, ListingBoard):
-        try:
-            return f"left   {_allowance(board.allowance())}"
-        except SourceError as error:
-            return f"left   not known: {error}"
+    """Return how many submissions are left today: by the service, else by the ledger."""
+    told, is_known = _told_by(board)
     most = competition.source.submissions_a_day
-    assert most is not None  # every service that lists nothing has a usual limit
+    if is_known or most is None:
+        return f"left   {told}"
     left = max(0, most - _made_today(ledger, competition.source.kind))
     return f"left   {left} of {most} today, by the ledger; {board.name} counts a whole team's"
 
@@ -86,11 +83,18 @@ def run_score(run: Run) -> str:
     return f"{record['metric']} {record['score']:.5f}{spread}"
 
 
-def _allowance(allowance: Allowance) -> str:
-    if allowance == Allowance(0, 0):  # also what a team that never submitted is told
-        return "the service gives no number before the first submission"
+def _told_by(board: Board) -> tuple[str, bool]:
+    """Return what a service tells of what is left today, and whether it is a number."""
+    if not isinstance(board, ListingBoard):
+        return "not known", False
+    try:
+        allowance = board.allowance()
+    except SourceError as error:
+        return f"not known: {error}", False
+    if allowance == Allowance(0, 0):  # what a team that never submitted is told
+        return f"not known: {board.name} tells it after the first submission", False
     days = ", limited by the competition's total" if allowance.by_total else ""
-    return f"{allowance.left} today, {allowance.today} made{days}"
+    return f"{allowance.left} today, {allowance.today} made{days}", True
 
 
 def _made_today(ledger: Path, how: str) -> int:
