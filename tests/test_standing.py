@@ -145,6 +145,20 @@ def test_nothing_handed_in_is_nothing_to_show(here: Kc, work: Path) -> None:
     assert here(work, "submissions", "tiny", "--csv", expect=0).out == header
 
 
+def test_what_was_noted_before_there_were_services_is_still_shown(
+    kc_here: Kc, trained_tiny: Path, tmp_path: Path
+) -> None:
+    work = copy_of(trained_tiny, tmp_path / "work")
+    run = only_run(work, "tiny").name
+    old = {"sha256": "ab", "run": run, "time": "2024-01-01T09:00:00+09:00", "how": "by hand"}
+    ledger(work).write_text(json.dumps(old) + "\n", encoding="utf-8")
+    lines = kc_here(work, "submissions", "tiny", expect=0).out.splitlines()
+    assert lines[1].split() == [
+        "-", "2024-01-01", "00:00", run.removeprefix("tiny-"), "by", "hand", "-",
+    ]  # fmt: skip
+    assert kc_here(work, "runs", "tiny", expect=0).out.splitlines()[1].endswith("by hand")
+
+
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_dacon_s_submissions_are_those_of_the_ledger(
     kc_here: Kc,
@@ -225,6 +239,23 @@ def test_the_best_public_score_of_the_ledger_is_placed(
     out = here(work, "leaderboard", "tiny", expect=0).out.splitlines()
     assert out[-1] == "0.41 would be place 2 among 3 teams (1 equal), better than 33.3 % of them"
     assert out[-2].split() == ["4", "d", "-", "2024-05-06", "07:08"]
+
+
+def test_a_greater_score_is_better_where_the_metric_says_so(
+    here: Kc, work: Path, tiny_there: Competition
+) -> None:
+    declared = work / "competitions" / "tiny" / "competition.toml"
+    declared.write_text(declared.read_text().replace('"rmse"', '"r2"'), encoding="utf-8")
+    tiny_there.leaderboard = [(f"team {i}", f"{0.9 - i / 1000:.5f}") for i in range(300)]
+    tiny_there.leaderboard.insert(100, ("level", "0.80000"))
+    for score in ("0.8", "0.7"):
+        tiny_there.outcome = ("COMPLETE", score)
+        here(work, "submit", "tiny", "--yes", "--again", "--wait", expect=0)
+    done = here(work, "leaderboard", "tiny", "--top", "1", expect=0)
+    assert done.out.splitlines()[-1] == (
+        "0.8 would be place 101 among 301 teams (2 equal), better than 66.1 % of them"
+    )
+    assert "one of them is wrong" not in done.err
 
 
 def test_an_empty_board_is_said_to_be_empty(here: Kc, work: Path) -> None:
