@@ -9,6 +9,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -140,4 +141,6 @@ def _entry(line: str) -> Entry:
     for name in ("sha256", "run", "time", "how", "message", "status", "marker", "detail"):
         if not isinstance(getattr(entry, name), str):
             raise TypeError(f"{name} is not text")
+    if datetime.fromisoformat(entry.time).tzinfo is None:
+        raise ValueError(f"time {entry.time!r} has no zone")
     return entry

@@ -9,9 +9,11 @@ from pipeline import storage
 from pipeline.errors import DataError, StorageError
 from pipeline.ledger import Entry, add_entry, handing_in, load_ledger, update_entry
 
+TIME = "2024-01-01T00:00:00+00:00"
+
 
 def entry(run: str, message: str = "") -> Entry:
-    return Entry(sha256="ab", run=run, time="2024-01-01T00:00:00+00:00", how="api", message=message)
+    return Entry(sha256="ab", run=run, time=TIME, how="api", message=message)
 
 
 def test_entries_come_back_in_their_order(tmp_path: Path) -> None:
@@ -45,7 +47,13 @@ def test_any_message_is_kept_and_breaks_no_line(tmp_path: Path, message: str) ->
 
 
 @pytest.mark.parametrize(
-    "content", [b"{", b"5\n", b"[]\n", b'{"run": "one"}\n', b"\xff\n", b'{"other": 1}\n', b"\n"]
+    "content",
+    [b"{", b"5\n", b"[]\n", b'{"run": "one"}\n', b"\xff\n", b'{"other": 1}\n', b"\n"]
+    + [
+        b'{"sha256": "ab", "run": "one", "how": "by hand", "time": "yesterday"}\n',
+        b'{"sha256": "ab", "run": "one", "how": "by hand", "time": "2024-01-01T00:00:00"}\n',
+        b'{"sha256": "ab", "run": 1, "how": "by hand", "time": "2024-01-01T00:00:00Z"}\n',
+    ],
 )
 def test_a_ledger_that_cannot_be_read_is_left_as_it_is(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "ledger"
@@ -87,7 +95,7 @@ def test_a_line_from_before_there_were_services_is_still_read(tmp_path: Path) ->
 def test_what_became_known_takes_the_place_of_the_entry_with_its_marker(tmp_path: Path) -> None:
     path = tmp_path / "ledger"
     intents = [
-        Entry(sha256="ab", run=run, time="t", how="kaggle", status="unconfirmed", marker=run)
+        Entry(sha256="ab", run=run, time=TIME, how="kaggle", status="unconfirmed", marker=run)
         for run in ("one", "two")
     ]
     for intent in intents:
@@ -103,8 +111,10 @@ def test_what_became_known_takes_the_place_of_the_entry_with_its_marker(tmp_path
 def test_an_entry_that_is_gone_is_not_made_up(tmp_path: Path, marker: str) -> None:
     path = tmp_path / "ledger"
     add_entry(path, entry("one"))
-    lost = Entry(sha256="ab", run="two", time="t", how="kaggle", marker=marker)
-    with pytest.raises(DataError, match=r"ledger: the entry of t is gone; put the line back$"):
+    lost = Entry(sha256="ab", run="two", time=TIME, how="kaggle", marker=marker)
+    with pytest.raises(
+        DataError, match=r"ledger: the entry of 2024-\S+ is gone; put the line back$"
+    ):
         update_entry(path, lost, status="pending")
     assert load_ledger(path) == [entry("one")]
 

@@ -70,7 +70,7 @@ def list_submissions(workspace: Workspace, name: str) -> list[dict[str, Any]]:
     rows = [_listed_row(one, by_reference.get(one.reference)) for one in listed]
     references = {one.reference for one in listed}
     rows += [_entry_row(one) for one in entries if one.reference not in references]
-    return sorted(rows, key=lambda row: str(row["time"]), reverse=True)
+    return sorted(rows, key=lambda row: datetime.fromisoformat(row["time"]), reverse=True)
 
 
 def submission_table(
