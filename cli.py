@@ -339,7 +339,7 @@ def leaderboard(
     """Show the best teams, and a score's place. Example: kc leaderboard bike --score 0.41."""
     from pipeline.stages import standing
 
-    with _shown(quiet=as_csv):
+    with _shown(quiet=as_csv or as_json):
         rows, place = standing.leaderboard(context.obj, name, score, top=top)
     if as_json:
         found = None if place is None else dataclasses.asdict(place)

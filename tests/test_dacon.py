@@ -83,6 +83,18 @@ def test_the_parts_go_out_in_the_order_of_the_protocol(
     assert "Authorization" not in sent.headers
 
 
+def test_no_proxy_sees_a_token_that_is_not_encrypted(
+    dacon_server: DaconServer, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_PROXY")
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, address)
+        board(dacon_server).submit(file, "")
+    assert len(dacon_server.sent) == 1
+
+
 def test_a_file_over_the_limit_is_not_sent(dacon_server: DaconServer, tmp_path: Path) -> None:
     large = tmp_path / "large.csv"
     with large.open("wb") as stream:
@@ -397,9 +409,11 @@ def test_a_package_that_is_not_there_is_said_to_be_missing(
     monkeypatch.setenv("DACON_TOKEN", TOKEN)
     monkeypatch.setenv("DACON_TEAM", TEAM)
     monkeypatch.setenv("KC_DACON_CLIENT", "dacon_submit_api")
-    assert "install the wheel announced at https://dacon.io/forum/403557" in refused(
-        lambda: open_dacon(SOURCE)
-    )
+    said = refused(lambda: open_dacon(SOURCE))
+    assert "(ModuleNotFoundError: No module named 'dacon_submit_api'); install the wheel" in said
+    monkeypatch.setenv("KC_LANG", "ko")
+    assert "dacon_submit_api를 불러올 수 없습니다" in refused(lambda: open_dacon(SOURCE))
+    monkeypatch.setenv("KC_LANG", "en")
     monkeypatch.setenv("KC_DACON_CLIENT", "other")
     with pytest.raises(UsageError, match=r"^KC_DACON_CLIENT: expected 'dacon_submit_api' or noth"):
         open_dacon(SOURCE)

@@ -48,8 +48,14 @@ def test_any_message_is_kept_and_breaks_no_line(tmp_path: Path, message: str) ->
 
 @pytest.mark.parametrize(
     "content",
-    [b"{", b"5\n", b"[]\n", b'{"run": "one"}\n', b"\xff\n", b'{"other": 1}\n', b"\n"]
-    + [
+    [
+        b"{",
+        b"5\n",
+        b"[]\n",
+        b'{"run": "one"}\n',
+        b"\xff\n",
+        b'{"other": 1}\n',
+        b"\n",
         b'{"sha256": "ab", "run": "one", "how": "by hand", "time": "yesterday"}\n',
         b'{"sha256": "ab", "run": "one", "how": "by hand", "time": "2024-01-01T00:00:00"}\n',
         b'{"sha256": "ab", "run": 1, "how": "by hand", "time": "2024-01-01T00:00:00Z"}\n',

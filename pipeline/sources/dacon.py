@@ -37,7 +37,8 @@ MOST_BYTES = 100 * 2**20
 SLOWEST = 50_000  # bytes a second: a slower line is taken for a broken one
 HIDDEN = "***"
 
-Sender = Callable[[Path, str], Any]
+# What a package's "no" says if it only lost the connection.
+_LOST = re.compile(r"tim(ed?|ing)[ -]?out|connection|max retries|remote end|\b50\d\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class DaconBoard:
                     data=fields,
                     files={"file": (file.name, content)},
                     timeout=(10, self.answer_seconds),
+                    proxies={"http": ""},  # plain HTTP goes to this machine only; see _address()
                     allow_redirects=False,  # the token goes nowhere else
                 )
 
@@ -170,9 +172,6 @@ class DaconBoard:
         return one_line("" if text is None else str(text).replace(self.token, HIDDEN))
 
 
-_LOST = re.compile(r"tim(ed?|ing)[ -]?out|connection|max retries|remote end|\b50\d\b", re.I)
-
-
 def open_dacon(source: Source) -> DaconBoard:
     """Return the board of a declared competition, with the person's token and team.
 
@@ -242,6 +241,7 @@ def _chosen_client() -> Callable[..., Any] | None:
         if not hasattr(package, "post_submission_file"):  # it is in a module of the same name
             package = importlib.import_module(f"{PACKAGE}.{PACKAGE}")
         function: Callable[..., Any] = package.post_submission_file
-    except (ImportError, AttributeError):
-        raise SourceError(words.package_missing()) from None
+    except Exception as error:  # whatever somebody else's module does
+        reason = one_line(f"{type(error).__name__}: {error}")
+        raise SourceError(words.package_missing(reason)) from None
     return function

@@ -203,12 +203,12 @@ def package_failed(reason: str) -> str:
     )
 
 
-def package_missing() -> str:
+def package_missing(reason: str) -> str:
     """Return how to come by the package that was asked for."""
     return in_language(
-        "KC_DACON_CLIENT asks for dacon_submit_api, which cannot be imported; install the wheel "
-        "announced at https://dacon.io/forum/403557, or unset KC_DACON_CLIENT",
-        "KC_DACON_CLIENT에 지정된 dacon_submit_api를 불러올 수 없습니다. "
+        f"KC_DACON_CLIENT asks for dacon_submit_api, which cannot be imported ({reason}); install "
+        "the wheel announced at https://dacon.io/forum/403557, or unset KC_DACON_CLIENT",
+        f"KC_DACON_CLIENT에 지정된 dacon_submit_api를 불러올 수 없습니다 ({reason}). "
         "https://dacon.io/forum/403557 에 안내된 wheel을 설치하거나 KC_DACON_CLIENT를 지우세요",
     )
 
