@@ -261,9 +261,7 @@ def test_a_greater_score_is_better_where_the_metric_says_so(
 def test_an_empty_board_is_said_to_be_empty(here: Kc, work: Path) -> None:
     assert here(work, "leaderboard", "tiny", expect=0).out == "nothing yet\n"
     done = here(work, "leaderboard", "tiny", "--score", "0.4", expect=0)
-    assert done.out.splitlines()[-1] == (
-        "0.4 would be place 1 among 0 teams, better than 0.0 % of them"
-    )
+    assert done.out.splitlines()[-1] == ("0.4 would be place 1: no team is on the board yet")
     assert here(work, "leaderboard", "tiny", "--csv", expect=0).out == "place,team,score,time\n"
 
 

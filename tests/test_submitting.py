@@ -228,12 +228,18 @@ def test_bytes_that_were_submitted_from_another_place_are_refused(
     assert len(tiny_there.submissions) == 1
 
 
-def test_a_list_that_cannot_be_had_hinders_no_first_submission(
-    here: Kc, work: Path, kaggle_server: KaggleServer
+def test_a_list_that_cannot_be_had_is_an_error_unless_nobody_wants_it(
+    here: Kc, work: Path, tiny_there: Competition, kaggle_server: KaggleServer
 ) -> None:
     kaggle_server.fail("tiny", Fault("ListSubmissions", 400, "not today"))
-    done = here(work, "submit", "tiny", "--yes", expect=0)
-    assert "whether the same bytes are there already is not known: " in done.err
+    said = here(work, "submit", "tiny", "--yes").error()
+    assert said.endswith(
+        "not today; so it is not known whether Kaggle has the same bytes already (--again submits "
+        "without looking)"
+    )
+    assert load_ledger(ledger(work)) == []
+    here(work, "submit", "tiny", "--yes", "--again", expect=0)
+    assert len(tiny_there.submissions) == 1
 
 
 # --- refusals ---

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.errors import SourceError, SubmissionError, UnconfirmedError
 from pipeline.ledger import UNCONFIRMED, Entry, load_ledger, update_entry
-from pipeline.progress import Note, Warned, counted, emit
+from pipeline.progress import Note, counted, emit
 from pipeline.sources import Board, ListingBoard, Submission
 from pipeline.sources.dacon_words import earlier_unconfirmed
 
@@ -64,25 +64,27 @@ def entries_of(ledger: Path, sha256: str) -> tuple[Entry, ...]:
     return tuple(one for one in load_ledger(ledger) if one.sha256 == sha256 and one.counts)
 
 
-def find_earlier(ledger: Path, sha256: str, file: Path, board: Board | None) -> Earlier:
+def find_earlier(
+    ledger: Path, sha256: str, file: Path, board: Board | None, *, again: bool = False
+) -> Earlier:
     """Return what is known of the same bytes, after looking at the service's list if it has one.
 
-    An attempt that was not confirmed and is found there is confirmed in the ledger.
-    Raises SourceError if there is such an attempt and the list cannot be had.
+    An attempt that was not confirmed and is found there is confirmed in the ledger. again: other
+    copies do not matter, so that the list is asked for such an attempt only.
+    Raises SourceError if the list is wanted and cannot be had.
     """
     entries = entries_of(ledger, sha256)
-    if not isinstance(board, ListingBoard):
-        return Earlier(entries)
     unconfirmed = [entry for entry in entries if entry.status == UNCONFIRMED]
-    if entries and not unconfirmed:
+    is_wanted = bool(unconfirmed) or not (entries or again)
+    if not isinstance(board, ListingBoard) or not is_wanted:
         return Earlier(entries)
     try:
         listed = _listed(board, unconfirmed)
     except SourceError as error:
-        if unconfirmed:
-            raise
-        emit(Warned(f"whether the same bytes are there already is not known: {error}"))
-        return Earlier(entries)
+        without = "" if unconfirmed else " (--again submits without looking)"
+        raise SourceError(
+            f"{error}; so it is not known whether {board.name} has the same bytes already{without}"
+        ) from None
     adopted = tuple(adopt(ledger, unconfirmed, listed))
     entries = entries_of(ledger, sha256)
     known = {entry.reference for entry in load_ledger(ledger)}

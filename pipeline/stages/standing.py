@@ -12,7 +12,7 @@ from pipeline.competition import Competition, load_competition
 from pipeline.errors import SourceError, UsageError
 from pipeline.ledger import Entry, load_ledger, update_entry
 from pipeline.metrics import METRICS
-from pipeline.progress import Note, Warned, emit
+from pipeline.progress import Note, Warned, counted, emit
 from pipeline.sources import ListingBoard, Submission, Team
 from pipeline.sources.boards import open_board
 from pipeline.sources.dacon_words import no_leaderboard, no_list
@@ -42,9 +42,11 @@ class Place:
 
     def __str__(self) -> str:
         """Return the sentence that says it."""
+        if not self.teams:
+            return f"{self.score:g} would be place 1: no team is on the board yet"
         level = f" ({self.level:,} equal)" if self.level else ""
         return (
-            f"{self.score:g} would be place {self.place:,} among {self.teams:,} teams{level}, "
+            f"{self.score:g} would be place {self.place:,} among {counted(self.teams, 'team')}{level}, "
             f"better than {self.percentile:.1f} % of them"
         )
 

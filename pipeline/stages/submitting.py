@@ -71,7 +71,7 @@ def submit(
     if not again:
         check_not_repeated(entries_of(ledger, ready.sha256), file)
     with nullcontext() if by_hand else open_board(source) as board:
-        earlier = find_earlier(ledger, ready.sha256, file, board)
+        earlier = find_earlier(ledger, ready.sha256, file, board, again=again)
         if not again:
             if earlier.adopted:
                 return Submitted(earlier.adopted[-1], ready, adopted=True)
