@@ -44,9 +44,10 @@ class Place:
         """Return the sentence that says it."""
         if not self.teams:
             return f"{self.score:g} would be place 1: no team is on the board yet"
+        teams = counted(self.teams, "team")
         level = f" ({self.level:,} equal)" if self.level else ""
         return (
-            f"{self.score:g} would be place {self.place:,} among {counted(self.teams, 'team')}{level}, "
+            f"{self.score:g} would be place {self.place:,} among {teams}{level}, "
             f"better than {self.percentile:.1f} % of them"
         )
 
