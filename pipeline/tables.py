@@ -33,11 +33,15 @@ def table_lines(
 
 def csv_text(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
     """Return a header and rows as CSV; what is not known is empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows(["" if row[name] is None else row[name] for name in names] for row in rows)
-    return text.getvalue()
+    cells = [["" if row[name] is None else row[name] for name in names] for row in rows]
+    return "".join(_csv_line(line) for line in [names, *cells])
+
+
+def _csv_line(cells: Sequence[Any]) -> str:
+    """Return one line; csv quotes a carriage return only if its own line ends have one."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerow(cells)
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def shown(value: Any) -> str:

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -41,6 +41,7 @@ def test_every_column_begins_at_the_same_place(names: list[str]) -> None:
     assert max(cell_len(line) for line in lines) <= 80
 
 
+@example(["\r", "a\nb", '"', ","])
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=4))
 def test_csv_keeps_every_text(names: list[str]) -> None:
     rows = [{"team": name, "score": None} for name in names]
