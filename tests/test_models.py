@@ -23,11 +23,20 @@ TASKS: tuple[Task, ...] = ("regression", "binary", "multiclass")
 N = 120
 
 
+MEMBERS = {"members": 4, "units": 32, "n_bins": 8, "epochs": 60, "learning_rate": 0.01}
+NETWORKS: dict[str, dict[str, Any]] = {
+    "dnn": {"epochs": 40, "batch_size": 16, "learning_rate": 0.02},
+    "realmlp": {"epochs": 40, "batch_size": 16, "units": (32, 32)},
+    "tabm": MEMBERS,
+    "tabm_mini": MEMBERS,
+}
+
+
 def quick(name: str) -> dict[str, Any]:
     """Return parameters with which a model is fitted soon."""
     spec = MODELS[name]
-    if spec.network:
-        return {"epochs": 40, "batch_size": 16, "learning_rate": 0.02}
+    if name in NETWORKS:
+        return NETWORKS[name]
     if spec.epochs:
         return {spec.epochs: 60, "learning_rate": 0.2}
     if name == "gaussian_process":
@@ -39,11 +48,11 @@ def cases(*, refit: bool, only: Callable[[str], bool] = lambda _: True) -> list[
     """Return each model with each task it can do; networks are slow, so two if each is fitted."""
     found = []
     for name, spec in filter(lambda item: only(item[0]), MODELS.items()):
-        marks = [pytest.mark.slow] if spec.network else []
+        marks = [pytest.mark.slow] if name in NETWORKS else []
         tasks: list[str] = [task for task in TASKS if task in spec.tasks]
         if "regression" in spec.tasks:
             tasks.append("two targets")
-        if refit and spec.network:
+        if refit and name in NETWORKS:
             tasks = ["two targets", "multiclass"]
         found += [pytest.param(name, task, marks=marks, id=f"{name}-{task}") for task in tasks]
     return found
@@ -329,7 +338,7 @@ def test_held_out_rows_only_decide_when_to_stop(name: str, task: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.slow] if spec.network else [])
+        pytest.param(name, marks=[pytest.mark.slow] if name in NETWORKS else [])
         for name, spec in MODELS.items()
         if spec.epochs and "multiclass" in spec.tasks
     ],
