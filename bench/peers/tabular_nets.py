@@ -159,11 +159,19 @@ def run(fit: Fit, made: Contender, rows: Split, peer_python: str | None) -> dict
         | {
             "error": error(rows, prediction),
             "constant": error(rows, constant(rows)),
+            "wrong": wrong(rows, prediction),
             "wall_seconds": time.perf_counter() - started,
             "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
             "load": load,
         }
     )
+
+
+def wrong(rows: Split, prediction: np.ndarray) -> float | None:
+    """Return the share of test rows whose most probable class is not theirs."""
+    if rows.task == "regression":
+        return None
+    return float((prediction.argmax(axis=1) != rows.y_test).mean())
 
 
 def threads() -> dict[str, str]:
