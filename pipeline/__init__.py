@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from pipeline.competition import Competition, load_competition
     from pipeline.errors import PipelineError
     from pipeline.runs import Run, find_run, list_runs
+    from pipeline.stages.browsing import list_remote_files
     from pipeline.stages.ensembling import blend
     from pipeline.stages.fetching import fetch
     from pipeline.stages.inspecting import inspect
     from pipeline.stages.predicting import predict
     from pipeline.stages.preparing import clean, encode, scale
-    from pipeline.stages.submitting import check_ready, record_submission
+    from pipeline.stages.ready import check_ready
+    from pipeline.stages.standing import leaderboard, list_submissions
+    from pipeline.stages.submitting import submit
     from pipeline.stages.training import TrainOptions, train
     from pipeline.workspace import Workspace
 
@@ -38,13 +41,16 @@ _HOMES = {
     "fetch": "stages.fetching",
     "find_run": "runs",
     "inspect": "stages.inspecting",
+    "list_remote_files": "stages.browsing",
+    "leaderboard": "stages.standing",
     "list_runs": "runs",
+    "list_submissions": "stages.standing",
     "load_competition": "competition",
     "predict": "stages.predicting",
     "blend": "stages.ensembling",
-    "check_ready": "stages.submitting",
-    "record_submission": "stages.submitting",
+    "check_ready": "stages.ready",
     "scale": "stages.preparing",
+    "submit": "stages.submitting",
     "train": "stages.training",
 }
 
@@ -61,11 +67,14 @@ __all__ = [
     "fetch",
     "find_run",
     "inspect",
+    "leaderboard",
+    "list_remote_files",
     "list_runs",
+    "list_submissions",
     "load_competition",
     "predict",
-    "record_submission",
     "scale",
+    "submit",
     "train",
 ]
 

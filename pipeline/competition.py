@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pipeline.declaration import parse_table, read_toml
 from pipeline.errors import DeclarationError, UsageError
+from pipeline.slugs import read_slug
 
 Task = Literal["regression", "binary", "multiclass"]
 MetricName = Literal[
@@ -39,12 +40,27 @@ class Source:
     """Where the files come from, and where a submission goes."""
 
     kind: Literal["kaggle", "dacon", "files"] = "files"
-    slug: str | None = None  # Kaggle: the last part of the competition's address
+    slug: str | None = None  # Kaggle: the last part of the competition's address, or all of it
     number: int | None = None  # Dacon: the number in the competition's address
+    url: str | None = None  # the competition's address where it is not the usual one
+    team: str | None = None  # Dacon: the team's name, else DACON_TEAM
+    daily_limit: int | None = None  # submissions a day; Kaggle is asked, Dacon's usual is 3
+
+    @property
+    def submissions_a_day(self) -> int | None:
+        """How many submissions a day the service takes, or None where that is not declared."""
+        return 3 if self.kind == "dacon" and self.daily_limit is None else self.daily_limit
+
+    def __post_init__(self) -> None:
+        """Reduce a pasted address to its slug."""
+        if self.slug is not None:
+            object.__setattr__(self, "slug", read_slug(self.slug) or self.slug)
 
     @property
     def page(self) -> str | None:
         """The competition's address, or None if its files are at home here."""
+        if self.url is not None:
+            return self.url
         if self.kind == "kaggle":
             return f"https://www.kaggle.com/competitions/{self.slug}"
         if self.kind == "dacon":
@@ -232,13 +248,24 @@ def _faults(c: Competition) -> Iterator[str]:
 def _source_faults(source: Source) -> Iterator[str]:
     if source.kind == "kaggle" and source.slug is None:
         yield 'source.slug: missing; with kind = "kaggle" expected the last part of its address'
-    if source.slug is not None and not re.fullmatch(r"[\w-]+", source.slug):
+    if source.slug is not None and read_slug(source.slug) is None:
         yield (
-            "source.slug: expected the last part of the address, like 'titanic'; "
+            "source.slug: expected a competition's address or its last part, like 'titanic'; "
             f"found {source.slug!r}"
         )
     if source.kind == "dacon" and source.number is None:
         yield 'source.number: missing; with kind = "dacon" expected the number in its address'
+    if source.team is not None and source.kind != "dacon":
+        yield f'source.team: only kind = "dacon" submits by a team name; found "{source.kind}"'
+    if source.team is not None and not source.team.strip():
+        yield "source.team: expected the team's name, found an empty one"
+    if source.daily_limit is not None and source.daily_limit < 1:
+        yield f"source.daily_limit: expected 1 or more, found {source.daily_limit}"
+    if source.url is not None and not re.fullmatch(r"https?://\S+[^\s/]", source.url):
+        yield (
+            "source.url: expected the competition's address, like 'https://dacon.io/competitions/"
+            f"open/235576', found {source.url!r}"
+        )
 
 
 def _file_faults(files: Files) -> Iterator[str]:

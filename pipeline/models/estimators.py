@@ -193,7 +193,8 @@ class Networks(BaseEstimator, abc.ABC):
             np.concatenate([model(part, training=False).numpy() for part in parts])
             for model in self.models_
         ]
-        return np.mean(said, axis=0, dtype=float)
+        mean: np.ndarray = np.mean(said, axis=0, dtype=float)
+        return mean
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
