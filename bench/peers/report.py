@@ -3,8 +3,8 @@
 The normalised score of a fit is its error on the test rows divided by the error of the constant
 prediction (the training rows' mean, or their classes' shares) on the same rows: 0 is perfect, 1 is
 as good as knowing nothing of a row. It is averaged over seeds, then over data sets. The error is
-the root mean squared error, or the log loss, of which a single row can be most; so the share of rows
-that are put into a wrong class stands beside it.
+the root mean squared error, or the log loss, most of which a single row can be; so the share of
+rows that are put into a wrong class stands beside it.
 """
 
 import json

@@ -55,6 +55,7 @@ class _TabM(Networks):
     """
 
     MAY_BE_NONE: ClassVar = ("batch_size",)
+    learning_rate: float
 
     def __init__(
         self,
