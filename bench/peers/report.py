@@ -62,7 +62,7 @@ def table(model: str, lines: Sequence[Line]) -> str:
                 spread([ours[seed] - reference[seed] for seed in both], sign=True),
                 spread(default.values()),
                 shares(scored, both),
-                epochs(here),
+                epochs(scored),
                 ratio(here),
             ]
         )

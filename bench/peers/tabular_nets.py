@@ -41,10 +41,11 @@ class Fit:
     side: str
     seed: int
 
-    def made_of(self, rows: Split) -> Contender | None:
+    def made_of(self, rows: Split, *, timed: bool = False) -> Contender | None:
         """Return the estimator it is a fit of."""
         n_train = len(rows.y) - len(rows.valid)
-        return contender(self.side, Game(self.model, self.table, rows.task, n_train, self.seed))
+        game = Game(self.model, self.table, rows.task, n_train, self.seed, timed)
+        return contender(self.side, game)
 
 
 def main() -> int:
@@ -95,7 +96,7 @@ def take_turns(asked: argparse.Namespace) -> None:
         for model, turn in itertools.product(asked.models, range(ROUNDS)):
             for side in sides if turn % 2 == 0 else sides[::-1]:
                 fit = Fit(name, model, side, asked.seeds[0])
-                made = fit.made_of(rows)
+                made = fit.made_of(rows, timed=True)
                 if made is not None:
                     line = run(fit, made, rows, asked.peer_python)
                     keep(line | {"turn": turn}, asked.results)
