@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.competition import Columns, Competition
-from pipeline.csvtext import CsvFile, read_cells
+from pipeline.csvtext import CsvFile, CsvStyle, read_cells, read_style
 from pipeline.errors import DataError, did_you_mean
 from pipeline.kinds import Kind, text_columns
 
@@ -107,6 +107,15 @@ def read_sample(path: Path, competition: Competition) -> pd.DataFrame:
     _require(competition.columns.id, "id", cells, file)
     check_ids(_ids(cells, competition), file)
     return cells
+
+
+def read_sample_style(path: Path, competition: Competition) -> CsvStyle:
+    """Return how the sample submission is written, which is how the service wants its answers.
+
+    Raises DataError if it is not CSV.
+    """
+    files = competition.files
+    return read_style(path, encoding=files.encoding, separator=files.separator)
 
 
 def split_train(frame: pd.DataFrame, ids: pd.Series, columns: Columns) -> TrainData:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.competition import Columns, Competition, Files, Target
-from pipeline.csvtext import read_text
+from pipeline.csvtext import CsvStyle, read_style, read_text
 from pipeline.errors import DataError, SubmissionError
 from pipeline.submission import (
     answer_columns,
@@ -122,6 +122,33 @@ def test_numbers_are_written_exactly(tmp_path: Path) -> None:
     path = tmp_path / "submission.csv"
     save_submission(made([0.1 + 0.2, 1e-17, 123456789.123]), path)
     assert path.read_bytes() == (b"id,y\nb,1e-17\na,0.30000000000000004\nc,123456789.123\n")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "mark"), [("utf-8", b""), ("utf-8", b"\xef\xbb\xbf"), ("cp949", b"")]
+)
+def test_the_file_is_written_as_the_sample_is(tmp_path: Path, encoding: str, mark: bytes) -> None:
+    text = '"번호","y"\r\n가,0\r\n나,0\r\n'
+    (tmp_path / "sample.csv").write_bytes(mark + text.encode(encoding))
+    sample, style = read_text(tmp_path / "sample.csv"), read_style(tmp_path / "sample.csv")
+    facts = competition(columns=Columns(id="번호", target=("y",)))
+    filled = make_submission(facts, pd.Series(["나", "가"]), np.array([[2.0], [1.0]]), sample)
+    path = tmp_path / "submission.csv"
+    save_submission(filled, path, style)
+    wanted = '"번호","y"\r\n가,1.0\r\n나,2.0\r\n'
+    assert path.read_bytes() == mark + wanted.encode(encoding)
+    check_submission(facts, path, sample, style=style)
+
+
+def test_a_letter_that_the_sample_s_encoding_lacks_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "submission.csv"
+    with pytest.raises(SubmissionError) as caught:
+        save_submission(table(id=["é"], y=["0"]), path, CsvStyle(encoding="cp949"))
+    assert str(caught.value) == (
+        f"{path}: 'é' cannot be written in cp949, the sample's encoding; declare another in "
+        "[files] encoding"
+    )
+    assert not path.exists()
 
 
 def test_an_id_that_was_not_predicted_is_refused() -> None:
