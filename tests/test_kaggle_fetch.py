@@ -626,7 +626,7 @@ def test_files_says_what_it_cannot_list(
     kaggle_server: KaggleServer, kc_here: Kc, work: Path
 ) -> None:
     assert kc_here(work, "files", "ddarung").error() == (
-        "ddarung: only Kaggle lists its files; see https://dacon.io/competitions/official/235576"
+        "ddarung: only Kaggle lists its files; see https://dacon.io/competitions/open/235576"
     )
     assert "did you mean 'bike'?" in kc_here(work, "files", "bikes").error()
     assert kc_here(work, "fetch", f"kaggle.com/c/{SLUG}").error() == (
