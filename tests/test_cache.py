@@ -145,7 +145,7 @@ def test_a_changed_line_or_name_or_version_is_other_code(
     assert second != first
     assert code_digest([one.rename(tmp_path / "a2.py"), other]) != second
     third = code_digest([other])
-    monkeypatch.setattr(cache, "version", lambda name: "0")
+    monkeypatch.setattr(cache, "package_versions", lambda names: dict.fromkeys(names, "0"))
     fourth = code_digest([other])
     monkeypatch.setattr(cache.platform, "python_version", lambda: "3.0.0")
     assert len({third, fourth, code_digest([other])}) == 3
