@@ -43,5 +43,5 @@ def predict(workspace: Workspace, name: str, path: Path, run_id: str | None = No
     answers = pd.DataFrame(np.mean(each, axis=0), columns=column_names(competition, labels))
     if labels is not None:
         answers.insert(0, competition.columns.target[0], labels[answers.to_numpy().argmax(axis=1)])
-    answers.insert(0, competition.columns.id, table.ids.to_numpy())
+    answers.insert(0, competition.columns.id_name, table.ids.to_numpy())
     return answers
