@@ -72,6 +72,44 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command()
+def new(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it shall be called here.")],
+    path: From = None,
+    kaggle: Annotated[
+        str | None, typer.Option(metavar="SLUG", help="Its slug or address at Kaggle.")
+    ] = None,
+    dacon: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="Its number or address at Dacon.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="rmse, mae, accuracy, roc_auc, ...")] = None,
+    task: Annotated[str | None, typer.Option(help="regression, binary or multiclass.")] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="The column to predict; once for each of several.")
+    ] = None,
+    id_: Annotated[
+        str | None, typer.Option("--id", help="The sample's column that names its rows.")
+    ] = None,
+) -> None:
+    """Declare a competition from its files alone. Example: kc new titanic --from titanic.zip."""
+    from pipeline.stages.declaring import NewOptions, declare
+
+    options = NewOptions(
+        path=path,
+        kaggle=kaggle,
+        dacon=dacon,
+        metric=metric,
+        task=task,
+        target=tuple(target or ()),
+        id=id_,
+    )
+    with _shown():
+        written = declare(context.obj, name, options)
+    typer.echo(f"declared {written}")
+    typer.echo(f"next     kc train {name}")
+
+
+@app.command()
 def fetch(context: typer.Context, name: Name, path: From = None, sample: Sample = False) -> None:
     """Bring a competition's files here and keep them untouched. Example: kc fetch bike --sample."""
     from pipeline.stages.fetching import fetch as stage

@@ -60,15 +60,15 @@ class TextColumn:
             return "text"
         if self.cells.null_count == len(self.cells):
             return "empty"
-        if self.role == "datetime" or (self.role == "time" and self._numbers is None):
+        if self.role == "datetime" or (self.role == "time" and self.numbers is None):
             return self._datetime_kind()
         if self.role in EXPECTED_NUMBER:
             return _number_kind(self._required_numbers())
-        if self._numbers is None:
+        if self.numbers is None:
             self._warn_of_commas()
             self._warn_if_mostly_numbers()
             return "text"
-        return "text" if self._has_leading_zeros else _number_kind(self._numbers)
+        return "text" if self.has_leading_zeros else _number_kind(self.numbers)
 
     def values(self, kind: Kind) -> pd.Series:
         """Return the cells as int64, float64, str or datetime64[us], missing as NaN or NaT.
@@ -81,7 +81,7 @@ class TextColumn:
             return pd.Series(np.full(len(self.cells), np.nan))
         if kind in FIRST_OF_KIND:
             return self._datetimes(FIRST_OF_KIND[kind])
-        if kind == "text" or (self.role == "categorical" and self._numbers is None):
+        if kind == "text" or (self.role == "categorical" and self.numbers is None):
             return as_text(self.cells)
         numbers = self._required_numbers()
         if kind == "float":
@@ -95,32 +95,34 @@ class TextColumn:
         return swap_decimal(self.trimmed) if self.files.decimal == "," else self.trimmed
 
     @cached_property
-    def _has_leading_zeros(self) -> bool:
+    def has_leading_zeros(self) -> bool:
+        """Whether a cell is written like 007, which names something."""
         suspects = self.trimmed.filter(pc.starts_with(self.trimmed, "0"))  # few, and regex is slow
         return _any(pc.match_substring_regex(suspects, LEADING_ZERO))
 
     @cached_property
-    def _not_numbers(self) -> pa.ChunkedArray:
+    def not_numbers(self) -> pa.ChunkedArray:
+        """Which cells are no number; null where a cell is missing."""
         return pc.invert(pc.match_substring_regex(self._digits, NUMBER))
 
     @cached_property
-    def _numbers(self) -> pa.ChunkedArray | None:
+    def numbers(self) -> pa.ChunkedArray | None:
         """The cells as int64 or float64, or None if one of them is no number."""
         plain = _plain_numbers(self._digits)
-        if plain is not None and not self._has_leading_zeros:
+        if plain is not None and not self.has_leading_zeros:
             return plain
-        if _any(self._not_numbers):
+        if _any(self.not_numbers):
             return None
         return _plain_numbers(pc.replace_substring_regex(self._digits, "[+,]", ""))
 
     def _required_numbers(self) -> pa.ChunkedArray:
-        if self._numbers is None:
+        if self.numbers is None:
             expected = EXPECTED_NUMBER.get(self.role)
             if expected:
-                raise self._fault(self._not_numbers, expected, MEND_NUMBER)
+                raise self._fault(self.not_numbers, expected, MEND_NUMBER)
             mend = "correct it, or declare the column in [columns] categorical"
-            raise self._fault(self._not_numbers, f"a number as in {self.files.train}", mend)
-        return self._numbers
+            raise self._fault(self.not_numbers, f"a number as in {self.files.train}", mend)
+        return self.numbers
 
     def _datetime_kind(self) -> Kind:
         """Return the kind by which part stands first in the dates of all rows."""
@@ -149,10 +151,10 @@ class TextColumn:
         return dates
 
     def _warn_if_mostly_numbers(self) -> None:
-        share = 1 - (pc.mean(self._not_numbers).as_py() or 0.0)
+        share = 1 - (pc.mean(self.not_numbers).as_py() or 0.0)
         if self.role != "undeclared" or share <= MOSTLY:
             return
-        row, cell = self._first(self._not_numbers)
+        row, cell = self._first(self.not_numbers)
         emit(
             Warned(
                 f"{self.file.at(row, self.name)}: {cell!r} makes the column text, though "

@@ -17,7 +17,7 @@ FLOORS = (
     "cache drift features kinds metrics models preprocessing runs sources splits",
     "data description raw rowwise",
     "checks cleaning submission",
-    "inspection training",
+    "inference inspection training",
     "stages",
     "cli",
 )
