@@ -61,10 +61,13 @@ def check_ids_asked(competition: Competition, ids: pd.Series, sample: pd.DataFra
 def answer_columns(competition: Competition, sample: pd.DataFrame) -> list[str]:
     """Return the sample's columns that want an answer, in its order.
 
-    A column without a name (the index of a frame that was saved with it) is handed back as it is.
+    A column without a name (the index of a frame that was saved with it) is handed back as it is;
+    so are, where rows have no id, all columns beside the targets.
     """
-    kept = competition.columns.id
-    return [n for n in sample.columns if n != kept and not n.startswith(NAMELESS)]
+    columns = competition.columns
+    if columns.id is None and set(columns.target) <= set(sample.columns):
+        return [name for name in sample.columns if name in columns.target]
+    return [n for n in sample.columns if n != columns.id and not n.startswith(NAMELESS)]
 
 
 def check_sample(competition: Competition, sample: pd.DataFrame, labels: np.ndarray | None) -> None:

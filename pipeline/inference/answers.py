@@ -14,7 +14,7 @@ from pipeline.labels import classes_of_columns
 
 MOST_CLASSES = 1000
 TARGETS = ("target", "label", "class", "y", "answer", "outcome", "정답", "타겟")
-NEAR = 0.6  # two names that are so alike mean the same
+NEAR = 0.8  # two names that are so alike mean the same
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ def find_question(tables: Tables, said: Said) -> Question:
     """
     identity, by_position = _identity(tables, said)
     sample = tables.sample
-    asked = tuple(n for n in sample.columns if n != identity and not n.startswith(NAMELESS))
+    kept = set(tables.test) if by_position and identity is None else {identity}
+    asked = tuple(n for n in sample.columns if n not in kept and not n.startswith(NAMELESS))
     if not asked:
         raise DataError(
             f"{_sample(tables)}: expected a column for the answers beside "
@@ -46,6 +47,12 @@ def find_question(tables: Tables, said: Said) -> Question:
             "real sample submission"
         )
     target, is_wide = _target(tables, said, asked, identity)
+    if len(asked) < len(sample.columns) and identity is None and not set(asked) >= set(target):
+        raise DataError(
+            f"{_sample(tables)}: no single column tells its rows apart, and its answers "
+            f"({listed(asked)}) are not called as the target {listed(target)}; rename them in "
+            f"{tables.files.train}, or name the id by --id"
+        )
     return Question(identity, by_position, target, asked, is_wide)
 
 
@@ -62,7 +69,8 @@ def _identity(tables: Tables, said: Said) -> tuple[str | None, bool]:
     known = [name for name in sample if name in test and _joins(sample[name], test[name])]
     if known:
         return str(known[0]), False
-    if len(sample) != len(test):
+    shared = [name for name in sample if name in test]
+    if len(sample) != len(test) or not all(_are_same(sample[n], test[n]) for n in shared):
         raise DataError(
             f"{_sample(tables)}: {len(sample):,} rows, of which no column finds its row among the "
             f"{len(test):,} of {tables.files.test}; give files that belong together, or name the "
@@ -75,6 +83,11 @@ def _joins(wanted: pd.Series, given: pd.Series) -> bool:
     """Tell whether every cell of a sample's column is exactly one of the test's."""
     ids, known = normalise_ids(wanted), normalise_ids(given)
     return ids.is_unique and known.is_unique and bool(ids.isin(known).all()) and "" not in set(ids)
+
+
+def _are_same(wanted: pd.Series, given: pd.Series) -> bool:
+    """Tell whether the cells of two files are the same, row by row."""
+    return normalise_ids(wanted).equals(normalise_ids(given))
 
 
 def _own_identity(tables: Tables, said: Said) -> str | None:

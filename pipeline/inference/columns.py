@@ -29,6 +29,8 @@ ID_NAME = re.compile(
 )
 ENTITY_NAME = re.compile(r"[a-z0-9](Id|ID|No|Num|Code|Key)$")
 
+ID_IS_DATE = "the id; no feature, but features.py can take the hour, ... from it"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -48,7 +50,7 @@ def find_columns(
     found = [_finding(train[name], test.get(name)) for name in known]
     found += [Finding(n, "drop", "not in train") for n in extra if n != question.id]
     dated = question.id is not None and question.id in train and is_dated(train[question.id])
-    identity = [Finding(str(question.id), "datetime", "the id is a date")] if dated else []
+    identity = [Finding(str(question.id), "datetime", ID_IS_DATE)] if dated else []
     return [*identity, *(one for one in found if one)]
 
 

@@ -37,9 +37,14 @@ class _Sketch:
     names: tuple[str, ...]
     n_rows: int
 
+    @property
+    def name(self) -> str:
+        """The file's own name, without the folders and archives that it lies in."""
+        return self.shown.rpartition("/")[2]
+
     def score(self, role: str) -> float:
         """Return how much the file's name speaks for a role."""
-        return _name_score(self.path.name, role)
+        return _name_score(self.name, role)
 
 
 def find_roles(files: Mapping[str, Path]) -> Roles:
@@ -48,7 +53,12 @@ def find_roles(files: Mapping[str, Path]) -> Roles:
     Raises DataError if no three of them fit together.
     """
     tables = {shown: path for shown, path in files.items() if shown.lower().endswith(SUFFIXES)}
-    sketches = [one for one in map(_sketch, tables, tables.values()) if one]
+    sketches, unread = [], []
+    for shown, path in tables.items():
+        try:
+            sketches.append(_sketch(shown, path))
+        except DataError as error:
+            unread.append(str(error).replace(str(path), shown.rpartition("/")[2]))
     triples = (
         (_fit(*triple), triple)
         for triple in itertools.permutations(_most_telling(sketches), 3)
@@ -56,17 +66,17 @@ def find_roles(files: Mapping[str, Path]) -> Roles:
     )
     best = max(triples, key=lambda pair: pair[0], default=None)
     if best is None:
-        raise DataError(_no_roles(list(files), sketches))
+        raise DataError("; ".join([_no_roles(list(files), sketches), *unread[:1]]))
     train, test, sample = best[1]
     return Roles(train.path, test.path, sample.path)
 
 
-def _sketch(shown: str, path: Path) -> _Sketch | None:
-    """Return what a file's role is told by, or None if it is no table."""
-    try:
-        _, cells = read_cells(path)
-    except DataError:
-        return None
+def _sketch(shown: str, path: Path) -> _Sketch:
+    """Return what a file's role is told by.
+
+    Raises DataError if it is no table.
+    """
+    cells = read_cells(path)[1]
     return _Sketch(path, shown, tuple(map(str, cells.columns)), len(cells))
 
 
@@ -117,9 +127,10 @@ def _fit(train: _Sketch, test: _Sketch, sample: _Sketch) -> float:
     )
 
 
-def _no_roles(names: list[str], sketches: list[_Sketch]) -> str:
-    tables = [f"{one.shown} ({one.n_rows:,} x {len(one.names)})" for one in sketches]
-    found = ", ".join(tables[:6]) or f"no table among {', '.join(sorted(names)[:6]) or 'no files'}"
+def _no_roles(shown: list[str], sketches: list[_Sketch]) -> str:
+    names = sorted(name.rpartition("/")[2] for name in shown)
+    tables = sorted(f"{one.name} ({one.n_rows:,} x {len(one.names)})" for one in sketches)
+    found = ", ".join(tables[:6]) or f"no table among {', '.join(names[:6]) or 'no files'}"
     more = f" and {len(tables) - 6} more" if len(tables) > 6 else ""
     return (
         "cannot tell which files are train, test and sample submission: expected three CSV files, "

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +20,6 @@ MISSING = (  # beyond those that always mean it
     "nil", "Null", "missing", "Missing", "MISSING", "unknown", "Unknown", "UNKNOWN", "없음", "결측",
 )  # fmt: skip
 LEVELS = ("NONE", "none")  # a level where the column is text: the house has none
-INFINITE = r"^[+-]?(?i:inf|infinity)$"
 MOSTLY = 0.5  # of a column's cells are numbers, so that the others mean something is missing
 
 
@@ -92,8 +92,7 @@ def _missing(*files: Mapping[str, Cells]) -> set[str]:
             if cells.numbers is None and not cells.is_code:
                 found |= _among_numbers(cells)
             elif cells.numbers is not None:
-                odd = cells.text.filter(pc.match_substring_regex(cells.text, INFINITE))
-                found |= set(pc.unique(odd).to_pylist())
+                found |= _infinite(cells.text)
     return found
 
 
@@ -103,11 +102,20 @@ def _among_numbers(cells: Cells) -> set[str]:
     if not pc.any(suspects).as_py() or len(rest) < MOSTLY * len(cells.present):
         return set()
     are_numbers = pd.to_numeric(rest.to_pandas().str.replace(",", ""), errors="coerce").notna()
-    return set(pc.unique(cells.text.filter(suspects)).to_pylist()) if are_numbers.all() else set()
+    if not are_numbers.all():
+        return set()
+    return set(pc.unique(cells.text.filter(suspects)).to_pylist()) | _infinite(rest)
+
+
+def _infinite(text: pa.ChunkedArray) -> set[str]:
+    """Return the spellings of numbers that no model can learn from; 1e999 is one of them."""
+    unique = pc.unique(text.drop_null()).to_pandas()
+    numbers = pd.to_numeric(unique, errors="coerce")
+    return set(unique[np.isinf(numbers)])
 
 
 def _all(cells: pa.ChunkedArray, pattern: str) -> bool:
-    return bool(pc.all(pc.match_substring_regex(cells, pattern)).as_py())
+    return bool(pc.all(pc.match_substring_regex(cells, pattern), min_count=0).as_py())
 
 
 def _any(cells: pa.ChunkedArray, pattern: str) -> bool:

@@ -64,7 +64,6 @@ class Aim:
     task_why: str
     metric: MetricName
     metric_why: str
-    is_metric_known: bool
     target: Target
     target_why: str
     classes: dict[str, int]
@@ -84,6 +83,11 @@ def find_aim(tables: Tables, train: dict[str, Cells], question: Question, said: 
     targets = [train[name] for name in question.target]
     for cells in targets:
         _check_has_values(cells, tables)
+        if cells.numbers is None and len(targets) > 1:
+            raise DataError(
+                f"{tables.train_file.path.name}: {len(targets)} targets, of which {cells.name!r} "
+                "is text; several are predicted only as amounts, so name one by --target"
+            )
     sample = [trimmed(tables.sample[name]) for name in question.asked]
     answers = pd.concat([cells.drop_null().to_pandas().astype("str") for cells in sample])
     metric = said.metric or our_metric(said.page_metric)
@@ -100,7 +104,7 @@ def find_aim(tables: Tables, train: dict[str, Cells], question: Question, said: 
         target, target_why = _bounds(targets, chosen)
     else:
         target, target_why = _answer(question, classes, answers, chosen, chances=holds_chances)
-    return Aim(task, task_why, chosen, metric_why, metric is not None, target, target_why, classes)
+    return Aim(task, task_why, chosen, metric_why, target, target_why, classes)
 
 
 def _check_has_values(cells: Cells, tables: Tables) -> None:

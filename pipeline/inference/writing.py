@@ -4,10 +4,12 @@ import json
 import textwrap
 from collections.abc import Iterable, Iterator
 
+from pipeline.competition import Validation
 from pipeline.inference.columns import Finding
 from pipeline.inference.drafts import Draft
 from pipeline.inference.evidence import listed
 from pipeline.inference.tasks import class_line
+from pipeline.splits import resolve_scheme
 
 WIDTH = 96
 COMMENT_AT = 32  # where comments begin
@@ -34,8 +36,8 @@ def draft_lines(draft: Draft) -> list[tuple[str, str]]:
         ("id", identity),
         ("target", ", ".join(question.target)),
         ("task", f"{aim.task}: {classes}"),
-        ("metric", f"{aim.metric}: {aim.metric_why}"),
-        ("folds", f"{division.scheme}, {division.n_splits}" + _because(division.why)),
+        ("metric", f"{aim.metric} ({aim.metric_why})"),
+        ("folds", f"{division.n_splits}, {_scheme(draft)}" + _because(division.why)),
     ]
     dropped = draft.of("drop")
     if dropped:
@@ -48,8 +50,6 @@ def draft_lines(draft: Draft) -> list[tuple[str, str]]:
 def draft_checks(draft: Draft) -> list[str]:
     """Return what only a person can know, and should look at."""
     aim, checks = draft.aim, []
-    if not aim.is_metric_known:
-        checks.append(f"metric = {aim.metric!r} is {aim.metric_why}")
     if aim.task == "multiclass" and aim.task_why.endswith(tuple("0123456789")):
         checks.append(f"task: {aim.task_why} were taken for classes, not amounts")
     if "guess" in aim.target_why:
@@ -62,6 +62,10 @@ def draft_checks(draft: Draft) -> list[str]:
     if len(draft.question.target) > 1:
         checks.append("several targets are predicted as amounts; probabilities are none")
     return checks
+
+
+def _scheme(draft: Draft) -> str:
+    return resolve_scheme(Validation(scheme=draft.division.scheme), draft.aim.task)
 
 
 def _because(why: str) -> str:
@@ -211,7 +215,7 @@ def _validation(draft: Draft) -> Iterator[str]:
 
 
 def _commented(code: str, why: str) -> str:
-    return f"{code:<{COMMENT_AT}}# {_comment(why)}" if why else code
+    return f"{code:<{COMMENT_AT - 1}} # {_comment(why)}" if why else code
 
 
 def _comment(text: str) -> str:
