@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,7 @@ app.add_typer(cache_app, name="cache")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A competition; see kc list.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and the result only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show a line for every epoch.")]
 RunId = Annotated[str | None, typer.Option("--run", metavar="ID", help="A run; else the latest.")]
@@ -110,12 +112,39 @@ def new(
 
 
 @app.command()
-def fetch(context: typer.Context, name: Name, path: From = None, sample: Sample = False) -> None:
-    """Bring a competition's files here and keep them untouched. Example: kc fetch bike --sample."""
+def fetch(
+    context: typer.Context,
+    name: Name,
+    path: From = None,
+    sample: Sample = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Of a large competition, also files that go undeclared.")
+    ] = False,
+) -> None:
+    """Bring a competition's files here and keep them untouched. Example: kc fetch bike."""
     from pipeline.stages.fetching import fetch as stage
 
     with _shown():
-        stage(context.obj, name, path, sample=sample)
+        stage(context.obj, name, path, sample=sample, everything=everything)
+
+
+@app.command()
+def files(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A competition, or its address.")],
+    as_csv: Csv = False,
+    as_json: Json = False,
+) -> None:
+    """Show a competition's files at Kaggle, with sizes and dates. Example: kc files bike."""
+    from pipeline.stages.browsing import FILE_COLUMNS, list_remote_files, remote_file_rows
+
+    with _shown(quiet=as_csv or as_json):
+        found = list_remote_files(context.obj, name)
+    rows = remote_file_rows(found, readable=not (as_csv or as_json))
+    if as_csv:
+        _print_csv(FILE_COLUMNS, rows)
+    else:
+        _print_rows(rows, as_json)
 
 
 @app.command()
@@ -347,6 +376,14 @@ def _print_rows(rows: list[dict[str, Any]], as_json: bool, without: tuple[str, .
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
     for row in cells:
         typer.echo("  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip())
+
+
+def _print_csv(names: Sequence[str], rows: list[dict[str, Any]]) -> None:
+    import csv
+
+    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
 
 
 def _cell(value: Any) -> str:

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 
 from pipeline.declaration import parse_table, read_toml
 from pipeline.errors import DeclarationError, UsageError
+from pipeline.slugs import read_slug
 
 Task = Literal["regression", "binary", "multiclass"]
 MetricName = Literal[
@@ -40,8 +40,13 @@ class Source:
     """Where the files come from, and where a submission goes."""
 
     kind: Literal["kaggle", "dacon", "files"] = "files"
-    slug: str | None = None  # Kaggle: the last part of the competition's address
+    slug: str | None = None  # Kaggle: the last part of the competition's address, or all of it
     number: int | None = None  # Dacon: the number in the competition's address
+
+    def __post_init__(self) -> None:
+        """Reduce a pasted address to its slug."""
+        if self.slug is not None:
+            object.__setattr__(self, "slug", read_slug(self.slug) or self.slug)
 
     @property
     def page(self) -> str | None:
@@ -248,9 +253,9 @@ def _faults(c: Competition) -> Iterator[str]:
 def _source_faults(source: Source) -> Iterator[str]:
     if source.kind == "kaggle" and source.slug is None:
         yield 'source.slug: missing; with kind = "kaggle" expected the last part of its address'
-    if source.slug is not None and not re.fullmatch(r"[\w-]+", source.slug):
+    if source.slug is not None and read_slug(source.slug) is None:
         yield (
-            "source.slug: expected the last part of the address, like 'titanic'; "
+            "source.slug: expected a competition's address or its last part, like 'titanic'; "
             f"found {source.slug!r}"
         )
     if source.kind == "dacon" and source.number is None:

@@ -56,7 +56,16 @@ class FoldEnded:
     reused: bool
 
 
-Event = Note | Warned | FoldStarted | EpochEnded | FoldEnded
+@dataclass(frozen=True)
+class Downloaded:
+    """So many of a file's bytes are here; total is None where the service does not say."""
+
+    name: str
+    done: int
+    total: int | None
+
+
+Event = Note | Warned | FoldStarted | EpochEnded | FoldEnded | Downloaded
 Listener = Callable[[Event], None]
 
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())
@@ -71,6 +80,14 @@ def emit(event: Event) -> None:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, as a line about it says it: "1 column", "1,200 columns"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def file_size(n_bytes: int) -> str:
+    """Return a number of bytes as a person reads it: "814 bytes", "12.3 MB"."""
+    if n_bytes < 1000:
+        return counted(n_bytes, "byte")
+    power = next((p for p in (1, 2, 3) if n_bytes < 999.95 * 1000**p), 4)
+    return f"{n_bytes / 1000**power:.1f} {'kMGT'[power - 1]}B"
 
 
 @contextmanager

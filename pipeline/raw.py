@@ -101,6 +101,12 @@ def verify(folder: Path) -> Manifest:
     return manifest
 
 
+def is_as_brought(folder: Path) -> bool:
+    """Tell whether data/NAME has all files as they were brought, after reading their bytes."""
+    manifest = load_manifest(folder)
+    return manifest is not None and not any(_faults(folder, manifest))
+
+
 def _nothing_yet(folder: Path) -> str:
     raw, name = folder / RAW, folder.name
     if raw.is_dir() and any(raw.iterdir()):

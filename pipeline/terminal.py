@@ -5,7 +5,17 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from pipeline.progress import EpochEnded, Event, FoldEnded, FoldStarted, Note, Warned, listening
+from pipeline.progress import (
+    Downloaded,
+    EpochEnded,
+    Event,
+    FoldEnded,
+    FoldStarted,
+    Note,
+    Warned,
+    file_size,
+    listening,
+)
 
 
 @contextlib.contextmanager
@@ -44,6 +54,12 @@ def epoch_line(event: EpochEnded) -> str:
     return f"{'epoch':<8} {event.epoch}/{event.epochs}  loss {event.loss:.5f}{valid}"
 
 
+def download_line(event: Downloaded) -> str:
+    """Return how much of a file is here."""
+    total = "" if event.total is None else f" of {file_size(event.total)}"
+    return f"{event.name}  {file_size(event.done)}{total}"
+
+
 class _Display:
     """Write an event's line, and move the bar where there is one."""
 
@@ -73,14 +89,22 @@ class _Display:
             self._show(self.fold.number - 1 + event.epoch / event.epochs, f"epoch {text}")
         elif isinstance(event, FoldEnded):
             self._show(event.number, "")
+        elif isinstance(event, Downloaded):
+            self._update(event.done, event.total, download_line(event))
 
     def _show(self, completed: float, detail: str) -> None:
         fold = self.fold
+        text = f"{fold.model} fold {fold.number}/{fold.n_folds}  {detail}"
+        self._update(completed, fold.n_folds, text)
+
+    def _update(self, completed: float, total: float | None, description: str) -> None:
+        """Move the one bar; whoever uses it last has it."""
         if not self.bar.task_ids:
-            self.bar.add_task("", total=fold.n_folds)
-        description = f"{fold.model} fold {fold.number}/{fold.n_folds}  {detail}"
+            self.bar.add_task("", total=total)
         task = self.bar.task_ids[0]
-        self.bar.update(task, total=fold.n_folds, completed=completed, description=description)
+        self.bar.update(task, total=total, completed=completed, description=description)
+        if total is not None and completed >= total:
+            self.bar.remove_task(task)
 
 
 def _bar(stream: TextIO) -> Any:

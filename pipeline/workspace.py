@@ -56,6 +56,10 @@ class Workspace:
         """Return the folder of the files as they were fetched."""
         return self.data(name) / "raw"
 
+    def downloads(self, name: str) -> Path:
+        """Return the folder of what a download has brought so far; it is always safe to delete."""
+        return self.data(name) / "download"
+
     def cache(self, name: str) -> Path:
         """Return the folder of finished work; it is always safe to delete."""
         return self.data(name) / "cache"

@@ -6,12 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kaggle_server import KaggleServer, running
 
 KC = Path(sys.executable).parent / "kc"
 SAMPLES = ("bike", "ddarung", "house")
@@ -140,6 +141,13 @@ def kc_here(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
         return done
 
     return run
+
+
+@pytest.fixture
+def kaggle_server() -> Iterator[KaggleServer]:
+    """A local Kaggle with a competition for each scenario; the real client is led to it by env."""
+    with running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

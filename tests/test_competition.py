@@ -198,9 +198,9 @@ MISTAKES = [
         'source.slug: missing; with kind = "kaggle" expected the last part of its address',
     ),
     (
-        WHOLE + '[source]\nkind = "kaggle"\nslug = "https://www.kaggle.com/c/titanic"\n',
-        "source.slug: expected the last part of the address, like 'titanic'; "
-        "found 'https://www.kaggle.com/c/titanic'",
+        WHOLE + '[source]\nkind = "kaggle"\nslug = "https://www.kaggle.com/datasets/x"\n',
+        "source.slug: expected a competition's address or its last part, like 'titanic'; "
+        "found 'https://www.kaggle.com/datasets/x'",
     ),
     (
         WHOLE + '[source]\nkind = "dacon"\n',

@@ -31,6 +31,10 @@ _REFUSED = "it is refused, and nothing was changed; unpack it yourself and give 
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
+class BrokenArchiveError(SourceError):
+    """An archive's bytes are not what was packed."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """How large an archive may turn out to be before it is taken for a bomb."""
@@ -232,6 +236,8 @@ def _hostile(shown: str, name: str, fault: str) -> SourceError:
     return SourceError(f"{shown}: {name!r} {fault}; {_REFUSED}")
 
 
-def _broken(shown: str, error: Exception) -> SourceError:
+def _broken(shown: str, error: Exception) -> BrokenArchiveError:
     reason = " ".join(str(error).split()) or type(error).__name__
-    return SourceError(f"{shown}: cannot be unpacked, broken or cut off: {reason}; get it again")
+    return BrokenArchiveError(
+        f"{shown}: cannot be unpacked, broken or cut off: {reason}; get it again"
+    )

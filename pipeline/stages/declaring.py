@@ -2,15 +2,15 @@
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
-from pipeline.competition import MetricName, Source, Task
+from pipeline.competition import Files, MetricName, Source, Task
 from pipeline.data import TestData, TrainData
 from pipeline.errors import (
     PipelineError,
@@ -25,6 +25,7 @@ from pipeline.inference.writing import draft_checks, draft_lines, draft_toml
 from pipeline.inspection import inspect_data
 from pipeline.progress import Event, Note, Warned, emit, only_listening
 from pipeline.raw import bring, load_manifest
+from pipeline.slugs import read_slug
 from pipeline.sources.files import UnsortedSource, check_is_place
 from pipeline.stages.opening import Opened, open_competition, read_data
 from pipeline.storage import check_writable, complete_folder, save_text, scratch_folder
@@ -33,7 +34,6 @@ from pipeline.workspace import BUILT_IN, NAME, Workspace
 DECLARATION = "competition.toml"
 LONGEST_NAME = 100
 MOST_ROWS_COMPARED = 5_000  # of train and of test: enough to see that they differ
-KAGGLE_ADDRESS = re.compile(r"(?:https?://)?(?:www\.)?kaggle\.com/(?:c|competitions)/([\w-]+)")
 DACON_ADDRESS = re.compile(r"(?:https?://)?(?:www\.)?dacon\.io/.*?competitions/(?:\w+/)?(\d+)")
 
 
@@ -80,12 +80,14 @@ def declare(workspace: Workspace, name: str, options: NewOptions | None = None) 
     with scratch_folder(workspace.root) as root:
         trial = Workspace(root)
         with _without_scratch(trial, name):
-            origin = _bring(workspace, trial, name, said, options)
+            said = _with_page(said)
+            brought = _bring(workspace, trial, name, said, options)
             draft = infer(name, find_roles(_files_in(trial.raw(name))), said)
             save_text(trial.own(name) / DECLARATION, draft_toml(draft))
             warnings = _try(trial, name)
         check_writable(workspace.own(name).parent)
-        bring(_Moved(trial.raw(name), origin), workspace.data(name))
+        manifest = bring(_Moved(trial.raw(name), brought.origin), workspace.data(name))[0]
+        brought.remember(manifest.time, draft.files)
         with complete_folder(workspace.own(name)) as folder:
             save_text(folder / DECLARATION, draft_toml(draft))
     _tell(draft, warnings)
@@ -130,11 +132,11 @@ def _said(options: NewOptions) -> Said:
 def _source(options: NewOptions) -> Source:
     """Return where the competition is, from its slug, number or address."""
     if options.kaggle is not None:
-        found = KAGGLE_ADDRESS.match(options.kaggle)
-        slug = found[1] if found else options.kaggle
-        if not re.fullmatch(r"[\w-]+", slug):
+        slug = read_slug(options.kaggle)
+        if slug is None:
             raise UsageError(
-                f"--kaggle: expected a slug such as titanic, or its address; found {slug!r}"
+                "--kaggle: expected a slug such as titanic, or a competition's address; found "
+                f"{options.kaggle!r}"
             )
         return Source(kind="kaggle", slug=slug)
     if options.dacon is not None:
@@ -156,21 +158,71 @@ def _by_hand(name: str, source: Source, options: NewOptions) -> str:
     )
 
 
+@dataclass(frozen=True)
+class _Brought:
+    """Where files are from, and what is to be done once they are in their place."""
+
+    origin: str
+    remember: Callable[[str, Files], None] = lambda time, files: None
+
+
+def _with_page(said: Said) -> Said:
+    """Return what is said with what the competition's page at Kaggle says, if it can be asked."""
+    if said.source.kind != "kaggle":
+        return said
+    from pipeline.sources.kaggle import connect, found_credentials, read_page
+
+    if not found_credentials():
+        return said
+    try:
+        with connect() as kaggle:
+            page = read_page(kaggle, str(said.source.slug))
+    except SourceError as error:
+        emit(Warned(f"title and metric are not known: {error}"))
+        return said
+    return replace(said, title=page.title, page_metric=page.metric)
+
+
 def _bring(
     workspace: Workspace, trial: Workspace, name: str, said: Said, options: NewOptions
-) -> str:
-    """Bring the files into the trial workspace, and return where they are from.
+) -> _Brought:
+    """Bring the files into the trial workspace.
 
     Raises UsageError if no place is named and nothing was fetched before.
     """
     if options.path is not None:
         check_is_place(options.path, ("train, test and sample submission",))
-        return bring(UnsortedSource(options.path, _wanted), trial.data(name))[0].origin
+        return _Brought(bring(UnsortedSource(options.path, _wanted), trial.data(name))[0].origin)
+    if said.source.kind == "kaggle":
+        return _bring_from_kaggle(workspace, trial, name, str(said.source.slug))
     present = load_manifest(workspace.data(name))
     if present is None:
         raise UsageError(f"{name}: where are the files? Give --from ZIP_OR_DIR, or --kaggle SLUG")
     bring(UnsortedSource(workspace.raw(name), _wanted), trial.data(name))
-    return present.origin
+    return _Brought(present.origin)
+
+
+def _bring_from_kaggle(workspace: Workspace, trial: Workspace, name: str, slug: str) -> _Brought:
+    """Download the files; what has arrived stays in the workspace, also after an error."""
+    from pipeline.sources.kaggle import KaggleSource, UndeclaredSource, connect, list_files
+
+    downloads = workspace.downloads(name)
+    try:
+        with connect() as kaggle:
+            listed = list_files(kaggle, slug)
+            source = UndeclaredSource(kaggle, slug, listed, _wanted, downloads)
+            bring(source, trial.data(name))
+    except SourceError as error:
+        raise SourceError(
+            f"{error}; or bring what you downloaded by browser: kc new {name} --kaggle {slug} "
+            "--from ZIP_OR_DIR"
+        ) from error
+
+    def remember(time: str, files: Files) -> None:
+        wanted = (files.train, files.test, files.sample_submission)
+        KaggleSource(kaggle, slug, listed, wanted, downloads, everything=True).remember(time)
+
+    return _Brought(source.origin, remember)
 
 
 def _wanted(files: Mapping[str, Path]) -> tuple[str, ...]:

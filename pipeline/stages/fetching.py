@@ -8,14 +8,15 @@ from pipeline.competition import Competition
 from pipeline.errors import SourceError, UsageError
 from pipeline.features import import_file
 from pipeline.progress import Note, emit
-from pipeline.raw import Manifest, bring, load_manifest
+from pipeline.raw import Manifest, bring, is_as_brought, load_manifest
 from pipeline.sources import Source
 from pipeline.sources.files import open_source
-from pipeline.stages.opening import open_competition
+from pipeline.stages.opening import Opened, open_competition
 from pipeline.workspace import Workspace
 
 SAMPLE_SEED = 42
 SAMPLE = "sample seed"
+SAMPLE_CODE = "sample.py"
 
 
 @dataclass(frozen=True)
@@ -47,19 +48,31 @@ class SampleSource:
 
 
 def fetch(
-    workspace: Workspace, name: str, path: Path | None = None, *, sample: bool = False
+    workspace: Workspace,
+    name: str,
+    path: Path | None = None,
+    *,
+    sample: bool = False,
+    everything: bool = False,
 ) -> Manifest:
-    """Bring the files from a zip or folder, or make a sample; the same files twice change nothing.
+    """Bring the files from Kaggle, a zip or a folder, or make a sample.
 
+    The same files twice change nothing. everything: of a large competition at Kaggle, also the
+    files that are not declared.
     Raises SourceError if the place does not hand them over; then what was there before is kept.
     """
     if sample and path is not None:
         raise UsageError("--from and --sample are two places; choose one")
+    if everything and (sample or path is not None):
+        raise UsageError("--all is of what Kaggle has; leave out --from and --sample")
     opened = open_competition(workspace, name)
     if sample:
         _check_only_sample(workspace, name)
-    source = _source(opened.competition, opened.folder, path, sample=sample)
-    manifest, changed = bring(source, workspace.data(name))
+    if path is None and not sample and opened.competition.source.kind == "kaggle":
+        manifest, changed = _bring_from_kaggle(opened, everything)
+    else:
+        source = _source(opened.competition, opened.folder, path, sample=sample)
+        manifest, changed = bring(source, workspace.data(name))
     total = sum(file.bytes for file in manifest.files)
     what = "" if changed else ", unchanged"
     text = f"{len(manifest.files)} files, {total:,} bytes from {manifest.origin}{what}"
@@ -92,17 +105,49 @@ def _check_only_sample(workspace: Workspace, name: str) -> None:
         )
 
 
-def _source(competition: Competition, folder: Path, path: Path | None, *, sample: bool) -> Source:
+def _bring_from_kaggle(opened: Opened, everything: bool) -> tuple[Manifest, bool]:
+    """Download the files, unless those that are here are what Kaggle has."""
+    from pipeline.sources.kaggle import KaggleSource, connect, list_files
+
+    workspace, name = opened.workspace, opened.name
+    data, downloads = workspace.data(name), workspace.downloads(name)
+    slug, wanted = str(opened.competition.source.slug), _declared(opened.competition)
+    try:
+        with connect() as kaggle:
+            listed = list_files(kaggle, slug)
+            source = KaggleSource(kaggle, slug, listed, wanted, downloads, everything)
+            present = load_manifest(data)
+            if present and source.is_unchanged(present.time) and is_as_brought(data):
+                return present, False
+            manifest, changed = bring(source, data)
+            source.remember(manifest.time)
+            return manifest, changed
+    except SourceError as error:
+        raise SourceError(f"{error}; {_or_else(opened)}") from error
+
+
+def _or_else(opened: Opened) -> str:
+    """Return the ways to files that do not lead through Kaggle's client."""
+    name = opened.name
+    sample = f", or kc fetch {name} --sample" if (opened.folder / SAMPLE_CODE).is_file() else ""
+    return f"or bring what you downloaded by browser: kc fetch {name} --from ZIP_OR_DIR{sample}"
+
+
+def _declared(competition: Competition) -> tuple[str, ...]:
     files = competition.files
+    return files.train, files.test, files.sample_submission
+
+
+def _source(competition: Competition, folder: Path, path: Path | None, *, sample: bool) -> Source:
     if path is not None:
-        return open_source(path, (files.train, files.test, files.sample_submission))
+        return open_source(path, _declared(competition))
     if not sample:
         raise SourceError(_by_hand(competition))
-    if not (folder / "sample.py").is_file():
+    if not (folder / SAMPLE_CODE).is_file():
         raise SourceError(
-            f"{folder}: no sample.py, so there is no sample; give the files by --from"
+            f"{folder}: no {SAMPLE_CODE}, so there is no sample; give the files by --from"
         )
-    return SampleSource(folder / "sample.py")
+    return SampleSource(folder / SAMPLE_CODE)
 
 
 def _by_hand(competition: Competition) -> str:
