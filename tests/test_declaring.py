@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Done, write
+from conftest import Done, files_of, write
+from kaggle_server import Fault, KaggleServer
 
-from pipeline import Workspace
-from pipeline.errors import PipelineError
+from pipeline import Workspace, fetch
+from pipeline.errors import DataError, PipelineError, SourceError, UsageError
+from pipeline.progress import Warned, listening
 from pipeline.stages.declaring import NewOptions, declare
 from pipeline.stages.opening import open_competition, read_data
 
@@ -445,3 +447,201 @@ def test_rare_classes_get_folds_that_they_allow(tmp_path: Path) -> None:
     files["train.csv"] = files["train.csv"].replace("29,290,c2,rare", "29,290,c2,a")
     files["train.csv"] = files["train.csv"].replace("30,300,c0,rare", "30,300,c0,b")
     assert new(tmp_path / "2", files)["validation"]["scheme"] == "kfold"
+
+
+# --- Kaggle, Dacon, and what is here already ---
+
+
+@pytest.fixture
+def kaggle(kaggle_server: KaggleServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """A local Kaggle that has the plain files as titanic, and that this process talks to."""
+    files = {name: text.encode() for name, text in PLAIN.items()}
+    kaggle_server.add("titanic", files, title="Titanic - Machine Learning from Disaster")
+    kaggle_server.enter(monkeypatch, tmp_path / "home")
+    return kaggle_server
+
+
+def test_a_competition_at_kaggle_is_downloaded_and_declared(kaggle: Any, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "work")
+    path = declare(workspace, "boat", NewOptions(kaggle="https://www.kaggle.com/c/titanic"))
+    declared = tomllib.loads(path.read_text(encoding="utf-8"))
+    assert declared["title"] == "Titanic - Machine Learning from Disaster"
+    assert declared["source"] == {"kind": "kaggle", "slug": "titanic"}
+    assert (declared["metric"], declared["target"]["lower"]) == ("rmsle", 0)
+    assert "# the page says RMSLE" in path.read_text(encoding="utf-8")
+    assert workspace.data("boat").joinpath("raw", "train.csv").read_text() == TRAIN
+    kaggle.forget()
+    fetch(workspace, "boat")
+    assert kaggle.sent == 0
+
+
+def test_files_of_one_s_own_get_the_metric_of_the_page(kaggle: Any, tmp_path: Path) -> None:
+    declared = new(tmp_path, PLAIN, kaggle="titanic")
+    assert (declared["metric"], declared["source"]["slug"]) == ("rmsle", "titanic")
+    assert kaggle.calls() == ["GetCompetition"]
+
+
+def test_a_page_that_cannot_be_asked_is_only_a_warning(kaggle: Any, tmp_path: Path) -> None:
+    kaggle.fail("titanic", Fault("GetCompetition", status=500, html=True))
+    heard: list[Any] = []
+    with listening(heard.append):
+        declared = new(tmp_path, PLAIN, kaggle="titanic")
+    assert (declared["title"], declared["metric"]) == ("toy", "rmse")
+    warnings = [event.text for event in heard if isinstance(event, Warned)]
+    assert warnings[0].startswith("title and metric are not known: localhost: ")
+
+
+def test_a_metric_of_the_page_that_is_not_ours_is_named(
+    kaggle: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = kaggle.competitions["titanic"].card
+    monkeypatch.setattr(
+        type(kaggle.competitions["titanic"]),
+        "card",
+        lambda self: {**card(), "evaluationMetric": "Quadratic Weighted Kappa"},
+    )
+    assert new(tmp_path, PLAIN, kaggle="titanic")["metric"] == "rmse"
+    assert "a guess: the page's 'Quadratic Weighted Kappa' is not among ours" in text_of(tmp_path)
+
+
+def test_what_kaggle_refuses_leaves_nothing_but_one_sentence(kaggle: Any, tmp_path: Path) -> None:
+    kaggle.add("no-rules", {name: text.encode() for name, text in PLAIN.items()})
+    workspace = Workspace(tmp_path / "work")
+    with pytest.raises(SourceError) as caught:
+        declare(workspace, "boat", NewOptions(kaggle="no-rules"))
+    assert "rules" in str(caught.value)
+    assert str(caught.value).endswith("kc new boat --kaggle no-rules --from ZIP_OR_DIR")
+    assert not workspace.own("boat").exists()
+
+
+def test_a_download_that_cannot_be_declared_is_kept(kaggle: Any, tmp_path: Path) -> None:
+    files = {name: text.encode() for name, text in PLAIN.items()}
+    files["train.csv"] = table("id,size,colour,price,rest", "{i},{i}0,c{j},{i},{j}", 30).encode()
+    files["sample_submission.csv"] = SAMPLE.replace("price", "wanted").encode()
+    kaggle.add("odd", files)
+    workspace = Workspace(tmp_path / "work")
+    with pytest.raises(DataError, match="name the target by --target"):
+        declare(workspace, "odd", NewOptions(kaggle="odd"))
+    sent = kaggle.sent
+    declare(workspace, "odd", NewOptions(kaggle="odd", target=("price",)))
+    assert kaggle.sent == sent
+
+
+def test_dacon_s_files_are_brought_by_hand(tmp_path: Path) -> None:
+    with pytest.raises(SourceError) as caught:
+        declare(Workspace(tmp_path / "work"), "toy", NewOptions(dacon="235576"))
+    assert str(caught.value) == (
+        "Dacon hands over its files by browser alone: download them from "
+        "https://dacon.io/competitions/official/235576/data, then run kc new toy --dacon 235576 "
+        "--from ZIP_OR_DIR"
+    )
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "235576",
+        "https://dacon.io/competitions/official/235576/overview/description",
+        "dacon.io/en/competitions/official/235576/data",
+        "https://dacon.io/competitions/open/235576/overview",
+    ],
+)
+def test_a_dacon_competition_is_known_by_its_address(tmp_path: Path, address: str) -> None:
+    assert new(tmp_path, PLAIN, dacon=address)["source"] == {"kind": "dacon", "number": 235576}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kaggle": "a", "dacon": "1"}, "--kaggle and --dacon are two places; choose one"),
+        (
+            {"kaggle": "https://example.org/c/titanic"},
+            "--kaggle: expected a slug such as titanic, or a competition's address; found "
+            "'https://example.org/c/titanic'",
+        ),
+        (
+            {"dacon": "bike"},
+            "--dacon: expected a number such as 235576, or its address; found 'bike'",
+        ),
+        ({"metric": "rmes"}, "--metric: 'rmes'; did you mean 'rmse'?"),
+        ({"task": "Binary"}, "--task: 'Binary'; did you mean 'binary'?"),
+        ({"target": ("prise",)}, "train.csv: there is no column 'prise' (--target); did you mean"),
+        ({"id": "ID"}, "sample_submission.csv: there is no column 'ID' (--id); did you mean 'id'?"),
+        (
+            {"task": "regression", "metric": "roc_auc"},
+            "the metric 'roc_auc' does not score task \"regression\"; expected one of rmse,",
+        ),
+    ],
+)
+def test_options_that_cannot_be_followed_are_refused(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    assert message in refusal(tmp_path, PLAIN, **options)
+
+
+def test_places_that_are_none_are_refused(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "work")
+    with pytest.raises(SourceError, match="found nothing there; check the path"):
+        declare(workspace, "toy", NewOptions(path=tmp_path / "nowhere"))
+    with pytest.raises(UsageError, match=r"toy: where are the files\? Give --from ZIP_OR_DIR"):
+        declare(workspace, "toy")
+    assert not workspace.root.exists()
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "", "a b", "x" * 101, "a\nb", "."])
+def test_names_that_are_no_folder_s_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="expected a name of letters, digits, - and _"):
+        declare(Workspace(tmp_path), name, NewOptions(path=place(tmp_path, PLAIN)))
+
+
+@pytest.mark.parametrize("name", ["bike", "mine"])
+def test_a_competition_is_never_overwritten(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "work/competitions/mine/features.py", "def add_features(frame): ...")
+    before = files_of(tmp_path / "work")
+    with pytest.raises(UsageError, match=f"there is a competition '{name}' already"):
+        declare(Workspace(tmp_path / "work"), name, NewOptions(path=place(tmp_path, PLAIN)))
+    assert files_of(tmp_path / "work") == before
+
+
+def test_files_that_are_here_already_are_declared_and_kept(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "work")
+    declare(workspace, "toy", NewOptions(path=place(tmp_path, PLAIN)))
+    workspace.own("toy").joinpath("competition.toml").unlink()
+    workspace.own("toy").rmdir()
+    before = files_of(workspace.root)
+    declare(workspace, "toy")
+    after = files_of(workspace.root)
+    assert {name: after[name] for name in before} == before
+    assert len(after) == len(before) + 1
+
+
+def test_files_of_another_competition_are_not_replaced_by_it(tmp_path: Path) -> None:
+    write(tmp_path / "work/data/toy/raw/train.csv", "my,own\n1,2\n")
+    before = files_of(tmp_path / "work")
+    with pytest.raises(DataError, match="was not brought by kc fetch; move it elsewhere"):
+        declare(Workspace(tmp_path / "work"), "toy", NewOptions(path=place(tmp_path, PLAIN)))
+    assert files_of(tmp_path / "work") == before
+
+
+def test_new_prints_where_the_declaration_is_and_says_what_to_check(
+    kc_here: Kc, tmp_path: Path
+) -> None:
+    workspace = tmp_path / "work"
+    files = with_column("season", "{j}")
+    done = kc_here(workspace, "new", "toy", "--from", place(tmp_path, files), expect=0)
+    assert done.out == (
+        f"declared {workspace}/competitions/toy/competition.toml\nnext     kc train toy\n"
+    )
+    assert done.err.splitlines() == [
+        "files    train train.csv (90 rows), test test.csv (12 rows)",
+        "files    sample submission sample_submission.csv",
+        "id       id",
+        "target   price",
+        "task     regression: numbers from 15.5 to 905.5",
+        "metric   rmse (a guess: look at the competition's page)",
+        "folds    5, kfold",
+        "check    numbers that may name a kind, then categorical: 'season'",
+    ]
+    again = kc_here(workspace, "new", "toy", "--from", place(tmp_path, files))
+    assert "there is a competition 'toy' already" in again.error()

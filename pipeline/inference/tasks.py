@@ -194,14 +194,22 @@ def _metric(
         return said.metric, "as --metric says"
     if metric is not None:
         return metric, f"the page says {said.page_metric}"
-    stands_in = f"the page's {said.page_metric!r} is not ours; " if said.page_metric else ""
+    if said.page_metric:
+        return _usual_metric(task, question, holds_chances=holds_chances)[0], (
+            f"a guess: the page's {said.page_metric!r} is not among ours"
+        )
+    return _usual_metric(task, question, holds_chances=holds_chances)
+
+
+def _usual_metric(task: Task, question: Question, *, holds_chances: bool) -> tuple[MetricName, str]:
+    """Return the metric that most competitions with such a sample submission have, and why."""
     if task == "regression":
-        return "rmse", stands_in + "a guess: look at the competition's page"
+        return "rmse", "a guess: look at the competition's page"
     if question.is_wide:
-        return "log_loss", stands_in + "a guess: the sample has a column a class"
+        return "log_loss", "a guess: the sample has a column a class"
     if task == "binary" and holds_chances:
-        return "roc_auc", stands_in + "a guess: the sample holds probabilities"
-    return "accuracy", stands_in + "a guess: the sample holds labels"
+        return "roc_auc", "a guess: the sample holds probabilities"
+    return "accuracy", "a guess: the sample holds labels"
 
 
 def _bounds(targets: list[Cells], metric: MetricName) -> tuple[Target, str]:
