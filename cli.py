@@ -290,6 +290,20 @@ def submit(
     typer.echo(submitting.how_to_upload(ready))
 
 
+@app.command()
+def doctor(context: typer.Context, as_json: Json = False) -> None:
+    """Check versions, credentials, network, GPU and disk. Example: kc doctor."""
+    from pipeline.stages.diagnosing import can_work, diagnose, diagnosis_lines, diagnosis_record
+
+    checks = diagnose(context.obj)
+    if as_json:
+        _print_json(diagnosis_record(checks))
+    else:
+        typer.echo("\n".join(diagnosis_lines(checks)))
+    if not can_work(checks):
+        raise typer.Exit(1)
+
+
 @cache_app.command("clear")
 def cache_clear(context: typer.Context, name: Name) -> None:
     """Delete the finished folds of a competition. Example: kc cache clear bike."""

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 # The lowest floor first; a module may import from lower floors only, and inside its own package.
 FLOORS = (
     "errors",
-    "dates declaration encodings labels progress slugs storage",
+    "dates declaration encodings labels machine progress slugs storage",
     "competition csvtext ledger terminal workspace",
     "cache drift features kinds metrics models preprocessing runs sources splits",
     "data description raw rowwise",
