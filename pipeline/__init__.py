@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pipeline.competition import Competition, load_competition
     from pipeline.errors import PipelineError
     from pipeline.runs import Run, find_run, list_runs
+    from pipeline.stages.declaring import NewOptions, declare
+    from pipeline.stages.diagnosing import diagnose
     from pipeline.stages.fetching import fetch
     from pipeline.stages.inspecting import inspect
     from pipeline.stages.predicting import predict
@@ -28,11 +30,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Competition": "competition",
+    "NewOptions": "stages.declaring",
     "PipelineError": "errors",
     "Run": "runs",
     "TrainOptions": "stages.training",
     "Workspace": "workspace",
     "clean": "stages.preparing",
+    "declare": "stages.declaring",
+    "diagnose": "stages.diagnosing",
     "encode": "stages.preparing",
     "fetch": "stages.fetching",
     "find_run": "runs",
@@ -48,12 +53,15 @@ _HOMES = {
 
 __all__ = [
     "Competition",
+    "NewOptions",
     "PipelineError",
     "Run",
     "TrainOptions",
     "Workspace",
     "check_ready",
     "clean",
+    "declare",
+    "diagnose",
     "encode",
     "fetch",
     "find_run",

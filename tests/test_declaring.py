@@ -1,5 +1,7 @@
 """kc new: what is declared of files in all the shapes that competitions have."""
 
+import contextlib
+import subprocess
 import tomllib
 import zipfile
 from collections.abc import Callable
@@ -7,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Done, files_of, write
+from conftest import KC, Done, files_of, write
 from kaggle_server import Fault, KaggleServer
 
 from pipeline import Workspace, fetch
@@ -293,6 +295,16 @@ def test_the_sample_s_format_is_declared_where_the_metric_would_say_otherwise(
     assert declared["target"] == {"positive": "a"}
 
 
+def test_chances_may_have_decimal_commas_too(tmp_path: Path) -> None:
+    files = {
+        name: text.replace(",", ";").replace("{i}", "0")
+        for name, text in binary(("0", "1"), "0,5").items()
+    }
+    files["sample_submission.csv"] = table("id;label", "{i};0,5", 12, 61)
+    files["train.csv"] = files["train.csv"].replace(";1;", ";1,25;")
+    assert new(tmp_path, files)["metric"] == "roc_auc"
+
+
 @pytest.mark.parametrize(
     ("cells", "task", "target"),
     [
@@ -386,7 +398,7 @@ def test_decimal_commas_and_spellings_of_missing_are_declared(tmp_path: Path) ->
     files = {name: text.replace(",", ";").replace("5.5\n", "5,5\n") for name, text in PLAIN.items()}
     declared = new(tmp_path, files)
     assert declared["files"]["decimal"] == ","
-    assert declared["target"] if False else declared["task"] == "regression"
+    assert declared["task"] == "regression"
     files = {
         **PLAIN,
         "train.csv": TRAIN.replace("\n7,70,", "\n7,?,").replace("\n8,80,", "\n8,inf,"),
@@ -397,6 +409,31 @@ def test_decimal_commas_and_spellings_of_missing_are_declared(tmp_path: Path) ->
     declared = new(tmp_path / "3", files)
     assert declared["files"]["na_values"] == ["none"]
     assert declared["levels"] == {"none": ["colour"]}
+
+
+def test_a_class_that_is_called_none_is_a_class(tmp_path: Path) -> None:
+    labels = ("None", "apnea", "insomnia")
+    rows = [f"{i},{i % 7},{labels[i % 3]}" for i in range(60)]
+    files = {
+        "train.csv": "\n".join(["id,x,disorder", *rows]) + "\n",
+        "test.csv": table("id,x", "{i},{j}", 12, 61),
+        "sample_submission.csv": table("id,disorder", "{i},None", 12, 61),
+    }
+    declared = new(tmp_path, files)
+    assert (declared["task"], declared["metric"]) == ("multiclass", "accuracy")
+    assert declared["levels"] == {"None": ["disorder"]}
+
+
+def test_a_word_for_missing_that_fills_a_column_is_asked_about(tmp_path: Path) -> None:
+    files = with_column("alley", "@{j}@")
+    files = {
+        n: t.replace("@0@", "NA").replace("@1@", "NA").replace("@2@", "paved")
+        for n, t in files.items()
+    }
+    declared = new(tmp_path, {**files, "test.csv": files["test.csv"].replace("paved", "gravel")})
+    assert "levels" not in declared
+    assert "# [levels]                      # in over a third of the rows" in text_of(tmp_path)
+    assert '\n# "NA" = ["alley"]\n' in text_of(tmp_path)
 
 
 # --- folds ---
@@ -645,3 +682,23 @@ def test_new_prints_where_the_declaration_is_and_says_what_to_check(
     ]
     again = kc_here(workspace, "new", "toy", "--from", place(tmp_path, files))
     assert "there is a competition 'toy' already" in again.error()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.3, 0.8, 1.3])
+def test_killed_at_any_moment_new_leaves_a_whole_competition_or_none(
+    kc: Kc, tmp_path: Path, seconds: float
+) -> None:
+    files = place(tmp_path, PLAIN)
+    command = [str(KC), "--workspace", str(tmp_path / "work"), "new", "toy", "--from", str(files)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    process.kill()
+    process.wait()
+    workspace = Workspace(tmp_path / "work")
+    if not workspace.own("toy").exists():
+        kc(workspace.root, "new", "toy", "--from", files)
+    assert len(read_data(open_competition(workspace, "toy")).train) == 30
+    assert sorted(path.name for path in workspace.raw("toy").iterdir()) == sorted(PLAIN)
+    assert [path.name for path in workspace.root.iterdir() if path.name.startswith(".")] == []

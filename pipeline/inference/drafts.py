@@ -9,7 +9,7 @@ from pipeline.inference.columns import Finding, Use, find_columns
 from pipeline.inference.evidence import Said, Tables, cells_of, read_tables
 from pipeline.inference.folds import Division, find_division
 from pipeline.inference.roles import Roles
-from pipeline.inference.spelling import dayfirst, levels, spelled
+from pipeline.inference.spelling import dayfirst, levels, maybe_levels, spelled
 from pipeline.inference.tasks import Aim, find_aim
 
 
@@ -18,6 +18,7 @@ class Draft:
     """What was inferred of one competition.
 
     n_rows: of train and test. guessed_days: nothing shows whether dates begin with the day.
+    maybe_levels: columns in which a word for "missing" is so frequent that it may be a level.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Draft:
     files: Files
     guessed_days: bool
     levels: dict[str, tuple[str, ...]]
+    maybe_levels: dict[str, tuple[str, ...]]
     question: Question
     aim: Aim
     columns: tuple[Finding, ...]
@@ -54,16 +56,19 @@ def infer_from(name: str, tables: Tables, said: Said) -> Draft:
     question = find_question(tables, said)
     files = spelled(tables)
     train = cells_of(tables.train, tables.train_file, files)
-    test = cells_of(tables.test, tables.test_file, files)
+    declared = levels(tables, train, files, question.target)
+    train = cells_of(tables.train, tables.train_file, files, declared)
+    test = cells_of(tables.test, tables.test_file, files, declared)
     day, guessed = dayfirst(train, test)
-    aim = find_aim(tables, train, question, said)
+    aim = find_aim(dataclasses.replace(tables, files=files), train, question, said)
     found = find_columns(train, test, question)
     return Draft(
         name=name,
         said=said,
         files=dataclasses.replace(files, dayfirst=day),
         guessed_days=guessed,
-        levels=levels(tables, train, files),
+        levels=declared,
+        maybe_levels=maybe_levels(tables, train, declared),
         question=question,
         aim=aim,
         columns=tuple(found),

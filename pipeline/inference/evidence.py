@@ -118,9 +118,14 @@ def read_tables(roles: Roles, said: Said) -> Tables:
     return Tables(names, train_file, test_file, train, test, read_cells(roles.sample)[1])
 
 
-def cells_of(frame: pd.DataFrame, file: CsvFile, files: Files) -> dict[str, Cells]:
-    """Return a file's columns as data.py would read them where nothing is declared."""
-    nothing = Competition(files=files, **NOTHING)
+def cells_of(
+    frame: pd.DataFrame,
+    file: CsvFile,
+    files: Files,
+    levels: dict[str, tuple[str, ...]] | None = None,
+) -> dict[str, Cells]:
+    """Return a file's columns as data.py would read them where only levels are declared."""
+    nothing = Competition(files=files, levels=levels or {}, **NOTHING)
     return {one.name: _cells(one) for one in text_columns(frame, file, nothing)}
 
 

@@ -6,17 +6,18 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow.compute as pc
 
-from pipeline.competition import Scheme
+from pipeline.competition import Scheme, Validation
 from pipeline.dates import First, are_dates, day_or_month_first, parse_dates
+from pipeline.errors import DataError
 from pipeline.inference.answers import Question
 from pipeline.inference.columns import Finding, is_named_like_id, names_of
 from pipeline.inference.evidence import Cells
 from pipeline.inference.spelling import is_year_last
 from pipeline.progress import counted
+from pipeline.splits import make_folds
 
 N_SPLITS = 5
 MIN_GROUPS = 10
-MIN_TIMES = 20
 ROWS_A_GROUP = 2  # on average, at least; else nothing is shared
 
 
@@ -46,9 +47,7 @@ def find_division(
     later = next((n for n, span in spans.items() if span and span.is_forecast), None)
     if later is not None:
         return Division("time", N_SPLITS, f"test begins {spans[later]}", time=later)
-    groups = list(_groups(train, test, question, found))
-    if groups:
-        name, why = groups[0]
+    for name, why in _groups(train, test, question, found):
         return Division("group", N_SPLITS, why, group=name)
     candidates = tuple(
         f'time = "{name}": test begins {span}, among the training rows'
@@ -62,16 +61,22 @@ def find_division(
 class _Spans:
     """When the training rows end and the test rows begin."""
 
-    train_end: pd.Timestamp
+    known: pd.Series
     test_start: pd.Timestamp
-    n_times: int
 
     @property
     def is_forecast(self) -> bool:
-        return self.test_start > self.train_end and self.n_times >= MIN_TIMES
+        """Whether all test rows come after all training rows, which can be cut in time as well."""
+        if self.test_start <= self.known.max():
+            return False
+        try:
+            make_folds(self.known, None, self.known, Validation(scheme="time"), "regression")
+        except DataError:
+            return False
+        return True
 
     def __str__(self) -> str:
-        return f"{self.test_start:%Y-%m-%d}, train ends {self.train_end:%Y-%m-%d}"
+        return f"{self.test_start:%Y-%m-%d}, train ends {self.known.max():%Y-%m-%d}"
 
 
 def _spans(train: Cells, test: Cells, dayfirst: bool | None) -> _Spans | None:
@@ -84,7 +89,7 @@ def _spans(train: Cells, test: Cells, dayfirst: bool | None) -> _Spans | None:
     known, asked = (parse_dates(one.present, first).dropna() for one in (train, test))
     if not len(known) or not len(asked):
         return None
-    return _Spans(known.max(), asked.min(), int(known.nunique()))
+    return _Spans(known, asked.min())
 
 
 def _groups(

@@ -1,7 +1,7 @@
 """How the cells of a competition's files are written: decimal signs, days, and what is missing."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,8 @@ MISSING = (  # beyond those that always mean it
     "nil", "Null", "missing", "Missing", "MISSING", "unknown", "Unknown", "UNKNOWN", "없음", "결측",
 )  # fmt: skip
 LEVELS = ("NONE", "none")  # a level where the column is text: the house has none
+MISSING_WORDS = ("NA", "None")  # the common words for "missing" that are levels at times
+MANY = 1 / 3  # of the cells: then the word may be a level
 MOSTLY = 0.5  # of a column's cells are numbers, so that the others mean something is missing
 
 
@@ -31,16 +33,43 @@ def spelled(tables: Tables) -> Files:
     return dataclasses.replace(files, na_values=tuple(sorted(_missing(train, test))))
 
 
-def levels(tables: Tables, train: Mapping[str, Cells], files: Files) -> dict[str, tuple[str, ...]]:
-    """Return the text columns in which a word that means "missing" among numbers is a level."""
-    text = {n: trimmed(tables.train[n]) for n, cells in train.items() if cells.numbers is None}
-    words = [word for word in LEVELS if word in files.na_values]
-    found = {word: tuple(n for n, cells in text.items() if _holds(cells, word)) for word in words}
+def levels(
+    tables: Tables, train: Mapping[str, Cells], files: Files, target: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the text columns in which a word that could mean "missing" is a level.
+
+    It is one in a target, every row of which has a class, and where it means "missing" only among
+    the numbers of other columns.
+    """
+    text = [name for name, cells in train.items() if cells.numbers is None and not cells.is_code]
+    found: dict[str, tuple[str, ...]] = {}
+    for word in (*(one for one in LEVELS if one in files.na_values), *MISSING_WORDS):
+        asked = text if word in LEVELS else [name for name in target if name in text]
+        names = tuple(name for name in asked if _share(tables.train[name], word))
+        if names:
+            found[word] = names
+    return found
+
+
+def maybe_levels(
+    tables: Tables, train: Mapping[str, Cells], known: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[str, ...]]:
+    """Return the text columns in which so many cells say NA or None that it may be a level."""
+    text = [name for name, cells in train.items() if cells.numbers is None and not cells.is_code]
+    found = {
+        word: tuple(
+            name
+            for name in text
+            if name not in known.get(word, ()) and MANY < _share(tables.train[name], word) < 1
+        )
+        for word in MISSING_WORDS
+    }
     return {word: names for word, names in found.items() if names}
 
 
-def _holds(cells: pa.ChunkedArray, word: str) -> bool:
-    return bool(pc.any(pc.equal(cells, pa.scalar(word, cells.type))).as_py())
+def _share(column: pd.Series, word: str) -> float:
+    """Return the share of a column's cells that are a word."""
+    return float((column.str.strip() == word).mean())
 
 
 def dayfirst(train: Mapping[str, Cells], test: Mapping[str, Cells]) -> tuple[bool | None, bool]:

@@ -10,6 +10,7 @@ from pipeline.competition import METRICS_OF_TASK, Answer, MetricName, Target, Ta
 from pipeline.errors import DataError, UsageError
 from pipeline.inference.answers import Question
 from pipeline.inference.evidence import Cells, Said, Tables, trimmed
+from pipeline.kinds import swap_decimal
 from pipeline.metrics import METRICS
 from pipeline.progress import counted
 
@@ -88,8 +89,7 @@ def find_aim(tables: Tables, train: dict[str, Cells], question: Question, said: 
                 f"{tables.train_file.path.name}: {len(targets)} targets, of which {cells.name!r} "
                 "is text; several are predicted only as amounts, so name one by --target"
             )
-    sample = [trimmed(tables.sample[name]) for name in question.asked]
-    answers = pd.concat([cells.drop_null().to_pandas().astype("str") for cells in sample])
+    answers = pd.concat([_answers(tables, name) for name in question.asked])
     metric = said.metric or our_metric(said.page_metric)
     task, task_why = _task(targets, question, answers, metric, said)
     classes = {} if task == "regression" else _counts(targets[0])
@@ -105,6 +105,15 @@ def find_aim(tables: Tables, train: dict[str, Cells], question: Question, said: 
     else:
         target, target_why = _answer(question, classes, answers, chosen, chances=holds_chances)
     return Aim(task, task_why, chosen, metric_why, target, target_why, classes)
+
+
+def _answers(tables: Tables, name: str) -> pd.Series:
+    """Return the cells of one of the sample's columns that are not empty."""
+    cells = trimmed(tables.sample[name]).drop_null()
+    if tables.files.decimal == ",":
+        cells = swap_decimal(cells)
+    answers: pd.Series = cells.to_pandas().astype("str")
+    return answers
 
 
 def _check_has_values(cells: Cells, tables: Tables) -> None:

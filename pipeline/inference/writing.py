@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from pipeline.competition import Validation
-from pipeline.inference.columns import Finding
+from pipeline.inference.columns import ID_IS_DATE, Finding
 from pipeline.inference.drafts import Draft
 from pipeline.inference.evidence import listed
 from pipeline.inference.tasks import class_line
@@ -57,6 +57,10 @@ def draft_checks(draft: Draft) -> list[str]:
     kinds = [one.name for one in draft.of("kind?")]
     if kinds:
         checks.append(f"numbers that may name a kind, then categorical: {listed(kinds)}")
+    for spelling, names in draft.maybe_levels.items():
+        checks.append(f"{spelling!r} may be a level, not a missing value, of {listed(names)}")
+    if any(one.why == ID_IS_DATE for one in draft.columns):
+        checks.append(f"{draft.question.id!r} is {ID_IS_DATE}")
     if draft.guessed_days:
         checks.append(f"dayfirst = {str(draft.files.dayfirst).lower()} is a guess")
     if len(draft.question.target) > 1:
@@ -182,10 +186,15 @@ def _wrapped(key: str, names: Iterable[str], why: str = "") -> Iterator[str]:
 
 
 def _levels(draft: Draft) -> Iterator[str]:
+    """Yield the levels that are sure, and as comments those that may be some."""
     if draft.levels:
         yield "[levels]"
-        for spelling, names in draft.levels.items():
-            yield from _wrapped(_text(spelling), names, "a level where the column is text")
+    for word, names in draft.levels.items():
+        yield from _wrapped(_text(word), names, "here a level, not a missing value")
+    if draft.maybe_levels:
+        yield _commented("# [levels]", "in over a third of the rows: levels, or missing values?")
+    for word, names in draft.maybe_levels.items():
+        yield from (f"# {_comment(line)}" for line in _wrapped(_text(word), names))
 
 
 def _target(draft: Draft) -> Iterator[str]:

@@ -27,7 +27,8 @@ from pipeline.progress import Event, Note, Warned, emit, only_listening
 from pipeline.raw import bring, load_manifest
 from pipeline.slugs import read_slug
 from pipeline.sources.files import UnsortedSource, check_is_place
-from pipeline.stages.opening import Opened, open_competition, read_data
+from pipeline.splits import make_folds
+from pipeline.stages.opening import Data, Opened, open_competition, read_data
 from pipeline.storage import check_writable, complete_folder, save_text, scratch_folder
 from pipeline.workspace import BUILT_IN, NAME, Workspace
 
@@ -106,7 +107,9 @@ def _check_free(workspace: Workspace, name: str) -> None:
         )
     for folder in (workspace.own(name), BUILT_IN / name):
         if folder.exists():
-            raise UsageError(f"{folder}: there is a competition {name!r} already; choose a name")
+            raise UsageError(
+                f"{folder}: there is a competition {name!r} already; choose another name"
+            )
 
 
 def _said(options: NewOptions) -> Said:
@@ -254,12 +257,14 @@ def _try(trial: Workspace, name: str) -> list[str]:
     heard: list[Event] = []
     with only_listening(heard.append):
         opened = open_competition(trial, name)
-        odd = _odd(opened)
+        data = read_data(opened)
+        validation, task = opened.competition.validation, opened.competition.task
+        make_folds(data.train.y, data.train.groups, data.train.order, validation, task)
+        odd = _odd(opened, data)
     return [*(event.text for event in heard if isinstance(event, Warned)), *odd]
 
 
-def _odd(opened: Opened) -> list[str]:
-    data = read_data(opened)
+def _odd(opened: Opened, data: Data) -> list[str]:
     train = data.train.subset(_some(len(data.train)))
     rows = _some(len(data.test))
     test = TestData(X=data.test.X.iloc[rows], ids=data.test.ids.iloc[rows])
