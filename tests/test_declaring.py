@@ -368,6 +368,24 @@ def test_columns_of_one_file_alone_are_dropped(tmp_path: Path) -> None:
     assert '"late",                     # not in train' in text_of(tmp_path)
 
 
+def test_many_dropped_columns_stand_below_their_reasons(tmp_path: Path) -> None:
+    files = with_column(",".join(f"k{i}" for i in range(6)), "1,2,3,4,5,6")
+    for name in ("train.csv", "test.csv"):
+        header, *rows = files[name].splitlines()
+        rows = [f"{row},n{i}" for i, row in enumerate(rows)]
+        files[name] = "\n".join([f"{header},Name", *rows]) + "\n"
+    declared = new(tmp_path, files)
+    assert declared["columns"]["drop"] == ["k0", "k1", "k2", "k3", "k4", "k5", "Name"]
+    assert """\
+drop = [
+    # constant in train
+    "k0", "k1", "k2", "k3", "k4", "k5",
+    # most rows differ
+    "Name",
+]
+""" in text_of(tmp_path)
+
+
 def test_numbers_that_may_name_a_kind_are_only_suggested(tmp_path: Path) -> None:
     declared = new(tmp_path, with_column("season", "{j}"))
     assert "categorical" not in declared["columns"]

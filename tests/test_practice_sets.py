@@ -165,8 +165,6 @@ def test_a_practice_set_is_declared_and_trained_as_it_comes(
     place = save(frames, tmp_path / "downloaded")
     kc_here(workspace, "new", "practice", "--from", place, expect=0)
     for model in (linear, "lightgbm"):
-        if model == "lightgbm" and make is several_targets:
-            continue  # it predicts one target
         done = kc_here(
             workspace, "train", "practice", "-m", model, "--folds", 2, "--json", expect=0
         )

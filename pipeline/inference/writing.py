@@ -1,8 +1,9 @@
 """A draft as competition.toml: short, with the evidence in comments; and as lines for a person."""
 
 import json
+import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.competition import Validation
 from pipeline.inference.columns import ID_IS_DATE, Finding
@@ -12,6 +13,8 @@ from pipeline.inference.tasks import class_line
 from pipeline.splits import resolve_scheme
 
 WIDTH = 96
+FEW = 6  # dropped columns, each of which gets its own reason
+MOST_ASKED = 20  # columns of which a person is asked what their numbers are
 COMMENT_AT = 32  # where comments begin
 
 
@@ -39,11 +42,8 @@ def draft_lines(draft: Draft) -> list[tuple[str, str]]:
         ("metric", f"{aim.metric} ({aim.metric_why})"),
         ("folds", f"{division.n_splits}, {_scheme(draft)}" + _because(division.why)),
     ]
-    dropped = draft.of("drop")
-    if dropped:
-        lines.append(("drop", ", ".join(f"{one.name} ({one.why})" for one in dropped[:6])))
-        if len(dropped) > 6:
-            lines.append(("drop", f"and {len(dropped) - 6} more"))
+    for why, names in _by_reason(draft.of("drop")).items():
+        lines.append(("drop", f"{why}: {listed(names)}"))
     return lines
 
 
@@ -149,25 +149,55 @@ def _categorical(found: list[Finding]) -> Iterator[str]:
 
 
 def _kinds(found: list[Finding]) -> Iterator[str]:
+    """Yield a question: which whole numbers of few levels are kinds."""
     if found:
-        listed = ", ".join(f"{_text(one.name)} ({one.why})" for one in found)
-        text = f"Whole numbers of few levels; categorical, if they name kinds: {listed}"
+        names = [f"{_text(one.name)} ({one.why})" for one in found]
+        more = f" and {len(names) - MOST_ASKED} more" if len(names) > MOST_ASKED else ""
+        shown = ", ".join(names[:MOST_ASKED]) + more
+        text = f"Whole numbers of few levels; categorical, if they name kinds: {shown}"
         yield from (f"# {_comment(line)}" for line in textwrap.wrap(text, WIDTH - 2))
 
 
 def _each(key: str, found: list[Finding]) -> Iterator[str]:
-    """Yield a list with a reason for every item."""
+    """Yield a list with its reason, or with those of its parts."""
+    reasons = _by_reason(found)
     if len(found) == 1:
         yield _commented(f"{key} = [{_text(found[0].name)}]", found[0].why)
-    elif len({one.why for one in found}) == 1:
-        yield from _wrapped(key, [one.name for one in found], found[0].why)
-    elif found:
+    elif len(reasons) == 1:
+        yield from _wrapped(key, [one.name for one in found], next(iter(reasons)))
+    elif 0 < len(found) <= FEW:
         yield f"{key} = ["
         yield from (_commented(f"    {_text(one.name)},", one.why) for one in found)
         yield "]"
+    elif found:
+        yield f"{key} = ["
+        for why, names in reasons.items():
+            yield f"    # {_comment(why)}"
+            yield from _filled(names)
+        yield "]"
 
 
-def _wrapped(key: str, names: Iterable[str], why: str = "") -> Iterator[str]:
+def _by_reason(found: list[Finding]) -> dict[str, list[str]]:
+    """Return the columns by what speaks for their use, without what is special to each."""
+    reasons: dict[str, list[str]] = {}
+    for one in found:
+        plain = re.sub(r"^[\d,]+ levels in [\d,]+ rows$", "most rows differ", one.why.split(":")[0])
+        reasons.setdefault(plain, []).append(one.name)
+    return reasons
+
+
+def _filled(names: Iterable[str]) -> Iterator[str]:
+    """Yield names as the items of a list, in as few lines as they fit."""
+    line = "   "
+    for item in (f"{_text(name)}," for name in names):
+        if len(line) + len(item) + 1 > WIDTH and line.strip():
+            yield line
+            line = "   "
+        line += f" {item}"
+    yield line
+
+
+def _wrapped(key: str, names: Sequence[str], why: str = "") -> Iterator[str]:
     """Yield a list with one reason, in as few lines as it fits."""
     items = [f"{_text(name)}," for name in names]
     short = f"{key} = [{' '.join(items).rstrip(',')}]"
@@ -175,13 +205,7 @@ def _wrapped(key: str, names: Iterable[str], why: str = "") -> Iterator[str]:
         yield _commented(short, why)
         return
     yield _commented(f"{key} = [", why)
-    line = "   "
-    for item in items:
-        if len(line) + len(item) + 1 > WIDTH and line.strip():
-            yield line
-            line = "   "
-        line += f" {item}"
-    yield line
+    yield from _filled(names)
     yield "]"
 
 
