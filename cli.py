@@ -234,6 +234,25 @@ def run_(
 
 
 @app.command()
+def ensemble(
+    context: typer.Context,
+    name: Name,
+    run_ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN]...", help="Runs; else the best of each model."),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Blend finished runs that share files, metric and folds. Example: kc ensemble house."""
+    from pipeline.stages.ensembling import blend
+
+    with _shown(quiet=quiet or as_json):
+        run = blend(context.obj, name, run_ids or ())
+    _print_run(run, as_json)
+
+
+@app.command()
 def predict(
     context: typer.Context,
     name: Name,

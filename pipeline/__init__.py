@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from pipeline.competition import Competition, load_competition
     from pipeline.errors import PipelineError
     from pipeline.runs import Run, find_run, list_runs
+    from pipeline.stages.browsing import list_remote_files
     from pipeline.stages.declaring import NewOptions, declare
     from pipeline.stages.diagnosing import diagnose
+    from pipeline.stages.ensembling import blend
     from pipeline.stages.fetching import fetch
     from pipeline.stages.inspecting import inspect
     from pipeline.stages.predicting import predict
@@ -42,9 +44,11 @@ _HOMES = {
     "fetch": "stages.fetching",
     "find_run": "runs",
     "inspect": "stages.inspecting",
+    "list_remote_files": "stages.browsing",
     "list_runs": "runs",
     "load_competition": "competition",
     "predict": "stages.predicting",
+    "blend": "stages.ensembling",
     "check_ready": "stages.submitting",
     "record_submission": "stages.submitting",
     "scale": "stages.preparing",
@@ -58,6 +62,7 @@ __all__ = [
     "Run",
     "TrainOptions",
     "Workspace",
+    "blend",
     "check_ready",
     "clean",
     "declare",
@@ -66,6 +71,7 @@ __all__ = [
     "fetch",
     "find_run",
     "inspect",
+    "list_remote_files",
     "list_runs",
     "load_competition",
     "predict",

@@ -5,7 +5,6 @@ import io
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,13 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from pipeline.packages import package_versions
 from pipeline.progress import Warned, emit
 from pipeline.storage import save_bytes
 
 VERSIONED = (
-    "joblib", "keras", "lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy",
-    "tensorflow",
+    "catboost", "joblib", "keras", "lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn",
+    "scipy", "tensorflow", "xgboost",
 )  # fmt: skip
 DIGEST_BYTES = 32
 
@@ -84,7 +84,7 @@ def code_digest(paths: Iterable[Path]) -> str:
     A changed line anywhere is new work: no function can tell which of its helpers matter.
     """
     sources = [part for path in sorted(paths) for part in (path.name, path.read_bytes())]
-    versions = (f"{name} {version(name)}" for name in VERSIONED)
+    versions = (f"{name} {number}" for name, number in package_versions(VERSIONED).items())
     return digest(*sources, platform.python_version(), *versions)
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
@@ -35,7 +36,8 @@ def describe(stage: str, step: ColumnTransformer, X: pd.DataFrame) -> tuple[Rows
         rows = _describe_scales(step)
         return rows, _scale_note(rows)
     rows = _describe_codes(step)
-    return rows, _encode_note(rows)
+    kept = sum(not is_numeric_dtype(X[name]) for name in X) if not rows else 0
+    return rows, _encode_note(rows, kept)
 
 
 def _describe_fills(imputer: ColumnTransformer, X: pd.DataFrame) -> Rows:
@@ -113,12 +115,18 @@ def _scale_note(rows: Rows) -> Note:
     return Note("scale", text, {"columns": rows})
 
 
-def _encode_note(rows: Rows) -> Note:
+def _no_codes(kept: int) -> str:
+    if not kept:
+        return "no text columns"
+    return f"{counted(kept, 'text column')} stay text, which the model encodes by itself"
+
+
+def _encode_note(rows: Rows, kept: int) -> Note:
     """Return the line about encoded columns."""
     names = sorted({row["encoder"] for row in rows})
     width = sum(row["columns"] for row in rows)
     text = (
-        f"{counted(len(rows), 'text column')} -> {width}, {names[0]}" if rows else "no text columns"
+        f"{counted(len(rows), 'text column')} -> {width}, {names[0]}" if rows else _no_codes(kept)
     )
     return Note("encode", text, {"columns": rows})
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from sklearn import metrics as sk
 
-from pipeline.competition import MetricName
+from pipeline.competition import Competition, MetricName
 
 Response = Literal["value", "label", "probability"]
 
@@ -38,6 +38,24 @@ class Metric:
         if self.response == "label":
             return float(self.function(y_true, labels[y_pred.argmax(axis=1)]))
         return float(self.function(y_true, y_pred, labels))
+
+
+def fitted_metric(competition: Competition) -> MetricName | None:
+    """Return the metric that ranks models on the scale they are fitted on as the declared one does.
+
+    So the root mean squared error is the one of log1p after log1p, and ranks like r2. None if the
+    target's transform leaves no such metric.
+    """
+    if competition.task != "regression":
+        return competition.metric
+    seen: dict[tuple[str, str], MetricName] = {
+        ("none", "rmse"): "rmse",
+        ("none", "r2"): "rmse",
+        ("none", "mae"): "mae",
+        ("none", "mape"): "mape",
+        ("log1p", "rmsle"): "rmse",
+    }
+    return seen.get((competition.target.transform, competition.metric))
 
 
 def rmsle(y_true: np.ndarray, y_pred: np.ndarray) -> float:

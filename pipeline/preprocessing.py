@@ -31,14 +31,21 @@ MAX_LEVELS = 100  # the rarer levels of a column share one one-hot column
 
 
 def make_preprocessor(
-    choices: Preprocessing, cleaning: Cleaning, *, handles_missing: bool, scale_invariant: bool
+    choices: Preprocessing,
+    cleaning: Cleaning,
+    *,
+    handles_missing: bool,
+    scale_invariant: bool,
+    handles_text: bool = False,
 ) -> list[tuple[str, ColumnTransformer]]:
     """Return the unfitted steps impute, scale and encode, in this order.
 
     What the declaration leaves open follows the model: one that handles missing values keeps them,
-    and one that does not care for scale gets ordinal codes and no scaler.
+    one that does not care for scale gets ordinal codes and no scaler, and one that has its own way
+    with text gets the text.
     """
-    encoder = choices.encoder or ("ordinal" if scale_invariant else "onehot")
+    by_model = "none" if handles_text else "ordinal" if scale_invariant else "onehot"
+    encoder = choices.encoder or by_model
     scaler = choices.scaler or ("none" if scale_invariant else "standard")
     keeps_missing = handles_missing and choices.imputer is None
     return [
@@ -74,7 +81,10 @@ def make_encoder(name: str) -> ColumnTransformer:
     """Return the step that turns text columns into numbers.
 
     ordinal: codes from 0, unseen levels -1. onehot: a 0/1 column a level, unseen levels all zeros.
+    none: text stays text.
     """
+    if name == "none":
+        return _by_column([])
     if name == "ordinal":
         encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     else:

@@ -28,11 +28,12 @@ class Warned:
 
 @dataclass(frozen=True)
 class FoldStarted:
-    """A fold's fit begins; folds count from 1 for people."""
+    """A fold's fit begins, or that of several at once; folds count from 1 for people."""
 
     model: str
     number: int
     n_folds: int
+    together: int = 1
 
 
 @dataclass(frozen=True)

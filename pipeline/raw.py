@@ -112,7 +112,8 @@ def _nothing_yet(folder: Path) -> str:
     if raw.is_dir() and any(raw.iterdir()):
         return f"{raw}: files without a manifest; run kc fetch {name} --from {raw}"
     return (
-        f"{raw}: no files yet; run kc fetch {name} --from ZIP_OR_DIR, or kc fetch {name} --sample"
+        f"{raw}: no files yet; run kc fetch {name}, or kc fetch {name} --from ZIP_OR_DIR, "
+        f"or kc fetch {name} --sample"
     )
 
 

@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import DataError, UsageError, did_you_mean
+from pipeline.packages import package_versions
 from pipeline.progress import Warned, emit
 from pipeline.storage import UNFINISHED, complete_folder
 
@@ -26,7 +26,10 @@ REQUIRED = {
     "origin", "predicting_folds", "rows", "score", "seconds", "seed", "skipped_folds",
     "standard_error", "validation",
 }  # fmt: skip
-PACKAGES = ("kc", "tensorflow", "keras", "numpy", "pandas", "scikit-learn", "lightgbm")
+PACKAGES = (
+    "kc", "tensorflow", "keras", "numpy", "pandas", "scikit-learn", "lightgbm", "catboost",
+    "xgboost",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,17 @@ class Run:
     def submission(self) -> Path:
         """The file that can be handed in."""
         return self.path / "submission.csv"
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """Return oof.csv or test.csv as it was written, ids as text.
+
+        Raises DataError if it cannot be read.
+        """
+        path = self.path / name
+        try:
+            return pd.read_csv(path, dtype={"id": "str"}, keep_default_na=False, na_values=[""])
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: cannot be read: {error}; move the run away") from None
 
     def estimators(self) -> list[Any]:
         """Return the fitted estimators whose mean predicts new rows.
@@ -131,7 +145,7 @@ def find_run(runs: Path, name: str, run_id: str | None = None) -> Run:
 
 def versions() -> dict[str, str]:
     """Return the versions that a run depends on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    return {"python": platform.python_version(), **package_versions(PACKAGES)}
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:

@@ -86,7 +86,8 @@ class _Display:
             self._show(event.number - 1, "")
         elif isinstance(event, EpochEnded):
             text = epoch_line(event).split(maxsplit=1)[1]
-            self._show(self.fold.number - 1 + event.epoch / event.epochs, f"epoch {text}")
+            part = self.fold.together * event.epoch / event.epochs
+            self._show(self.fold.number - 1 + part, f"epoch {text}")
         elif isinstance(event, FoldEnded):
             self._show(event.number, "")
         elif isinstance(event, Downloaded):
@@ -94,8 +95,9 @@ class _Display:
 
     def _show(self, completed: float, detail: str) -> None:
         fold = self.fold
-        text = f"{fold.model} fold {fold.number}/{fold.n_folds}  {detail}"
-        self._update(completed, fold.n_folds, text)
+        last = fold.number + fold.together - 1
+        which = f"fold {last}" if fold.together == 1 else f"folds {fold.number}-{last}"
+        self._update(completed, fold.n_folds, f"{fold.model} {which}/{fold.n_folds}  {detail}")
 
     def _update(self, completed: float, total: float | None, description: str) -> None:
         """Move the one bar; whoever uses it last has it."""

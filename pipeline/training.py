@@ -1,10 +1,11 @@
 """Cross-validation: a fresh clone per fold, fitted on that fold's training rows only."""
 
+import contextlib
 import functools
 import inspect
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ from sklearn.pipeline import Pipeline
 from pipeline.cleaning import DroppedRows, clean_rows
 from pipeline.competition import Competition, ModelChoice, Target
 from pipeline.data import TestData, TrainData
+from pipeline.decisions import NOTHING, Decision, decide, fold_scores
 from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import Features
-from pipeline.metrics import METRICS, Metric
+from pipeline.metrics import METRICS, Metric, fitted_metric
 from pipeline.models import make_model, model_spec
 from pipeline.preprocessing import make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
@@ -60,6 +62,9 @@ class CVResult:
     labels: the sorted classes, or None for regression.
     refit: the estimator fitted on all rows, where folds see too few of them to predict test rows.
     skipped: how many folds there was no time for.
+    decision: what is done to predictions before they are answers. score, and those of the folds,
+        are of the answers, each fold's as the rows of the others have decided; plain_score and oof
+        are without it.
     """
 
     folds: tuple[FoldResult, ...]
@@ -68,6 +73,16 @@ class CVResult:
     labels: np.ndarray | None = None
     refit: FoldResult | None = None
     skipped: int = 0
+    decision: Decision = NOTHING
+    plain_score: float | None = None
+
+    @property
+    def fold_of(self) -> np.ndarray:
+        """The number of the fold that predicted each row (n_samples,), -1 for none."""
+        numbers = np.full(len(self.oof), -1)
+        for one in self.folds:
+            numbers[one.fold.valid] = one.fold.number
+        return numbers
 
     @property
     def predicting(self) -> tuple[FoldResult, ...]:
@@ -100,8 +115,9 @@ def make_estimator(
         competition.cleaning,
         handles_missing=spec.handles_missing,
         scale_invariant=spec.scale_invariant,
+        handles_text=spec.handles_text,
     )
-    model = make_model(choice, competition.task, seed)
+    model = make_model(choice, competition.task, seed, fitted_metric(competition))
     whole = Pipeline([*own, *steps, ("model", model)])
     return whole if competition.task != "regression" else bound_target(whole, competition.target)
 
@@ -135,21 +151,50 @@ def restore(transformed: np.ndarray, target: Target) -> np.ndarray:
     return np.asarray(np.clip(values, lower, upper))
 
 
-def fit_fold(
+def trains_together(estimator: Any) -> bool:
+    """Tell whether the fits of several folds are one piece of work, as they are for networks."""
+    return hasattr(final_model(estimator), "fit_together")
+
+
+def fit_folds(
     estimator: BaseEstimator,
+    train: TrainData,
+    folds: Sequence[Fold],
+    competition: Competition,
+    max_seconds: float | None = None,
+) -> list[FoldResult]:
+    """Fit a fresh clone a fold on its training rows, and score each on its validation rows.
+
+    max_seconds: for all of them together.
+    Raises ModelError if a model predicts what is not a number.
+    """
+    started = time.monotonic()
+    parts = [clean_rows(train.subset(fold.train), competition.cleaning) for fold in folds]
+    clones = [clone(estimator) for _ in folds]
+    if trains_together(estimator):
+        fitted = _fit_together(clones, [seen for seen, _ in parts], competition, max_seconds)
+    else:
+        share = None if max_seconds is None else max_seconds / len(folds)
+        fitted = [
+            fit(one, seen, competition, share) for one, (seen, _) in zip(clones, parts, strict=True)
+        ]
+    seconds = (time.monotonic() - started) / len(folds)
+    return [
+        _scored(one, train, fold, competition, dropped, seconds)
+        for one, fold, (_, dropped) in zip(fitted, folds, parts, strict=True)
+    ]
+
+
+def _scored(
+    fitted: Any,
     train: TrainData,
     fold: Fold,
     competition: Competition,
-    max_seconds: float | None = None,
+    dropped: DroppedRows,
+    seconds: float,
 ) -> FoldResult:
-    """Fit a fresh clone on the fold's training rows, and score it on its validation rows.
-
-    Raises ModelError if the model predicts what is not a number.
-    """
-    started = time.monotonic()
+    """Return a fitted estimator with its predictions of the fold's validation rows."""
     metric, labels = METRICS[competition.metric], class_labels(train, competition)
-    seen, dropped = clean_rows(train.subset(fold.train), competition.cleaning)
-    fitted = fit(clone(estimator), seen, competition, max_seconds)
     unseen = train.subset(fold.valid)
     prediction = respond(fitted, unseen.X, labels)
     if not np.isfinite(prediction).all():
@@ -162,30 +207,63 @@ def fit_fold(
         estimator=fitted,
         prediction=prediction,
         score=metric(unseen.y, prediction, labels) if len(unseen) else float("nan"),
-        seconds=time.monotonic() - started,
+        seconds=seconds,
         dropped=dropped,
         stopped_by_time=bool(getattr(final_model(fitted), "stopped_by_time_", False)),
     )
 
 
+def _fit_together(
+    estimators: list[Any],
+    parts: list[TrainData],
+    competition: Competition,
+    max_seconds: float | None,
+) -> list[Any]:
+    """Return the estimators, fitted each on its own rows, their models all at once.
+
+    Each prepares its rows by itself; its model, the last step, puts off its own fit.
+    """
+    later: list[Any] = []
+    fitted = [
+        fit(one, seen, competition, later=later)
+        for one, seen in zip(estimators, parts, strict=True)
+    ]
+    models, rows = zip(*later, strict=True)
+    with _naming(models[0]):
+        type(models[0]).fit_together(models, rows, max_seconds)
+    return fitted
+
+
 def fit(
-    estimator: Any, seen: TrainData, competition: Competition, max_seconds: float | None = None
+    estimator: Any,
+    seen: TrainData,
+    competition: Competition,
+    max_seconds: float | None = None,
+    later: list[Any] | None = None,
 ) -> Any:
     """Return the estimator, fitted on exactly the rows it is given.
 
     A model whose fit takes a holdout gets some of these rows as one, chosen as the folds are.
+    later: where the model puts itself and its rows, to be fitted with others; None fits it now.
     Raises ModelError for a parameter value that the model refuses.
     """
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = {} if later is None else {"model__later": later}
     if _stops_early(estimator) and len(seen) >= MIN_ROWS_TO_HOLD_OUT:
-        settings = {
+        settings |= {
             "model__holdout": _holdout(estimator, seen, competition),
             "model__max_seconds": max_seconds,
         }
-    try:
+    with _naming(final_model(estimator)):
         return estimator.fit(seen.X, seen.y, **settings)
-    except ValueError as error:  # scikit-learn's word for parameters and rows that do not fit
-        raise ModelError(f"{type(final_model(estimator)).__name__}: {_one_line(error)}") from error
+
+
+@contextlib.contextmanager
+def _naming(model: Any) -> Iterator[None]:
+    """Turn scikit-learn's word for parameters and rows that do not fit into a ModelError."""
+    try:
+        yield
+    except ValueError as error:
+        raise ModelError(f"{type(model).__name__}: {_one_line(error)}") from error
 
 
 def _one_line(error: Exception) -> str:
@@ -212,33 +290,38 @@ def respond(estimator: Any, X: pd.DataFrame, labels: np.ndarray | None) -> np.nd
 
 
 def cross_validate(
-    fit_one: Callable[[Fold, float | None], tuple[FoldResult, bool]],
+    fit_some: Callable[[list[Fold], float | None], list[tuple[FoldResult, bool]]],
     train: TrainData,
     folds: list[Fold],
     metric: Metric,
     *,
     model: str,
+    together: int = 1,
     labels: np.ndarray | None = None,
     refit: bool = False,
     deadline: float | None = None,
 ) -> CVResult:
     """Fit every fold for which there is time, and put the out-of-fold predictions together.
 
-    fit_one: from a fold and the seconds it may take to its result, and whether it was found again.
+    fit_some: from folds and the seconds they may take to their results, and whether these were
+        found again.
+    together: how many folds are fitted at once.
     refit: fit all rows once more, to predict test rows.
     deadline: on the clock of time.monotonic(); the first fold and the refit are always fitted.
     """
     units = [*folds, _all_rows(len(folds), len(train))] if refit else folds
     results: list[FoldResult] = []
-    for position, fold in enumerate(units):
+    for first in range(0, len(units), together):
+        some = units[first : first + together]
         left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-        if left == 0 and results and len(fold.valid):
+        if left == 0 and results and all(len(fold.valid) for fold in some):
             continue
-        emit(FoldStarted(model, position + 1, len(units)))
-        result, reused = fit_one(fold, None if left is None else left / (len(units) - position))
-        results.append(result)
-        score = result.score if len(fold.valid) else None
-        emit(FoldEnded(position + 1, len(units), score, result.seconds, reused))
+        emit(FoldStarted(model, first + 1, len(units), len(some)))
+        share = None if left is None else left * len(some) / (len(units) - first)
+        for position, (result, reused) in enumerate(fit_some(some, share), start=first + 1):
+            results.append(result)
+            score = result.score if len(result.fold.valid) else None
+            emit(FoldEnded(position, len(units), score, result.seconds, reused))
     whole = results.pop() if refit else None
     oof = _out_of_fold(results, len(train))
     covered = np.concatenate([result.fold.valid for result in results])
@@ -248,7 +331,26 @@ def cross_validate(
             f"{metric.name} of the out-of-fold rows is not defined: the folds hold too few classes "
             "or values; declare another [validation] scheme or metric"
         )
-    return CVResult(tuple(results), oof, score, labels, whole, len(folds) - len(results))
+    found = CVResult(tuple(results), oof, score, labels, whole, len(folds) - len(results))
+    return _with_decision(found, train, metric)
+
+
+def _with_decision(result: CVResult, train: TrainData, metric: Metric) -> CVResult:
+    """Return the result with what is done to its predictions, if the folds prove that it helps."""
+    y, fold = np.asarray(train.y), result.fold_of
+    found = decide(y, result.oof, fold, metric, result.labels)
+    if not found.decision:
+        return result
+    scores = fold_scores(y, found.answers, fold, metric, result.labels)
+    ordered = sorted(result.folds, key=lambda one: one.fold.number)
+    folds = [replace(one, score=score) for one, score in zip(ordered, scores, strict=True)]
+    return replace(
+        result,
+        folds=tuple(folds),
+        score=found.score,
+        decision=found.decision,
+        plain_score=found.plain,
+    )
 
 
 def predict(result: CVResult, test: TestData) -> list[np.ndarray]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import DeclarationError, did_you_mean
+from pipeline.slugs import is_address
 
 NAME = re.compile(r"[\w-]+")
 BUILT_IN = Path(__file__).resolve().parents[1] / "competitions"
@@ -27,6 +28,10 @@ class Workspace:
 
         Raises DeclarationError if there is none of that name.
         """
+        if is_address(name):
+            raise DeclarationError(
+                f"{name}: expected a competition's name, found an address; kc list shows the names"
+            )
         if not NAME.fullmatch(name):
             raise DeclarationError(
                 f"competition {name!r}: a name has only letters, digits, - and _; rename its folder"

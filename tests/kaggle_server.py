@@ -118,6 +118,11 @@ class Competition:
     leaderboard: list[tuple[str, str]] = field(default_factory=list)  # team, score
     submissions: list[dict[str, Any]] = field(default_factory=list)
     bundle: bytes | None = None  # the archive, if it is not simply made of the files
+    sizes: dict[str, int] = field(default_factory=dict)  # as they are listed, if not true
+    packed: tuple[str, ...] = ()  # files that come as NAME.zip when asked for alone
+    tags: bool = True  # without, files have no ETag
+    lengths: bool = True  # without, files come in chunks, and nobody knows how many
+    ranges: bool = True  # without, all of a file is sent whatever is asked
 
     def archive(self) -> bytes:
         """Return the bytes of the bundle."""
@@ -336,8 +341,8 @@ class KaggleServer:
         date = DATE.replace("2024", str(2023 + competition.version))
         names = list(competition.files)
         files = [
-            {"name": name, "ref": name, "totalBytes": len(competition.files[name]),
-             "creationDate": date}
+            {"name": name, "ref": name, "creationDate": date,
+             "totalBytes": competition.sizes.get(name, len(competition.files[name]))}
             for name in names[first : first + size]
         ]  # fmt: skip
         more = first + size < len(names)
@@ -350,7 +355,8 @@ class KaggleServer:
         competition, name = self._the(asked), asked.get("fileName", "")
         if name not in competition.files:
             raise _RefusalError(404, "Not found")
-        return _Redirect(f"/storage/{competition.slug}/file/{quote(name)}")
+        ending = ".zip" if name in competition.packed else ""
+        return _Redirect(f"/storage/{competition.slug}/file/{quote(name)}{ending}")
 
     def _start_submission_upload(self, asked: dict[str, Any]) -> dict[str, Any]:
         token = f"upload-{len(self.uploads)}-{asked['competitionName']}"
@@ -425,7 +431,11 @@ class KaggleServer:
         competition = self.competitions[slug]
         if rest == ["archive.zip"]:
             return competition, competition.archive()
-        return competition, competition.files["/".join(rest[1:])]
+        name = "/".join(rest[1:])
+        if name not in competition.files:
+            name = name.removesuffix(".zip")
+            return competition, zip_of({name: competition.files[name]})
+        return competition, competition.files[name]
 
 
 @contextlib.contextmanager
@@ -538,15 +548,19 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.kaggle.fault(competition.slug, "GET", *(["RANGE"] if asked else []))
         if fault and self._fail(fault):
             return
-        self._send_file(content, f'"v{competition.version}-{_digest(content)}"', fault)
+        self._send_file(competition, content, fault)
 
-    def _send_file(self, content: bytes, etag: str, fault: Fault | None) -> None:
-        if self.headers["If-None-Match"] == etag:
-            self._send(304, b"", None, ETag=etag)
+    def _send_file(self, competition: Competition, content: bytes, fault: Fault | None) -> None:
+        states = {"Last-Modified": LAST_MODIFIED.replace("2024", str(2023 + competition.version))}
+        if competition.tags:
+            states["ETag"] = f'"v{competition.version}-{_digest(content)}"'
+        unless = self.headers["If-None-Match"] or self.headers["If-Modified-Since"]
+        if competition.ranges and unless in states.values():
+            self._send(304, b"", None, **states)
             return
         start, total = 0, len(content)
         match = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
-        if match and self.headers["If-Range"] in (None, etag):
+        if match and competition.ranges and self.headers["If-Range"] in (None, *states.values()):
             start = int(match[1])
             if start >= total:
                 self._send(416, b"", None, **{"Content-Range": f"bytes */{total}"})
@@ -554,18 +568,22 @@ class _Handler(BaseHTTPRequestHandler):
         extra = fault.extra_length if fault else 0
         self.send_response(206 if start else 200)
         self.send_header("Content-Type", "application/octet-stream")
-        self.send_header("Content-Length", str(total - start + extra))
-        self.send_header("Accept-Ranges", "bytes")
-        self.send_header("ETag", etag)
-        self.send_header("Last-Modified", LAST_MODIFIED)
+        if competition.lengths:
+            self.send_header("Content-Length", str(total - start + extra))
+        else:
+            self.send_header("Transfer-Encoding", "chunked")
+        for name, value in states.items():
+            self.send_header(name, value)
+        if competition.ranges:
+            self.send_header("Accept-Ranges", "bytes")
         if start:
             self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
         if extra:
             self.close_connection = True
         self.end_headers()
-        self._send_blocks(content[start:], fault)
+        self._send_blocks(content[start:], fault, in_chunks=not competition.lengths)
 
-    def _send_blocks(self, content: bytes, fault: Fault | None) -> None:
+    def _send_blocks(self, content: bytes, fault: Fault | None, *, in_chunks: bool) -> None:
         most = len(content) if fault is None or fault.drop_after is None else fault.drop_after
         if fault is not None and fault.extra_length < 0:
             most = len(content) + fault.extra_length
@@ -573,11 +591,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         for first in range(0, most, 2**16):
             block = content[first : min(first + 2**16, most)]
-            self.wfile.write(block)
-            self.wfile.flush()
             self.kaggle.count(len(block))
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(block), block) if in_chunks else block)
+            self.wfile.flush()
             if self.kaggle.pace:
                 self.kaggle.stopping.wait(self.kaggle.pace)
+        if in_chunks and most == len(content):
+            self.wfile.write(b"0\r\n\r\n")
 
     def _fail(self, fault: Fault) -> bool:
         """Answer as a fault says; False if the request is to be answered all the same."""

@@ -62,7 +62,8 @@ def test_without_files_every_command_says_how_to_fetch(
         assert said == f"{work / 'runs'}: no run of 'tiny' yet; run kc train tiny"
     else:
         assert said.endswith(
-            "no files yet; run kc fetch tiny --from ZIP_OR_DIR, or kc fetch tiny --sample"
+            "no files yet; run kc fetch tiny, or kc fetch tiny --from ZIP_OR_DIR, "
+            "or kc fetch tiny --sample"
         )
 
 

@@ -37,8 +37,8 @@ Kc = Callable[..., Done]
 ROOT = Path(__file__).parents[1]
 HEAVY = {"tensorflow", "keras", "pandas", "numpy", "sklearn", "kaggle", "lightgbm", "pyarrow"}
 COMMANDS = (
-    "list", "new", "doctor", "fetch", "inspect", "clean", "encode", "scale", "train", "run",
-    "predict", "runs", "submit",
+    "list", "new", "doctor", "fetch", "files", "inspect", "clean", "encode", "scale", "train",
+    "run", "predict", "runs", "submit",
 )  # fmt: skip
 
 

@@ -140,8 +140,9 @@ def test_a_slug_that_does_not_exist_gets_the_nearest_that_does(
 ) -> None:
     kaggle_server.add("titanic")
     kaggle_server.fail("titanik", Fault("RPC", status, "No"))
+    seen = "" if status == 404 else " that you may see"
     assert refused(listing("titanik")) == (
-        f"no competition 'titanik' at Kaggle ({status}: No); did you mean 'titanic'?"
+        f"no competition 'titanik' at Kaggle{seen} ({status}: No); did you mean 'titanic'?"
     )
 
 
@@ -157,6 +158,8 @@ def test_a_long_slug_is_searched_by_its_words(kaggle_server: KaggleServer) -> No
 def test_a_search_that_fails_leaves_the_first_error(kaggle_server: KaggleServer) -> None:
     kaggle_server.fail("*", Fault("ListCompetitions", 500, html=True))
     assert refused(listing("titanik")).startswith("no competition 'titanik' at Kaggle (404")
+    kaggle_server.fail("private", Fault("RPC", 403, "No"))
+    assert refused(listing("private")).startswith("Kaggle refused private (403: No); accept its ru")
 
 
 @pytest.mark.usefixtures("with_key")
@@ -168,7 +171,7 @@ def test_a_busy_service_is_asked_again_when_it_says(
         assert list_files(kaggle, "limited-a-moment")
     assert time.monotonic() - began >= 1
     assert kaggle_server.calls() == ["ListDataFiles", "ListDataFiles"]
-    assert heard == [Warned("localhost: 429; trying again in 1.0 s")]
+    assert heard == [Warned("localhost: busy (429); trying again in 1.0 s")]
 
 
 @pytest.mark.usefixtures("with_key")
@@ -561,8 +564,23 @@ def test_a_client_that_is_not_whole_says_what_to_install(
 ) -> None:
     env = kaggle_server.environment(tmp_path / "home")
     out, _ = in_a_fresh_process(env, "import sys; sys.modules['six'] = None" + LIST)
-    assert out.startswith("SourceError: Kaggle's client cannot be imported: ")
-    assert out.rstrip().endswith('run: pip install "kaggle>=2.2.4,<3" six')
+    assert out.startswith("SourceError: Kaggle's client cannot be imported (ModuleNotFoundError: ")
+    assert out.rstrip().endswith('; run: pip install "kaggle>=2.2.4,<3" six')
+
+
+def test_a_client_that_ends_the_process_as_it_is_imported_does_not_end_ours(
+    kaggle_server: KaggleServer, tmp_path: Path
+) -> None:
+    exits = "print('Authentication required'); raise SystemExit(1)"  # as versions before 2.2.4 do
+    put(tmp_path / "old" / "kaggle" / "__init__.py", exits)
+    env = kaggle_server.environment(tmp_path / "home")
+    paths = [str(tmp_path / "old"), str(Path(__file__).parents[1]), env.get("PYTHONPATH", "")]
+    out, err = in_a_fresh_process({**env, "PYTHONPATH": os.pathsep.join(paths)})
+    assert err == ""
+    assert out == (
+        "SourceError: Kaggle's client cannot be imported (SystemExit: 1); run: "
+        'pip install "kaggle>=2.2.4,<3" six\n'
+    )
 
 
 def test_another_thread_may_send_while_the_client_is_imported(

@@ -12,11 +12,11 @@ ROOT = Path(__file__).parents[1]
 # The lowest floor first; a module may import from lower floors only, and inside its own package.
 FLOORS = (
     "errors",
-    "dates declaration encodings labels machine progress slugs storage",
+    "dates declaration encodings labels machine packages progress slugs storage",
     "competition csvtext ledger terminal workspace",
-    "cache drift features kinds metrics models preprocessing runs sources splits",
-    "data description raw rowwise",
-    "checks cleaning submission",
+    "cache drift features kinds metrics models preprocessing runs scoring sources splits",
+    "data decisions description raw rowwise",
+    "checks cleaning ensemble submission",
     "inference inspection training",
     "stages",
     "cli",

@@ -30,7 +30,7 @@ def quick(name: str) -> dict[str, Any]:
         return {"epochs": 40, "batch_size": 16, "learning_rate": 0.02}
     if spec.epochs:
         return {spec.epochs: 60, "learning_rate": 0.2}
-    return {"n_estimators": 30, "n_jobs": 1} if "forest" in name else {}
+    return {"n_estimators": 30, "n_jobs": 1} if name in ("random_forest", "extra_trees") else {}
 
 
 def cases(*, refit: bool, only: Callable[[str], bool] = lambda _: True) -> list[Any]:
@@ -191,11 +191,21 @@ def test_missing_values_and_unseen_levels_do_not_stop_it(name: str, task: str) -
 
 # What is refused
 
+A_PARAMETER = {
+    "ridge": "alpha",
+    "logistic": "max_iter",
+    "lasso": "alpha",
+    "elastic_net": "l1_ratio",
+    "kernel_ridge": "max_rows",
+    "svm": "max_rows",
+    "knn": "n_neighbors",
+    "gaussian_process": "max_rows",
+}
+
 
 @every
 def test_an_unknown_parameter_gets_a_suggestion(name: str, task: str) -> None:
-    known = {"ridge": "alpha", "logistic": "max_iter"}.get(name, MODELS[name].epochs)
-    right = known or "n_estimators"
+    right = A_PARAMETER.get(name) or MODELS[name].epochs or "n_estimators"
     with pytest.raises(ModelError) as caught:
         make(name, task, **{right + "x": 1})
     assert str(caught.value) == (
@@ -295,7 +305,7 @@ def test_each_epoch_is_told(name: str, task: str) -> None:
     with listening(heard.append):
         make(name, task, **{MODELS[name].epochs: 3}).fit(data.X, data.y)
     told = [event for event in heard if isinstance(event, EpochEnded)]
-    n_fits = 2 if task == "two targets" and name == "lightgbm" else 1
+    n_fits = 2 if task == "two targets" and not MODELS[name].network else 1
     assert [event.epoch for event in told] == [1, 2, 3] * n_fits
     assert all(event.epochs == 3 for event in told)
 

@@ -126,7 +126,7 @@ def test_without_files_the_message_says_how_to_get_them(monkeypatch, tmp_path):
     with pytest.raises(DataError) as caught:
         verify(Path("data/bike"))
     assert str(caught.value) == (
-        "data/bike/raw: no files yet; run kc fetch bike --from ZIP_OR_DIR, "
+        "data/bike/raw: no files yet; run kc fetch bike, or kc fetch bike --from ZIP_OR_DIR, "
         "or kc fetch bike --sample"
     )
 

@@ -24,6 +24,8 @@ class ModelSpec:
     network: "module:function" from Keras inputs to logits, handed to the factory first.
     epochs: the parameter that says how long it may train, for models that stop early; their fit
         takes holdout (row positions) and max_seconds besides X and y.
+    handles_missing, handles_text: the model makes its own sense of missing values, and of columns
+        of text. scale_invariant: it compares values of a column, and never computes with them.
     """
 
     factory: str
@@ -31,6 +33,7 @@ class ModelSpec:
     epochs: str | None = None
     tasks: tuple[Task, ...] = ANY
     handles_missing: bool = False
+    handles_text: bool = False
     scale_invariant: bool = False
 
 
@@ -45,17 +48,40 @@ def network(function: str) -> ModelSpec:
     return ModelSpec(factory=factory, network=function, epochs="epochs")
 
 
-MODELS: dict[str, ModelSpec] = {
-    "dnn": network("pipeline.models.networks:dnn"),
-    "ridge": estimator("pipeline.models.linear:make_ridge", tasks=REGRESSION),
-    "logistic": estimator("pipeline.models.linear:make_logistic", tasks=CLASSES),
-    "random_forest": estimator("pipeline.models.forests:make_random_forest", scale_invariant=True),
-    "lightgbm": estimator(
-        "pipeline.models.boosting:make_lightgbm",
-        epochs="n_estimators",
+def boosting(function: str, *, epochs: str = "n_estimators", **facts: Any) -> ModelSpec:
+    """Return the spec of a function of pipeline.models.boosting."""
+    return ModelSpec(
+        factory=f"pipeline.models.boosting:{function}",
+        epochs=epochs,
         handles_missing=True,
         scale_invariant=True,
+        **facts,
+    )
+
+
+MODELS: dict[str, ModelSpec] = {
+    "dnn": network("pipeline.models.networks:dnn"),
+    "realmlp": estimator(
+        "pipeline.models.realmlp:make_realmlp",
+        epochs="epochs",
+        handles_missing=True,
+        handles_text=True,
+        scale_invariant=True,
     ),
+    "ridge": estimator("pipeline.models.linear:make_ridge", tasks=REGRESSION),
+    "logistic": estimator("pipeline.models.linear:make_logistic", tasks=CLASSES),
+    "lasso": estimator("pipeline.models.scaled:make_lasso", tasks=REGRESSION),
+    "elastic_net": estimator("pipeline.models.scaled:make_elastic_net", tasks=REGRESSION),
+    "kernel_ridge": estimator("pipeline.models.scaled:make_kernel_ridge", tasks=REGRESSION),
+    "svm": estimator("pipeline.models.scaled:make_svm"),
+    "knn": estimator("pipeline.models.scaled:make_knn"),
+    "gaussian_process": estimator("pipeline.models.scaled:make_gaussian_process"),
+    "random_forest": estimator("pipeline.models.forests:make_random_forest", scale_invariant=True),
+    "extra_trees": estimator("pipeline.models.forests:make_extra_trees", scale_invariant=True),
+    "lightgbm": boosting("make_lightgbm"),
+    "catboost": boosting("make_catboost", handles_text=True),
+    "xgboost": boosting("make_xgboost"),
+    "hist_gradient_boosting": boosting("make_hist_gradient_boosting", epochs="max_iter"),
 }
 
 
@@ -71,9 +97,11 @@ def model_spec(choice: ModelChoice) -> ModelSpec:
     raise ModelError(f"no model {choice.kind!r}; {did_you_mean(choice.kind, MODELS)}")
 
 
-def make_model(choice: ModelChoice, task: Task, seed: int) -> Any:
+def make_model(choice: ModelChoice, task: Task, seed: int, metric: str | None = None) -> Any:
     """Return the unfitted estimator of a declared model.
 
+    metric: the score, on the scale that the model is fitted on, which a factory with a keyword-only
+        parameter of that name is told; None where the score cannot be seen on that scale.
     Raises ModelError if the model is unknown, cannot do the task, is not installed, or does not
     take a parameter.
     """
@@ -87,8 +115,9 @@ def make_model(choice: ModelChoice, task: Task, seed: int) -> Any:
     factory = import_function(spec.factory)
     first = (spec.network,) if spec.network else ()
     try:
-        _check_counts(choice.parameters)
-        return factory(*first, task, seed, **choice.parameters)
+        _check_counts(choice.parameters, (*COUNTS, spec.epochs))
+        told = {"metric": metric} if "metric" in parameters_of(factory) else {}
+        return factory(*first, task, seed, **told | choice.parameters)
     except ModelError as error:
         raise ModelError(f"models.{choice.label}: {error}") from None
     except TypeError as error:  # a parameter that a factory of one's own does not take
@@ -120,8 +149,8 @@ def check_parameters(parameters: Iterable[str], known: Iterable[str]) -> None:
             raise ModelError(f"unknown parameter {name!r}; {did_you_mean(name, known)}")
 
 
-def _check_counts(parameters: Mapping[str, Any]) -> None:
-    for name in COUNTS:
+def _check_counts(parameters: Mapping[str, Any], names: Iterable[str | None]) -> None:
+    for name in filter(None, names):
         value = parameters.get(name, 1)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ModelError(f"{name}: expected a whole number of 1 or more, found {value!r}")
@@ -131,3 +160,18 @@ def parameters_of(function: Callable[..., Any]) -> list[str]:
     """Return the names of a function's keyword-only parameters."""
     signature = inspect.signature(function)
     return [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+
+# Estimators that are used without a declaration too, imported when first asked for.
+_HOMES = {
+    "KerasClassifier": "neural",
+    "KerasRegressor": "neural",
+    "RealMLPClassifier": "realmlp",
+    "RealMLPRegressor": "realmlp",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pipeline.models' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"pipeline.models.{_HOMES[name]}"), name)

@@ -1,64 +1,75 @@
-"""The epochs of one fit: shuffled batches, early stopping, and the clock."""
+"""How networks are trained: together in one program, or one by one by Keras itself."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import ModelError
 from pipeline.models.backend import load_keras
-from pipeline.progress import EpochEnded, emit
+from pipeline.models.learning import Recipe
+from pipeline.models.replicas import Replica, Task, fit_replicas, why_not
+from pipeline.progress import EpochEnded, Note, counted, emit
+
+# As Keras calls them, for logits.
+_LOSSES = {
+    "squared_error": ("MeanSquaredError", {}),
+    "binary_crossentropy": ("BinaryCrossentropy", {"from_logits": True}),
+    "categorical_crossentropy": ("SparseCategoricalCrossentropy", {"from_logits": True}),
+}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """How long and how fast a model learns; deadline is on the clock of time.monotonic()."""
+def train(
+    build: Callable[[Task, int], Any],
+    tasks: Sequence[Task],
+    recipe: Recipe,
+    deadline: float | None = None,
+) -> list[list[Replica]]:
+    """Train one network a task and seed, and return them task by task.
 
-    epochs: int
-    batch_size: int
-    patience: int
-    learning_rate: float
-    seed: int
-    deadline: float | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What happened: losses epoch by epoch, the epoch (from 1) whose weights the model has."""
-
-    history: dict[str, list[float]]
-    best_epoch: int
-    stopped_by_time: bool
-
-
-def fit_epochs(
-    model: Any, x: np.ndarray, y: np.ndarray, holdout: np.ndarray, loss: str, schedule: Schedule
-) -> Outcome:
-    """Compile and fit a Keras model in place, and leave it with the best epoch's weights.
-
-    x (n_samples, n_features), y (n_samples, n_columns); holdout: positions of the rows that stop
-    the training.
-    Raises ModelError if no epoch has a finite loss.
+    build: from a task and a seed to an untrained functional model from (n_features,) to logits.
+    deadline: on the clock of time.monotonic(); the epoch that passes it is the last one.
+    Raises ModelError if no epoch of a network has a finite loss.
     """
+    probe = build(tasks[0], tasks[0].seeds[0])
+    reason = why_not(probe, {task.x.shape[1] for task in tasks})
+    if reason is None:
+        return fit_replicas(build, tasks, recipe, deadline)
+    emit(Note("train", f"one network after the other: {reason}"))
+    return [
+        [_fit_one(build(task, seed), task, seed, recipe, deadline) for seed in task.seeds]
+        for task in tasks
+    ]
+
+
+def _fit_one(model: Any, task: Task, seed: int, recipe: Recipe, deadline: float | None) -> Replica:
+    """Compile and fit a model of logits, and return it with the best epoch's weights."""
     keras = load_keras()
+    if recipe.score != "loss":
+        raise ModelError(
+            f"metric: {recipe.score!r} cannot stop networks that are trained one by one; "
+            "leave it out to stop by the loss"
+        )
+    x, y, holdout = task.x, task.y, task.holdout
     seen = np.setdiff1d(np.arange(len(x)), holdout)
-    n_steps = -(-len(seen) // schedule.batch_size)
+    n_steps = -(-len(seen) // recipe.batch_size)
+    name, settings = _LOSSES[recipe.loss]
     model.compile(
-        keras.optimizers.Adam(schedule.learning_rate),
-        loss,
+        keras.optimizers.Adam(recipe.learning_rate),
+        getattr(keras.losses, name)(**settings),
         steps_per_execution=n_steps,  # one call an epoch: calls are what a small net costs
         jit_compile=False,  # XLA on the CPU: epochs of a small network take six times longer
     )
     early = keras.callbacks.EarlyStopping(
-        monitor="val_loss", patience=schedule.patience, restore_best_weights=True
+        monitor="val_loss", patience=recipe.patience, restore_best_weights=True
     )
-    clock = _clock(schedule)
+    clock = _clock(recipe, deadline)
     history = model.fit(
-        _batches(x[seen], y[seen], schedule),
+        _batches(x[seen], y[seen], recipe.batch_size, seed),
         shuffle=False,  # the batches are shuffled already
         steps_per_epoch=n_steps,
-        epochs=schedule.epochs,
+        epochs=recipe.epochs,
         validation_data=(x[holdout], y[holdout]),
         validation_batch_size=len(holdout),
         callbacks=[early, clock],
@@ -66,13 +77,13 @@ def fit_epochs(
     )
     if not np.isfinite(early.best):
         raise ModelError(
-            f"the loss is not finite after {len(history.epoch)} epochs; "
-            f"learning_rate: try less than {schedule.learning_rate:g}"
+            f"the loss is not finite after {counted(len(history.epoch), 'epoch')}; "
+            f"learning_rate: try less than {recipe.learning_rate:g}"
         )
-    return Outcome(history.history, early.best_epoch + 1, clock.stopped)
+    return Replica(model, history.history, early.best_epoch + 1, clock.stopped)
 
 
-def _batches(x: np.ndarray, y: np.ndarray, schedule: Schedule) -> Any:
+def _batches(x: np.ndarray, y: np.ndarray, batch_size: int, seed: int) -> Any:
     """Return endless shuffled batches (x, y), in an order that only the seed decides.
 
     Batches are gathered from constants by shuffled positions: half the time of Dataset.shuffle.
@@ -83,9 +94,9 @@ def _batches(x: np.ndarray, y: np.ndarray, schedule: Schedule) -> Any:
     rows_x, rows_y = tf.constant(x), tf.constant(y)
 
     def shuffled(epoch: Any) -> Any:
-        seed = [schedule.seed, epoch]
-        order = tf.random.experimental.stateless_shuffle(tf.range(len(x)), seed=seed)
-        return tf.data.Dataset.from_tensor_slices(order).batch(schedule.batch_size)
+        draw = [seed, epoch]
+        order = tf.random.experimental.stateless_shuffle(tf.range(len(x)), seed=draw)
+        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
 
     def gather(positions: Any) -> Any:
         return tf.gather(rows_x, positions), tf.gather(rows_y, positions)
@@ -93,7 +104,7 @@ def _batches(x: np.ndarray, y: np.ndarray, schedule: Schedule) -> Any:
     return tf.data.Dataset.counter().flat_map(plain(shuffled)).map(plain(gather)).prefetch(4)
 
 
-def _clock(schedule: Schedule) -> Any:
+def _clock(recipe: Recipe, deadline: float | None) -> Any:
     """Return the callback that tells of each epoch, and ends the fit when its time is over."""
     callbacks: Any = load_keras().callbacks
 
@@ -101,9 +112,9 @@ def _clock(schedule: Schedule) -> Any:
         stopped = False
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            emit(EpochEnded(epoch + 1, schedule.epochs, logs["loss"], logs["val_loss"]))
-            late = schedule.deadline is not None and time.monotonic() >= schedule.deadline
-            if late and not self.model.stop_training and epoch + 1 < schedule.epochs:
+            emit(EpochEnded(epoch + 1, recipe.epochs, logs["loss"], logs["val_loss"]))
+            late = deadline is not None and time.monotonic() >= deadline
+            if late and not self.model.stop_training and epoch + 1 < recipe.epochs:
                 self.stopped = self.model.stop_training = True
 
     return Clock()

@@ -1,6 +1,7 @@
 """inspect: declaration and files side by side."""
 
 from dataclasses import asdict
+from textwrap import wrap
 from typing import Any
 
 from pipeline.competition import Target
@@ -48,7 +49,11 @@ def inspection_lines(opened: Opened, found: Inspection) -> list[str]:
         f"target      {competition.target.transform}, {_bounds(competition.target)}",
         f"cleaning    missing: {competition.cleaning.missing}, "
         f"duplicates: {competition.cleaning.duplicates}",
-        f"models      {declared} (default {competition.default_model}); also {others}",
+        *wrap(
+            f"models      {declared} (default {competition.default_model}); also {others}",
+            width=80,
+            subsequent_indent=" " * 12,
+        ),
         "",
         *_target_lines(found),
         "",

@@ -11,7 +11,7 @@ from pipeline.progress import Warned, emit
 from pipeline.raw import Manifest, load_manifest
 from pipeline.runs import Run, list_runs
 from pipeline.stages.fetching import is_sample
-from pipeline.stages.recording import validation_record
+from pipeline.stages.recording import comparable_runs
 from pipeline.storage import storing
 from pipeline.workspace import Workspace
 
@@ -85,13 +85,7 @@ def _best(competition: Competition, manifest: Manifest | None, runs: list[Run]) 
     if manifest is None:
         return None
     sign = -1 if METRICS[competition.metric].greater_is_better else 1
-    wanted = {
-        "metric": competition.metric,
-        "data": {file.name: file.sha256 for file in manifest.files},
-        "validation": validation_record(competition),
-        "skipped_folds": 0,
-    }
-    alike = [run for run in runs if {key: run.record[key] for key in wanted} == wanted]
+    alike = comparable_runs(competition, manifest, runs)
     return min(alike, key=lambda run: sign * run.record["score"], default=None)
 
 

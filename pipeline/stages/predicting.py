@@ -1,17 +1,20 @@
-"""predict: new rows through a finished run's own estimators."""
+"""predict: new rows through a finished run's own estimators, or those of its members."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.checks import check_new
-from pipeline.competition import load_competition
+from pipeline.competition import Competition, load_competition
 from pipeline.data import read_test, split_test
+from pipeline.ensemble import Mixer
+from pipeline.errors import UsageError
 from pipeline.features import apply_features, import_file, load_features, spread_dates
 from pipeline.progress import Note, counted, emit
-from pipeline.runs import find_run
-from pipeline.stages.recording import column_names
+from pipeline.runs import Run, find_run
+from pipeline.stages.recording import column_names, decision_of
 from pipeline.training import respond
 from pipeline.workspace import Workspace
 
@@ -23,6 +26,14 @@ def predict(workspace: Workspace, name: str, path: Path, run_id: str | None = No
     is what predicts. Raises DataError if the file lacks a column, UsageError if there is no run.
     """
     run = find_run(workspace.runs, name, run_id)
+    competition = load_competition(run.path / "competition.toml", name)
+    predict_one = _blend if run.record.get("members") else _ask
+    ids, prediction = predict_one(workspace, name, run, path)
+    return _answers(competition, run, ids, prediction)
+
+
+def _ask(workspace: Workspace, name: str, run: Run, path: Path) -> tuple[pd.Series, np.ndarray]:
+    """Return the ids, and the mean of the run's estimators (n_samples, n_columns)."""
     for own in sorted(run.path.glob("*.py")):
         import_file(own)  # where the saved estimators' own classes are found
     competition = load_competition(run.path / "competition.toml", name)
@@ -31,17 +42,45 @@ def predict(workspace: Workspace, name: str, path: Path, run_id: str | None = No
     frame = spread_dates(apply_features(features, table.frame), competition.columns)
     check_new(frame, table.file, run.record["features"])
     X = split_test(frame, table.ids, competition.columns, run.record["features"]).X
+    each = [respond(estimator, X, _labels(run)) for estimator in run.estimators()]
+    rows, estimators = counted(len(X), "row"), counted(len(each), "estimator")
+    emit(Note("predict", f"{rows} with {estimators} of {run.id}"))
+    return table.ids, np.mean(each, axis=0)
+
+
+def _blend(workspace: Workspace, name: str, run: Run, path: Path) -> tuple[pd.Series, np.ndarray]:
+    """Return the ids, and the blend of those members that weigh anything."""
+    members = [one for one in run.record["members"] if any(one["weights"])]
+    asked = [_ask(workspace, name, _member(workspace, name, run, one), path) for one in members]
+    facts = run.record["blend"]
+    weights = np.array([one["weights"] for one in members])
+    mixer = Mixer(weights, facts["scale"], facts["lower"], facts["upper"])
+    return asked[0][0], mixer(np.array([prediction for _, prediction in asked]))
+
+
+def _member(workspace: Workspace, name: str, run: Run, member: dict[str, Any]) -> Run:
+    try:
+        return find_run(workspace.runs, name, member["run"])
+    except UsageError:
+        raise UsageError(
+            f"run {run.id} blends run {member['run']}, which is not in {workspace.runs} any more; "
+            "put it back, or blend again"
+        ) from None
+
+
+def _labels(run: Run) -> np.ndarray | None:
     labels = run.record["labels"]
-    labels = None if labels is None else np.array(labels)
-    each = [respond(estimator, X, labels) for estimator in run.estimators()]
-    emit(
-        Note(
-            "predict",
-            f"{counted(len(X), 'row')} with {counted(len(each), 'estimator')} of {run.id}",
-        )
-    )
-    answers = pd.DataFrame(np.mean(each, axis=0), columns=column_names(competition, labels))
+    return None if labels is None else np.array(labels)
+
+
+def _answers(
+    competition: Competition, run: Run, ids: pd.Series, prediction: np.ndarray
+) -> pd.DataFrame:
+    """Return the id, for classes the label, and the columns of the prediction."""
+    labels, decided = _labels(run), decision_of(run.record)(prediction)
+    names = column_names(competition, labels)
+    answers = pd.DataFrame(decided if labels is None else prediction, columns=names)
     if labels is not None:
-        answers.insert(0, competition.columns.target[0], labels[answers.to_numpy().argmax(axis=1)])
-    answers.insert(0, competition.columns.id_name, table.ids.to_numpy())
+        answers.insert(0, competition.columns.target[0], labels[decided.argmax(axis=1)])
+    answers.insert(0, competition.columns.id_name, ids.to_numpy())
     return answers

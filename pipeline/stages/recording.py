@@ -1,6 +1,7 @@
 """How a finished training is written down: declaration, scores, predictions, estimators, log."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -9,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from pipeline.competition import Competition, ModelChoice
+from pipeline.decisions import Decision
 from pipeline.metrics import METRICS
 from pipeline.progress import Event, Note, Warned, counted, emit
+from pipeline.raw import Manifest
 from pipeline.runs import Run, UnfinishedRun, git_state, load_run, start_run, versions
 from pipeline.splits import resolve_scheme
 from pipeline.stages.opening import Data, Opened
@@ -39,32 +42,66 @@ class Log:
             self.warnings.append(event.text)
 
 
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a run has found, however it came by it.
+
+    label: of the model, part of the run's id. fold (n_samples,) and oof (n_samples, n_columns): of
+    the training rows. tests: predictions (n_test, n_columns) of the test rows, whose mean counts.
+    decision: what is done to them before they are answers. facts: what run.json says of this kind
+    of run. save: writes what belongs to it beside.
+    """
+
+    label: str
+    fold: np.ndarray
+    oof: np.ndarray
+    tests: list[np.ndarray]
+    decision: Decision
+    facts: dict[str, Any]
+    save: Callable[[UnfinishedRun], None]
+
+
 def save_run(
     opened: Opened, choice: ModelChoice, data: Data, result: CVResult, seed: int, log: Log
 ) -> Run:
     """Predict the test rows, and write a complete run with a checked submission.
 
+    Raises what write_run raises.
+    """
+    outcome = Outcome(
+        label=choice.label,
+        fold=result.fold_of,
+        oof=result.oof,
+        tests=predict(result, data.test),
+        decision=result.decision,
+        facts=_training_facts(opened.competition, choice, result, seed),
+        save=lambda run: _save_estimators(run, result),
+    )
+    return write_run(opened, data, outcome, log)
+
+
+def write_run(opened: Opened, data: Data, outcome: Outcome, log: Log) -> Run:
+    """Write a complete run with a checked submission.
+
     Raises SubmissionError if the submission does not fit the sample, StorageError if the run cannot
     be written; then none becomes visible.
     """
     competition, workspace = opened.competition, opened.workspace
-    predictions = predict(result, data.test)
-    submission = make_submission(
-        competition, data.test.ids, np.mean(predictions, axis=0), data.sample, data.labels
-    )
-    with start_run(workspace.runs, opened.name, choice.label) as run:
+    answers = outcome.decision(np.mean(outcome.tests, axis=0))
+    submission = make_submission(competition, data.test.ids, answers, data.sample, data.labels)
+    with start_run(workspace.runs, opened.name, outcome.label) as run:
         for name, content in opened.sources.items():
             if name != "sample.py":
                 run.save_bytes(name, content)
-        run.save_frame("oof.csv", _oof_frame(competition, data, result))
-        run.save_frame("test.csv", _test_frame(competition, data, predictions))
-        _save_estimators(run, result)
+        run.save_frame("oof.csv", _oof_frame(competition, data, outcome))
+        run.save_frame("test.csv", _test_frame(competition, data, outcome.tests))
+        outcome.save(run)
         written = run.folder / "submission.csv"
         save_submission(submission, written)
         check_submission(competition, written, data.sample, data.labels)
         text = f"submission.csv, {counted(len(submission), 'row')}, checked against the sample"
         emit(Note("write", text, {"rows": len(submission)}))
-        run.save_record(_record(opened, choice, data, result, seed, log) | {"id": run.id})
+        run.save_record(_record(opened, data, log) | outcome.facts | {"id": run.id})
         run.save_text("train.log", "\n".join(log.lines) + "\n")
     return load_run(workspace.runs / run.id)
 
@@ -80,15 +117,12 @@ def _save_estimators(run: UnfinishedRun, result: CVResult) -> None:
             run.save_frame(f"fold-{number}/history.csv", epochs)
 
 
-def _oof_frame(competition: Competition, data: Data, result: CVResult) -> pd.DataFrame:
+def _oof_frame(competition: Competition, data: Data, outcome: Outcome) -> pd.DataFrame:
     """Return id, fold, target and out-of-fold prediction of each training row; fold -1: none."""
-    fold = np.full(len(data.train), -1)
-    for one in result.folds:
-        fold[one.fold.valid] = one.fold.number
     target = pd.DataFrame(data.train.y).add_prefix("target_").reset_index(drop=True)
     names = [f"prediction_{name}" for name in column_names(competition, data.labels)]
-    frame = pd.DataFrame({"id": data.train.ids.to_numpy(), "fold": fold})
-    oof = pd.DataFrame(result.oof, columns=names)
+    frame = pd.DataFrame({"id": data.train.ids.to_numpy(), "fold": outcome.fold})
+    oof = pd.DataFrame(outcome.oof, columns=names)
     return pd.concat([frame, target, oof], axis="columns")
 
 
@@ -110,26 +144,15 @@ def column_names(competition: Competition, labels: np.ndarray | None) -> list[st
     return list(competition.columns.target) if labels is None else [str(label) for label in labels]
 
 
-def _record(
-    opened: Opened, choice: ModelChoice, data: Data, result: CVResult, seed: int, log: Log
-) -> dict[str, Any]:
-    """Return what run.json says."""
+def _record(opened: Opened, data: Data, log: Log) -> dict[str, Any]:
+    """Return what run.json says of every run."""
     competition = opened.competition
     return {
         "competition": opened.name,
         "title": competition.title,
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "model": asdict(choice),
-        "seed": seed,
         "metric": competition.metric,
         "greater_is_better": METRICS[competition.metric].greater_is_better,
-        "score": result.score,
-        "mean": float(np.nanmean(result.fold_scores)),
-        "standard_error": result.standard_error,
-        "folds": [_fold_record(one) for one in result.folds],
-        "refit": _fold_record(result.refit) if result.refit else None,
-        "skipped_folds": result.skipped,
-        "predicting_folds": [one.fold.number for one in result.predicting],
         "validation": validation_record(competition),
         "target": list(competition.columns.target),
         "labels": None if data.labels is None else data.labels.tolist(),
@@ -146,10 +169,59 @@ def _record(
     }
 
 
+def _training_facts(
+    competition: Competition, choice: ModelChoice, result: CVResult, seed: int
+) -> dict[str, Any]:
+    """Return what run.json says of a cross-validated model."""
+    return {
+        "model": asdict(choice),
+        "seed": seed,
+        "score": result.score,
+        "mean": float(np.nanmean(result.fold_scores)),
+        "standard_error": result.standard_error,
+        "decision": decision_record(result.decision, result.plain_score),
+        "folds": [_fold_record(one) for one in result.folds],
+        "refit": _fold_record(result.refit) if result.refit else None,
+        "skipped_folds": result.skipped,
+        "predicting_folds": [one.fold.number for one in result.predicting],
+    }
+
+
+def tell_decision(metric: str, decision: Decision, score: float, plain: float | None) -> None:
+    """Tell what is done to predictions before they are answers, if anything is."""
+    if decision and plain is not None:
+        emit(Note("decide", f"{decision}: {metric} {plain:.5f} -> {score:.5f}", asdict(decision)))
+
+
+def decision_record(decision: Decision, plain_score: float | None) -> dict[str, Any] | None:
+    """Return what is done to predictions before they are answers, and the score without it."""
+    return {**asdict(decision), "plain_score": plain_score} if decision else None
+
+
+def decision_of(record: dict[str, Any]) -> Decision:
+    """Return what a run does to predictions before they are answers."""
+    facts = record.get("decision")
+    if not facts:
+        return Decision()
+    factors = facts["factors"]
+    return Decision(None if factors is None else tuple(factors), facts["is_rounded"])
+
+
 def validation_record(competition: Competition) -> dict[str, Any]:
     """Return how the folds were made; runs that agree in it have scores that can be compared."""
     scheme = resolve_scheme(competition.validation, competition.task)
     return {**asdict(competition.validation), "scheme": scheme}
+
+
+def comparable_runs(competition: Competition, manifest: Manifest, runs: list[Run]) -> list[Run]:
+    """Return the runs whose scores can be compared: same files, metric and folds, all fitted."""
+    wanted = {
+        "metric": competition.metric,
+        "data": {file.name: file.sha256 for file in manifest.files},
+        "validation": validation_record(competition),
+        "skipped_folds": 0,
+    }
+    return [run for run in runs if {key: run.record[key] for key in wanted} == wanted]
 
 
 def _fold_record(one: FoldResult) -> dict[str, Any]:

@@ -68,11 +68,12 @@ def ready_lines(ready: Ready) -> list[str]:
     spread = "" if spread is None else f" +- {spread:.5f}"
     sample = ready.competition.files.sample_submission
     synthetic = is_sample(record["origin"])
+    seed = "" if record["seed"] is None else f", seed {record['seed']}"
     return [
         f"file   {ready.run.submission}",
         f"rows   {record['rows']['test']:,}, checked against {sample}",
         f"score  {record['metric']} {record['score']:.5f}{spread} (out-of-fold)",
-        f"model  {record['model']['label']}, seed {record['seed']}, run {ready.run.id}",
+        f"model  {record['model']['label']}{seed}, run {ready.run.id}",
         *(["note   made from a synthetic sample: no service knows its rows"] if synthetic else []),
     ]
 

@@ -30,18 +30,20 @@ from pipeline.stages.opening import (
     unfitted,
 )
 from pipeline.stages.preparing import row_note
-from pipeline.stages.recording import Log, save_run
+from pipeline.stages.recording import Log, save_run, tell_decision
 from pipeline.storage import check_writable
 from pipeline.training import (
     CVResult,
     FoldResult,
     cross_validate,
-    fit_fold,
+    fit_folds,
     preparing_steps,
+    trains_together,
 )
 from pipeline.workspace import Workspace
 
 SCHEMES = get_args(Scheme)
+MOST_CELLS = 50_000_000  # of the folds that are fitted at once; as float32, 200 MB
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ def _cross_validate(
         folds,
         METRICS[competition.metric],
         model=choice.label,
+        together=_at_once(estimator, train),
         labels=data.labels,
         refit=validation.scheme in ("time", "like_test"),
         deadline=deadline,
@@ -141,25 +144,29 @@ def _cross_validate(
 
 def _resumable(
     opened: Opened, choice: ModelChoice, seed: int, estimator: Any, train: TrainData
-) -> Callable[[Fold, float | None], tuple[FoldResult, bool]]:
-    """Return a fit that finds finished folds again, by the content of all that they depend on."""
+) -> Callable[[list[Fold], float | None], list[tuple[FoldResult, bool]]]:
+    """Return a fit that finds finished folds again, by the content of all that they depend on.
+
+    Folds that are fitted at once are kept at once: one alone might differ in its last bit.
+    """
     competition = opened.competition
     cache = Cache(opened.workspace.cache(opened.name))
     basis = digest(
         competition.fingerprint(choice.label), str(seed), _data_digest(train), _code(opened)
     )
 
-    def fit_one(fold: Fold, max_seconds: float | None) -> tuple[FoldResult, bool]:
-        key = digest(basis, array_digest(fold.train), array_digest(fold.valid))
+    def fit_some(folds: list[Fold], max_seconds: float | None) -> list[tuple[FoldResult, bool]]:
+        rows = [array_digest(part) for fold in folds for part in (fold.train, fold.valid)]
+        key = digest(basis, *rows)
         found = cache.load(key)
-        result = found or _fit(opened, choice, estimator, train, fold, max_seconds)
-        if found is None and not result.stopped_by_time:
-            cache.save(key, result)
-        if fold.number == 0:
-            _tell_steps(result.estimator, train)
-        return result, found is not None
+        results = found or _fit(opened, choice, estimator, train, folds, max_seconds)
+        if found is None and not any(result.stopped_by_time for result in results):
+            cache.save(key, results)
+        if folds[0].number == 0:
+            _tell_steps(results[0].estimator, train)
+        return [(result, found is not None) for result in results]
 
-    return fit_one
+    return fit_some
 
 
 def _fit(
@@ -167,16 +174,23 @@ def _fit(
     choice: ModelChoice,
     estimator: Any,
     train: TrainData,
-    fold: Fold,
+    folds: list[Fold],
     max_seconds: float | None,
-) -> FoldResult:
-    """Fit a fold; what the model or features.py has to say names the declaration."""
+) -> list[FoldResult]:
+    """Fit folds; what the model or features.py has to say names the declaration."""
     try:
         with blaming(opened.features):
-            return fit_fold(estimator, train, fold, opened.competition, max_seconds)
+            return fit_folds(estimator, train, folds, opened.competition, max_seconds)
     except ModelError as error:
         path = opened.folder / "competition.toml"
         raise ModelError(f"{path}: models.{choice.label}: {error}") from error
+
+
+def _at_once(estimator: Any, train: TrainData) -> int:
+    """Return how many folds are fitted at once: as many as memory bears, or one."""
+    if not trains_together(estimator):
+        return 1
+    return max(1, MOST_CELLS // max(1, train.X.size))
 
 
 def _ordered(data: Data) -> TrainData:
@@ -222,6 +236,7 @@ def _tell_training(competition: Competition, choice: ModelChoice, result: CVResu
     spread = result.standard_error
     error = "" if spread is None else f" +- {spread:.5f}"
     text = f"{choice.label}: {competition.metric} {result.score:.5f}{error} out of fold"
+    tell_decision(competition.metric, result.decision, result.score, result.plain_score)
     if result.skipped:
         missing = f"{result.skipped} of {result.skipped + len(result.folds)} folds are not fitted"
         emit(Warned(f"time ran out: {missing}; the score is of the others"))

@@ -4,6 +4,10 @@
         kaggle.call("get_submission_limits", competition_name="titanic").num_allowed_now
         kaggle.call("create_submission", once=True, competition_name=..., blob_file_tokens=...)
 
+    for credential in found_credentials():    # the one that is used first; none of them is shown
+        print(credential.kind, credential.where, credential.fault, credential.advice)
+    check_reachable(seconds=5)                # or SourceError
+
 Importing this loads requests, but not Kaggle's client.
 """
 

@@ -103,7 +103,8 @@ def _kaggle_api() -> Any:
         ) from None
     except (ImportError, SystemExit) as error:
         raise SourceError(
-            f'Kaggle\'s client cannot be imported: {error}; run: pip install "kaggle>=2.2.4,<3" six'
+            f"Kaggle's client cannot be imported ({type(error).__name__}: {error}); run: "
+            'pip install "kaggle>=2.2.4,<3" six'
         ) from None
     finally:  # with VERBOSE in the environment it turns everybody's logging on
         root.setLevel(level)

@@ -10,7 +10,6 @@ asking again is asked a few times; and every error is a SourceError that says wh
 """
 
 import contextlib
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,7 +28,6 @@ T = TypeVar("T")
 
 PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth try
 TOKEN_CHECK = 5.0  # seconds for the question what is wrong with a token
-LONGEST_PAUSE = 60.0  # seconds of Retry-After that are waited for
 
 
 class Connection:
@@ -136,10 +134,11 @@ class Connection:
             try:
                 return send()
             except Exception as error:
-                wait = None if once or pause is None else _wait(error, pause)
+                wait = None if once or pause is None else refusals.pause_before(error, pause)
                 if wait is None:
                     raise
-                why = refusals.status_of(error) or "connection lost"
+                status = refusals.status_of(error)
+                why = f"busy ({status})" if status else "connection lost"
                 emit(Warned(f"{self.host}: {why}; trying again in {wait:.1f} s"))
             time.sleep(wait)
         raise AssertionError("the last try returns or raises")
@@ -167,7 +166,7 @@ class Connection:
         if status is None and isinstance(error, OSError):  # such as a missing REQUESTS_CA_BUNDLE
             return SourceError(f"{self.host}: {refusals.reason_of(error)}")
         if status is None:
-            return SourceError(_unreadable(error))
+            return refusals.unreadable(error)
         reason = self.without_secret(refusals.reason_of(error))
         if status not in refusals.BUSY and refusals.is_of_storage(error):
             return refusals.closed_storage(error, reason)
@@ -192,13 +191,13 @@ def connect() -> Iterator[Connection]:
 
     Raises SourceError if there is none, or the client cannot be imported.
     """
-    usable = [credential for credential in found_credentials() if not credential.fault]
-    if not usable:
+    found = found_credentials()
+    credential = next((one for one in found if not one.fault), None)
+    if credential is None:
         raise refusals.no_credentials()
-    credential = usable[0]
-    for found in found_credentials():
-        if found.fault:
-            emit(Warned(f"Kaggle: the {found.kind} of {found.where} {found.fault}"))
+    for one in found:
+        if one.fault:
+            emit(Warned(f"Kaggle: the {one.kind} of {one.where} {one.fault}"))
     if credential.advice:
         emit(Warned(credential.advice))
     secrets = _secrets(credential)
@@ -257,23 +256,3 @@ def _is_active(credential: Credential) -> bool | None:
             return bool(client.security.oauth_client.introspect_token(request).active)
         except Exception:  # it only makes the error better
             return None
-
-
-def _wait(error: Exception, pause: float) -> float | None:
-    """Return the seconds to wait before the same request again, or None for never."""
-    if not refusals.is_worth_retrying(error):
-        return None
-    asked = refusals.asked_to_wait(error)
-    if asked is None:
-        return pause * random.uniform(1.0, 1.5)
-    return asked if asked <= LONGEST_PAUSE else None
-
-
-def _unreadable(error: Exception) -> str:
-    import importlib.metadata
-
-    version = importlib.metadata.version("kaggle")
-    return (
-        f"Kaggle's client {version} cannot read the answer ({type(error).__name__}: "
-        f"{' '.join(str(error).split())[:120]}); is a newer one out? pip install -U kaggle"
-    )

@@ -11,18 +11,20 @@ Bytes are only added to a part if the service says that they belong to the same 
 import json
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 
 from pipeline.errors import SourceError
 from pipeline.progress import Downloaded, emit
 from pipeline.sources.kaggle.connection import Connection
 from pipeline.storage import save_text, storing
 
-BLOCK = 2**14  # bytes; what is read of a block that breaks off is lost
+BLOCK = 2**18  # bytes that are read at once, at most
 EVERY = 0.1  # seconds between two events
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before the next tries of one file
 
@@ -198,7 +200,7 @@ def _append(response: requests.Response, part: _Part, total: int | None) -> None
     name, done, told = part.whole.name, part.size(), 0.0
     try:
         with part.path.open("ab") as file:
-            for block in response.iter_content(BLOCK):
+            for block in _blocks(response):
                 file.write(block)
                 done += len(block)
                 if time.monotonic() - told > EVERY:
@@ -212,3 +214,15 @@ def _append(response: requests.Response, part: _Part, total: int | None) -> None
     emit(Downloaded(name, done, total))
     if total is not None and done != total:
         raise SourceError(f"{name}: expected {total:,} bytes, and {done:,} came; run it again")
+
+
+def _blocks(response: requests.Response) -> Iterator[bytes]:
+    """Yield the bytes as they come; before an error, also those that came before it.
+
+    iter_content would wait for a whole block, and lose it when the connection breaks off.
+    """
+    try:
+        while block := response.raw.read1(BLOCK):
+            yield block
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.ConnectionError(error) from error

@@ -1,7 +1,9 @@
 """What Kaggle refused, as one sentence that says what to do."""
 
 import contextlib
+import importlib.metadata
 import json
+import random
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -16,6 +18,7 @@ _BREAKS = (
     "RemoteDisconnected", "IncompleteRead", "ConnectionResetError", "BrokenPipeError",
     "ReadTimeoutError",
 )  # fmt: skip
+LONGEST_PAUSE = 60.0  # seconds of Retry-After that are waited for
 BUSY = (429, 500, 502, 503, 504)  # worth asking again
 
 
@@ -51,11 +54,17 @@ def asked_to_wait(error: Exception) -> float | None:
         return None
 
 
-def is_worth_retrying(error: Exception) -> bool:
-    """Tell whether the same request may succeed a moment later."""
-    if isinstance(error, requests.exceptions.RetryError | requests.ConnectionError):
-        return _was_dropped(error)
-    return status_of(error) in BUSY
+def pause_before(error: Exception, pause: float) -> float | None:
+    """Return the seconds to wait before the same request again, or None for never.
+
+    pause: what is waited, and a bit, where the service asks for nothing.
+    """
+    if not (_was_dropped(error) or status_of(error) in BUSY):
+        return None
+    asked = asked_to_wait(error)
+    if asked is None:
+        return pause * random.uniform(1.0, 1.5)
+    return asked if asked <= LONGEST_PAUSE else None
 
 
 def no_credentials() -> SourceError:
@@ -137,6 +146,15 @@ def busy(error: Exception, host: str) -> SourceError:
         return SourceError(f"{host}: too many requests (429); try again {later}")
     return SourceError(
         f"{host}: Kaggle has a fault ({status} {reason_of(error)}); try again {later}"
+    )
+
+
+def unreadable(error: Exception) -> SourceError:
+    """Return the error of an answer that the client's types do not know, or that is no answer."""
+    version = importlib.metadata.version("kaggle")
+    return SourceError(
+        f"Kaggle's client {version} cannot read the answer ({type(error).__name__}: "
+        f"{_one_line(str(error))[:120]}); is a newer one out? pip install -U kaggle"
     )
 
 

@@ -77,15 +77,14 @@ class KaggleSource:
         """
         try:
             last = json.loads((self.folder / FETCHED).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            validators = dict(last["validators"])
+        except (OSError, ValueError, KeyError, TypeError):
             return False
-        validators = {wanted.name: None for wanted in self.downloads}
-        if not isinstance(last, dict) or last.get("validators", {}).keys() != validators.keys():
+        if last != self._facts(time, validators):
             return False
-        if last != self._facts(time, last["validators"]):
-            return False
-        return all(
-            is_unchanged(self.kaggle, self.slug, wanted, last["validators"][wanted.name])
+        names = {wanted.name for wanted in self.downloads}
+        return validators.keys() == names and all(
+            is_unchanged(self.kaggle, self.slug, wanted, validators[wanted.name])
             for wanted in self.downloads
         )
 
@@ -125,7 +124,7 @@ class KaggleSource:
         files = counted(len(self.listed), "file")
         size = file_size(sum(file.bytes for file in self.listed))
         text = f"{files}, {size} at Kaggle"
-        if len(self.downloads) != 1 or self.downloads[0].file_name is not None:
+        if self.downloads[0].file_name is not None:
             names = ", ".join(wanted.name for wanted in self.downloads)
             text += f"; only {names} of them (kc fetch --all brings the rest)"
         emit(Note("fetch", text))

@@ -18,10 +18,11 @@ def forbidden(kaggle: "Connection", slug: str | None, status: int, reason: str) 
         return SourceError(f"{kaggle.host}: refused ({status}): {reason}")
     speaks_of_rules = status == 403 and "rules" in reason.lower()
     known = [slug] if speaks_of_rules or _exists(kaggle, slug) else _similar(kaggle, slug)
-    if slug not in known:
+    if slug not in known and (known or status == 404):
         near = did_you_mean(slug, known)
         hint = near if near.startswith("did you mean") else f"is {PAGE}/{slug} its address?"
-        return SourceError(f"no competition {slug!r} at Kaggle ({status}: {reason}); {hint}")
+        seen = "at Kaggle" if status == 404 else "at Kaggle that you may see"
+        return SourceError(f"no competition {slug!r} {seen} ({status}: {reason}); {hint}")
     if status == 404:
         return SourceError(f"{PAGE}/{slug}/data: Kaggle does not have that (404: {reason})")
     return SourceError(

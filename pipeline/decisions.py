@@ -1,0 +1,188 @@
+"""From predictions to answers: which label probabilities mean, and whether counts are whole.
+
+What is chosen is chosen out of fold: for each fold on the rows of the others. It is kept only where
+the folds prove that it helps.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.metrics import Metric
+from pipeline.scoring import label_scores
+
+GRID = 2.0 ** (np.arange(-20, 21) / 4)  # factors of a class, from 1/32 to 32
+PASSES = 3  # over the classes
+PROOF = 2.0  # standard errors of the folds' mean gain
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is done to predictions before they are answers.
+
+    factors: what each class's probability is multiplied by before the largest one names the label;
+    for two classes this is a threshold. is_rounded: numbers are rounded to whole ones.
+    """
+
+    factors: tuple[float, ...] | None = None
+    is_rounded: bool = False
+
+    def __call__(self, prediction: np.ndarray) -> np.ndarray:
+        """Return predictions (n_samples, n_columns) whose value, or largest column, answers."""
+        if self.is_rounded:
+            return np.asarray(np.rint(prediction))
+        if self.factors is None:
+            return prediction
+        weighted = prediction * np.array(self.factors)
+        return np.asarray(weighted / weighted.sum(axis=1, keepdims=True))
+
+    def __str__(self) -> str:
+        if self.factors is None:
+            return "answers are rounded" if self.is_rounded else "answers are what is predicted"
+        shown = ", ".join(f"{factor:.3g}" for factor in self.factors)
+        return f"the label is the largest of the probabilities times {shown}"
+
+    def __bool__(self) -> bool:
+        return self != NOTHING
+
+
+NOTHING = Decision()  # what is predicted is the answer
+
+
+@dataclass(frozen=True, eq=False)
+class Decided:
+    """A decision, the answers it makes of out-of-fold predictions, and what they are worth.
+
+    answers: (n_samples, n_columns); for each fold by what the other folds' rows say. score: theirs;
+    plain: the score without a decision. Without one both are the same.
+    """
+
+    decision: Decision
+    answers: np.ndarray
+    score: float
+    plain: float
+
+
+def decide(
+    y: Any,
+    prediction: np.ndarray,
+    fold: np.ndarray,
+    metric: Metric,
+    labels: np.ndarray | None = None,
+    elsewhere: Callable[[int], np.ndarray] | None = None,
+) -> Decided:
+    """Choose what makes answers of out-of-fold predictions, or nothing if it does not help.
+
+    y: (n_samples,) or (n_samples, n_targets). prediction: (n_samples, n_columns).
+    fold: (n_samples,), the number of the fold that predicted each row, -1 for none.
+    elsewhere: from a fold to predictions (n_samples, n_columns) that were made without its rows; if
+        left out, prediction.
+    Accuracy and f1_macro get factors of the classes, whole targets are tried rounded.
+    """
+    y = np.asarray(y)
+    covered = fold >= 0
+    plain = metric(y[covered], prediction[covered], labels)
+    nothing = Decided(NOTHING, prediction, plain, plain)
+    if labels is None:
+        choose = _choose_rounding(y)
+    elif metric.response == "label":
+        choose = _choose_factors(y, metric, labels)
+    else:
+        return nothing
+    answers = prediction.copy()
+    for number in np.unique(fold[covered]):
+        others, mine = covered & (fold != number), fold == number
+        if not others.any():
+            return nothing
+        seen = prediction if elsewhere is None else elsewhere(int(number))
+        answers[mine] = choose(seen, others)(prediction[mine])
+    if not _is_proved(y, prediction, answers, fold, metric, labels):
+        return nothing
+    score = metric(y[covered], answers[covered], labels)
+    return Decided(choose(prediction, covered), answers, score, plain)
+
+
+def fold_scores(
+    y: np.ndarray,
+    prediction: np.ndarray,
+    fold: np.ndarray,
+    metric: Metric,
+    labels: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the score of each fold's own rows (n_folds,), in the order of their numbers."""
+    numbers = np.unique(fold[fold >= 0])
+    each = [metric(y[fold == n], prediction[fold == n], labels) for n in numbers]
+    return np.array(each)
+
+
+def _choose_rounding(y: np.ndarray) -> Callable[[np.ndarray, np.ndarray], Decision]:
+    """Return the choice of rounding, for targets that are whole in every training row."""
+    is_whole = bool((y == np.rint(y)).all())
+    return lambda prediction, rows: Decision(is_rounded=is_whole)
+
+
+def _choose_factors(
+    y: np.ndarray, metric: Metric, labels: np.ndarray
+) -> Callable[[np.ndarray, np.ndarray], Decision]:
+    codes = np.searchsorted(labels, y)
+
+    def choose(prediction: np.ndarray, rows: np.ndarray) -> Decision:
+        return Decision(factors=tuple(best_factors(metric, codes[rows], prediction[rows])))
+
+    return choose
+
+
+def best_factors(metric: Metric, codes: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Return the factor of each class (n_classes,) that scores best, class by class on a grid.
+
+    codes: (n_samples,) of the true labels. Of equal scores the factor nearest to 1 wins, so that
+    nothing is changed for nothing.
+    """
+    n_classes = probability.shape[1]
+    factors = np.ones(n_classes)
+    order = np.argsort(np.abs(np.log(GRID)), kind="stable")
+    moving = range(1, n_classes) if n_classes == 2 else range(n_classes)
+    for _ in range(PASSES):
+        before = factors.copy()
+        for c in moving:
+            said = _labels_by_factor(probability * factors, probability[:, c], c)
+            scores = label_scores(metric.name, codes, said, n_classes)
+            factors[c] = GRID[order[scores[order].argmax()]]
+        if (factors == before).all():
+            break
+    return factors
+
+
+def _labels_by_factor(weighted: np.ndarray, p: np.ndarray, c: int) -> np.ndarray:
+    """Return the label codes (n_factors, n_samples) as class c takes each factor of the grid."""
+    others = weighted.copy()
+    others[:, c] = -np.inf
+    rival, height = others.argmax(axis=1), others.max(axis=1)
+    mine = GRID[:, None] * p
+    wins = (mine > height) | ((mine == height) & (c < rival))  # as argmax breaks ties
+    return np.where(wins, c, rival)
+
+
+def _is_proved(
+    y: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    fold: np.ndarray,
+    metric: Metric,
+    labels: np.ndarray | None,
+) -> bool:
+    """Tell whether the score gains, and the folds' mean gain is over twice its standard error."""
+    sign = 1 if metric.greater_is_better else -1
+    gain = sign * (
+        fold_scores(y, after, fold, metric, labels) - fold_scores(y, before, fold, metric, labels)
+    )
+    gain = gain[np.isfinite(gain)]
+    if len(gain) < 2:
+        return False
+    covered = fold >= 0
+    whole = sign * (
+        metric(y[covered], after[covered], labels) - metric(y[covered], before[covered], labels)
+    )
+    return bool(whole > 0 and gain.mean() > PROOF * gain.std(ddof=1) / np.sqrt(len(gain)))

@@ -1,0 +1,324 @@
+"""Blends of models: how much each weighs, chosen on out-of-fold predictions and judged on others.
+
+Five ways lead to weights. Which way is taken, and what the blend is worth, is found by nested
+validation: the rows of a fold are predicted with weights, and by a way, that only the rows of the
+other folds have chosen. Nothing is fitted here but weights.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import nnls
+
+from pipeline.competition import MetricName, Target
+from pipeline.decisions import Decided, decide
+from pipeline.errors import UsageError
+from pipeline.metrics import METRICS, Metric
+from pipeline.scoring import many_scores
+
+ROUNDS = 40  # of the greedy selection
+TIE = 1e-6  # of the score: closer ones are equal
+PENALTIES = 10.0 ** np.arange(-4, 4)  # of the ridge, in units of the mean square of a deviation
+
+Way = Literal["best", "mean", "greedy", "nnls", "ridge"]
+Scale = Literal["none", "log1p"]
+
+
+@dataclass(frozen=True, eq=False)
+class Mixer:
+    """Weights, and how they make one prediction of several.
+
+    weights: (n_models, n_targets), or (n_models, 1) for classes; each column sums to 1.
+    scale: on which predictions are mixed: after log1p where that makes the metric a squared error.
+    lower, upper: what the target can be, or None.
+    """
+
+    weights: np.ndarray
+    scale: Scale = "none"
+    lower: float | None = None
+    upper: float | None = None
+
+    def __call__(self, predictions: np.ndarray) -> np.ndarray:
+        """Return the blend (n_samples, n_columns) of (n_models, n_samples, n_columns)."""
+        values = np.log1p(predictions) if self.scale == "log1p" else predictions
+        mixed = np.einsum("mc,mnc->nc", np.broadcast_to(self.weights, values[:, 0].shape), values)
+        mixed = np.expm1(mixed) if self.scale == "log1p" else mixed
+        if self.lower is None and self.upper is None:
+            return np.asarray(mixed)
+        return np.asarray(np.clip(mixed, self.lower, self.upper))
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What several models say, out of fold, of the same rows.
+
+    predictions: (n_models, n_samples, n_columns), columns as for a metric: the targets, or the
+    classes' probabilities. y: (n_samples,) or (n_samples, n_targets). fold: (n_samples,), the
+    number of the fold that predicted each row. labels: the sorted classes, or None for numbers.
+    """
+
+    predictions: np.ndarray
+    y: np.ndarray
+    fold: np.ndarray
+    metric: Metric
+    labels: np.ndarray | None = None
+    target: Target = field(default_factory=Target)
+
+    @property
+    def scale(self) -> Scale:
+        """The scale on which the models are mixed."""
+        return "log1p" if self.metric.name == "rmsle" else "none"
+
+    def mixer(self, weights: np.ndarray) -> Mixer:
+        """Return what mixes the models by weights (n_models, n_targets) or (n_models, 1)."""
+        return Mixer(weights, self.scale, self.target.lower, self.target.upper)
+
+    def score(self, prediction: np.ndarray, rows: np.ndarray | slice = slice(None)) -> float:
+        """Return the metric of a prediction (n_samples, n_columns) at some rows."""
+        return self.metric(self.y[rows], prediction[rows], self.labels)
+
+    def questions(self) -> list["Question"]:
+        """Return what weights are chosen for: each target, or the classes together."""
+        if self.labels is not None:
+            codes = np.searchsorted(self.labels, self.y)
+            name = self.metric.name
+            return [Question(self.predictions, codes, self.fold, name, len(self.labels))]
+        to_scale = np.log1p if self.scale == "log1p" else np.asarray
+        truth = to_scale(self.y.reshape(len(self.y), -1).astype(float))
+        values = to_scale(self.predictions)
+        name = "rmse" if self.scale == "log1p" else self.metric.name
+        return [
+            Question(values[:, :, i], truth[:, i], self.fold, name) for i in range(truth.shape[1])
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """One target, or the classes: predictions (n_models, n_samples) or (..., n_classes), and y."""
+
+    predictions: np.ndarray
+    y: np.ndarray
+    fold: np.ndarray
+    metric: MetricName
+    n_classes: int = 0
+
+    def losses(self, predictions: np.ndarray) -> np.ndarray:
+        """Return the metric of several predictions (n_predictions,), the less the better."""
+        scores = many_scores(self.metric, self.y, predictions, self.n_classes)
+        losses = -scores if METRICS[self.metric].greater_is_better else scores
+        return np.asarray(np.where(np.isnan(losses), np.inf, losses))  # too few classes for a score
+
+    def at(self, rows: np.ndarray) -> "Question":
+        """Return the question of some rows only."""
+        return replace(
+            self, predictions=self.predictions[:, rows], y=self.y[rows], fold=self.fold[rows]
+        )
+
+    def errors(self) -> np.ndarray:
+        """Return what each prediction lacks to the truth (n_models, n_samples or more)."""
+        truth = np.eye(self.n_classes)[self.y] if self.n_classes else self.y
+        errors: np.ndarray = truth - self.predictions
+        return errors.reshape(len(errors), -1)
+
+
+# The ways to weights: from a question to (n_models,), which sum to 1.
+
+
+def best(question: Question) -> np.ndarray:
+    """Return all weight on the model that scores best; of equals the first."""
+    weights = np.zeros(len(question.predictions))
+    weights[question.losses(question.predictions).argmin()] = 1
+    return weights
+
+
+def mean(question: Question) -> np.ndarray:
+    """Return equal weights."""
+    n_models = len(question.predictions)
+    return np.full(n_models, 1 / n_models)
+
+
+def greedy(question: Question, rounds: int = ROUNDS) -> np.ndarray:
+    """Return weights by adding, round by round, the model that makes the mean score best.
+
+    A model may be added again. Of equal scores a model that is in already wins, then the first.
+    What counts is the first round that scored best. (Caruana et al., Ensemble selection from
+    libraries of models, 2004.)
+    """
+    predictions = question.predictions
+    counts, history, scores = np.zeros(len(predictions)), [], []
+    total = np.zeros(predictions.shape[1:])
+    for n in range(1, rounds + 1):
+        losses = question.losses((total + predictions) / n)
+        chosen = _first_of_equals(losses, counts > 0)
+        total = total + predictions[chosen]
+        counts[chosen] += 1
+        history.append(counts / n)
+        scores.append(losses[chosen])
+    return history[int(np.argmin(scores))]
+
+
+def _first_of_equals(losses: np.ndarray, is_used: np.ndarray) -> int:
+    is_least = losses <= losses.min() + TIE * abs(losses.min())
+    used = np.flatnonzero(is_least & is_used)
+    return int(used[0] if len(used) else np.flatnonzero(is_least)[0])
+
+
+def non_negative(question: Question) -> np.ndarray:
+    """Return the weights, none below 0, of the least squared error; for classes, of one-hot rows.
+
+    The sum of 1 is asked for by one more row. Its weight moves the length of the solution and not
+    its direction, so that dividing by the sum is exact.
+    """
+    errors = question.errors()
+    root = np.linalg.qr(errors.T, mode="r")  # the squares are the same, the rows fewer
+    size = np.sqrt(np.square(root).sum() / len(errors)) or 1.0
+    weights, _ = nnls(
+        np.vstack([root, np.full(len(errors), size)]), np.r_[np.zeros(len(root)), size]
+    )
+    return np.asarray(weights / weights.sum())
+
+
+def ridge(question: Question) -> np.ndarray:
+    """Return the weights of the least squared error that a penalty draws to equal ones.
+
+    What is fitted is each model's deviation from the models' mean, so that weights sum to 1; they
+    may be negative. The penalty is chosen fold by fold on the others' rows.
+    """
+    deviations = question.predictions - question.predictions.mean(axis=0)  # (n_models, n_samples)
+    rest = question.y - question.predictions.mean(axis=0)
+    folds = [question.fold == number for number in np.unique(question.fold)]
+    grams = np.array([deviations[:, f] @ deviations[:, f].T for f in folds])
+    sides = np.array([deviations[:, f] @ rest[f] for f in folds])
+    unit = np.trace(grams.sum(axis=0)) / len(deviations) or 1.0
+    penalties = unit * PENALTIES
+
+    def solve(gram: np.ndarray, side: np.ndarray, penalty: float) -> np.ndarray:
+        return np.linalg.solve(gram + penalty * np.eye(len(gram)), side)
+
+    def missed(penalty: float) -> float:
+        """Return the squared error of the folds' rows, less a constant."""
+        total = 0.0
+        for i, (gram, side) in enumerate(zip(grams, sides, strict=True)):
+            others = np.arange(len(folds)) != i
+            extra = solve(grams[others].sum(axis=0), sides[others].sum(axis=0), penalty)
+            total += extra @ gram @ extra - 2 * extra @ side
+        return total
+
+    penalty = penalties[-1] if len(folds) < 2 else min(penalties[::-1], key=missed)
+    extra = solve(grams.sum(axis=0), sides.sum(axis=0), penalty)
+    weights = mean(question) + extra - extra.mean()  # the mean is 0 but for rounding
+    return np.asarray(weights)
+
+
+WAYS: Mapping[Way, Callable[[Question], np.ndarray]] = {
+    "best": best,
+    "mean": mean,
+    "greedy": greedy,
+    "nnls": non_negative,
+    "ridge": ridge,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """The chosen mixture, and what it is worth.
+
+    way, mixer: what predicts new rows, chosen on all rows.
+    oof: (n_samples, n_columns); each fold's rows by a way and weights that the others have chosen.
+    score: that of oof, the honest one. plain: that of the mixer on the rows it was chosen on.
+    ways: the nested score of each way by itself. fold_ways: the way that each fold's others chose.
+    decided: what is done to probabilities or counts before they are answers.
+    """
+
+    way: Way
+    mixer: Mixer
+    oof: np.ndarray
+    score: float
+    plain: float
+    ways: dict[Way, float]
+    fold_ways: dict[int, Way]
+    decided: Decided
+
+
+class _Nested:
+    """Weights for every set of folds that is left out, each made once."""
+
+    def __init__(self, candidates: Candidates) -> None:
+        self.candidates = candidates
+        self.questions = candidates.questions()
+        self.folds = [int(number) for number in np.unique(candidates.fold)]
+        self.ways: list[Way] = [w for w in WAYS if w != "ridge" or candidates.labels is None]
+        self.weights = lru_cache(maxsize=None)(self._weights)
+
+    def _weights(self, way: Way, without: frozenset[int]) -> np.ndarray:
+        """Return the weights (n_models, n_targets or 1) that rows of the other folds choose."""
+        rows = ~np.isin(self.candidates.fold, list(without))
+        return np.column_stack([WAYS[way](question.at(rows)) for question in self.questions])
+
+    def predict(self, way: Way, without: frozenset[int], rows: np.ndarray) -> np.ndarray:
+        """Return the blend of some rows."""
+        mixer = self.candidates.mixer(self.weights(way, without))
+        return mixer(self.candidates.predictions[:, rows])
+
+    def oof(self, way: Way, without: frozenset[int] = frozenset()) -> np.ndarray:
+        """Return the blend of each fold's rows by weights of the others; NaN in folds left out."""
+        whole = np.full(self.candidates.predictions.shape[1:], np.nan)
+        for number in self.folds:
+            if number not in without:
+                mine = self.candidates.fold == number
+                whole[mine] = self.predict(way, without | {number}, mine)
+        return whole
+
+    def scores(self, without: frozenset[int] = frozenset()) -> dict[Way, float]:
+        """Return the nested score of each way on the folds that are not left out."""
+        rows = ~np.isin(self.candidates.fold, list(without))
+        return {way: self.candidates.score(self.oof(way, without), rows) for way in self.ways}
+
+    def way(self, without: frozenset[int] = frozenset()) -> Way:
+        """Return the way of the best nested score on the folds that are not left out.
+
+        A single fold cannot be nested; then it is the greedy selection.
+        """
+        if len(self.folds) - len(without) < 2:
+            return "greedy"
+        sign = -1 if self.candidates.metric.greater_is_better else 1
+        scores = {way: sign * score for way, score in self.scores(without).items()}
+        return min(scores, key=lambda way: scores[way])
+
+
+def choose_blend(candidates: Candidates) -> Blend:
+    """Return the blend of the best nested score, and its own score without looking.
+
+    Raises UsageError for fewer than two models or folds.
+    """
+    if len(candidates.predictions) < 2 or len(np.unique(candidates.fold)) < 2:
+        raise UsageError("a blend needs two models and two folds or more")
+    nested = _Nested(candidates)
+    way, everything = nested.way(), np.full(len(candidates.y), True)
+    fold_ways = {number: nested.way(frozenset({number})) for number in nested.folds}
+    oof = np.empty(candidates.predictions.shape[1:])
+    for number, chosen in fold_ways.items():
+        mine = candidates.fold == number
+        oof[mine] = nested.predict(chosen, frozenset({number}), mine)
+
+    def elsewhere(number: int) -> np.ndarray:
+        """Return the blend of all rows by what the rows of the other folds have chosen."""
+        return nested.predict(fold_ways[number], frozenset({number}), everything)
+
+    decided = decide(
+        candidates.y, oof, candidates.fold, candidates.metric, candidates.labels, elsewhere
+    )
+    mixer = candidates.mixer(nested.weights(way, frozenset()))
+    return Blend(
+        way=way,
+        mixer=mixer,
+        oof=oof,
+        score=decided.score,
+        plain=candidates.score(decided.decision(mixer(candidates.predictions))),
+        ways=nested.scores(),
+        fold_ways=fold_ways,
+        decided=decided,
+    )

@@ -1,0 +1,265 @@
+"""Many networks in one program: the folds and seeds of one architecture, trained at once.
+
+A small network on a small table spends its time between steps, not in them. Here the replicas are
+a leading axis of every weight; an epoch of all of them, shuffle, batches, steps and the look at the
+held-out rows, is one call of a compiled graph. Replicas never meet: each has its rows, its order,
+its chance, its best epoch and its end, and learns what it would learn alone.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import ModelError
+from pipeline.models.learning import Recipe
+from pipeline.models.noise import replica_keys
+from pipeline.models.program import Done, Program, Rows, program_of
+from pipeline.models.rules import fault, is_wider_harmless
+from pipeline.progress import EpochEnded, counted, emit
+
+CALL_SECONDS = 0.25  # a call does as many epochs as take about this long
+COMPACT_STEPS = 2000  # below them a smaller program costs more to compile than it saves
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """The rows of one fold, and the seeds of the networks that learn from them.
+
+    x: (n, n_features) float32. y: (n, n_targets) float32, or codes of classes (n, 1).
+    holdout: positions of the rows that say when to stop; without any, the last epoch is kept.
+    weight: (n,) or None; how much each row counts.
+    center, spread: (n_targets,), what gives numbers their own scale back, for scores on it.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    holdout: np.ndarray
+    seeds: tuple[int, ...]
+    weight: np.ndarray | None = None
+    center: np.ndarray | float = 0.0
+    spread: np.ndarray | float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Replica:
+    """A trained network: a Keras model with the best epoch's weights, and how it got there.
+
+    history: losses epoch by epoch. best_epoch: from 1. stopped_by_time: whether it would have gone
+    on. valid: what the program says of the held-out rows with the weights of the last epoch.
+    """
+
+    model: Any
+    history: dict[str, list[float]]
+    best_epoch: int
+    stopped_by_time: bool
+
+
+def fit_replicas(
+    build: Callable[[Task, int], Any],
+    tasks: Sequence[Task],
+    recipe: Recipe,
+    deadline: float | None = None,
+) -> list[list[Replica]]:
+    """Train one network a task and seed, all at once, and return them task by task.
+
+    build: from a task and a seed to a functional Keras model from (n_features,) to logits, its
+        weights as they shall be before the first step.
+    deadline: on the clock of time.monotonic(); the call that passes it is the last one.
+    Raises ModelError if a network has a layer without a rule, or none of its epochs a finite loss.
+    """
+    models = [build(task, seed) for task in tasks for seed in task.seeds]
+    program, crew = _start(models, tasks, recipe)
+    histories = _train(program, crew, recipe, deadline)
+    trained = [
+        _finished(model, crew.best[number], histories[number], crew, number, recipe)
+        for number, model in enumerate(models)
+    ]
+    ends = np.cumsum([len(task.seeds) for task in tasks])
+    return [trained[end - len(task.seeds) : end] for task, end in zip(tasks, ends, strict=True)]
+
+
+def why_not(model: Any, widths: set[int]) -> str | None:
+    """Return why networks like a model cannot be trained together, or None if they can.
+
+    widths: their numbers of features.
+    """
+    if len(widths) > 1 and not is_wider_harmless(model):
+        return f"its layers mix {min(widths)} to {max(widths)} columns, which differ by fold"
+    return fault(model)
+
+
+@dataclass(eq=False)
+class _Crew:
+    """All replicas of a fit, in their order, as they stand."""
+
+    rows: Rows
+    best: list[list[np.ndarray]]
+    best_epoch: np.ndarray
+    epochs: np.ndarray
+    learns: np.ndarray
+    out_of_time: bool = False
+
+
+def _start(models: list[Any], tasks: Sequence[Task], recipe: Recipe) -> tuple[Program, _Crew]:
+    """Return a program for so many replicas with their first weights in it."""
+    widths = {task.x.shape[1] for task in tasks}
+    template = max(models, key=lambda model: model.inputs[0].shape[-1])
+    reason = why_not(template, widths)
+    if reason:
+        raise ModelError(f"{reason}; train these networks one by one")
+    program = program_of(template, len(models), recipe)
+    firsts = [_padded(model, template) for model in models]
+    program.load(firsts)
+    rows = _laid_out(tasks, max(widths))
+    n = len(models)
+    crew = _Crew(rows, firsts, np.zeros(n, int), np.zeros(n, int), np.ones(n, bool))
+    return program, crew
+
+
+def _train(
+    program: Program, crew: _Crew, recipe: Recipe, deadline: float | None
+) -> list[dict[str, list[float]]]:
+    """Train until every replica has stopped, and return their losses epoch by epoch."""
+    members = np.arange(len(crew.best))  # which replica stands where in the program
+    told: list[dict[str, list[float]]] = [{} for _ in members]
+    epoch, together = 0, 1
+    while epoch < recipe.epochs and crew.learns.any():
+        started = time.monotonic()
+        done = program.run(crew.rows, members, recipe, epoch, min(together, recipe.epochs - epoch))
+        _note(crew, told, members, done, epoch, recipe)
+        epoch += len(done.loss)
+        seconds = (time.monotonic() - started) / len(done.loss)
+        together = max(1, min(2 * together, int(CALL_SECONDS / seconds)))
+        crew.out_of_time = deadline is not None and time.monotonic() >= deadline
+        if crew.out_of_time:
+            break
+        program, members = _compacted(program, crew, members, recipe, epoch)
+    _keep_best(program, crew, members)
+    return told
+
+
+def _note(
+    crew: _Crew,
+    told: list[dict[str, list[float]]],
+    members: np.ndarray,
+    done: Done,
+    epoch: int,
+    recipe: Recipe,
+) -> None:
+    """Add epochs to the histories of those who learned in them, and tell of each."""
+    names = {"loss": done.loss, "val_loss": done.valid_loss}
+    if recipe.score != "loss":
+        names[f"val_{recipe.score}"] = done.score
+    has_valid = bool(crew.rows.n_valid.any())
+    for row, learned in enumerate(done.learned):
+        for place in np.flatnonzero(learned):
+            for name, values in names.items():
+                if has_valid or name == "loss":
+                    told[members[place]].setdefault(name, []).append(float(values[row, place]))
+        valid = float(done.valid_loss[row, learned].mean()) if has_valid else None
+        loss = float(done.loss[row, learned].mean())
+        emit(EpochEnded(epoch + row + 1, recipe.epochs, loss, valid))
+    crew.learns[members] = done.learns
+    crew.epochs[members] += done.learned.sum(axis=0)
+
+
+def _compacted(
+    program: Program, crew: _Crew, members: np.ndarray, recipe: Recipe, epoch: int
+) -> tuple[Program, np.ndarray]:
+    """Return a program of half the size once at most half of the replicas still learn.
+
+    When it is worth a compilation is counted in steps, not seconds: the same every time.
+    """
+    half = -(-len(members) // 2)
+    steps = epoch * -(-int(crew.rows.n_train.max()) // recipe.batch_size)
+    learning = crew.learns[members]
+    if learning.sum() > half or half == len(members) or steps < COMPACT_STEPS:
+        return program, members
+    if not learning.any():
+        return program, members
+    stays = np.sort(np.argsort(~learning, kind="stable")[:half])
+    _keep_best(program, crew, members)
+    smaller = program_of(program.template, half, recipe)
+    smaller.take(program, stays)
+    return smaller, members[stays]
+
+
+def _keep_best(program: Program, crew: _Crew, members: np.ndarray) -> None:
+    """Take the best weights and epochs out of the program."""
+    best = [variable.numpy() for variable in program.best]
+    for place, member in enumerate(members):
+        crew.best[member] = [values[place] for values in best]
+    crew.best_epoch[members] = program.best_epoch.numpy()
+
+
+def _finished(
+    model: Any,
+    best: list[np.ndarray],
+    history: dict[str, list[float]],
+    crew: _Crew,
+    number: int,
+    recipe: Recipe,
+) -> Replica:
+    """Return a replica's model with its best weights copied in.
+
+    Raises ModelError if no epoch had a finite loss.
+    """
+    best_epoch = int(crew.best_epoch[number])
+    if not best_epoch:
+        raise ModelError(
+            f"the loss is not finite after {counted(len(history['loss']), 'epoch')}; "
+            f"learning_rate: try less than {recipe.learning_rate:g}"
+        )
+    shapes = [tuple(variable.shape) for variable in model.weights]
+    model.set_weights([w[tuple(map(slice, shape))] for w, shape in zip(best, shapes, strict=True)])
+    cut = crew.out_of_time and bool(crew.learns[number]) and crew.epochs[number] < recipe.epochs
+    return Replica(model, history, best_epoch, cut)
+
+
+def _padded(model: Any, template: Any) -> list[np.ndarray]:
+    """Return a model's weights, with zeros for the columns that only the template has."""
+    weights = []
+    for value, variable in zip(model.get_weights(), template.weights, strict=True):
+        behind = [(0, n - m) for n, m in zip(variable.shape, value.shape, strict=True)]
+        weights.append(np.pad(value, behind) if behind else np.asarray(value))
+    return weights
+
+
+def _laid_out(tasks: Sequence[Task], width: int) -> Rows:
+    """Return the tasks' rows as the program wants them."""
+    import tensorflow as tf
+
+    length = max(len(task.x) for task in tasks)
+    n_targets = tasks[0].y.shape[1]
+    x = np.zeros((len(tasks), length, width), "float32")
+    y = np.zeros((len(tasks), length, n_targets), "float32")
+    weight = np.zeros((len(tasks), length), "float32")
+    for number, task in enumerate(tasks):
+        seen = np.setdiff1d(np.arange(len(task.x)), task.holdout)
+        order = np.concatenate([seen, np.asarray(task.holdout, int)])
+        x[number, : len(order), : task.x.shape[1]] = task.x[order]
+        y[number, : len(order)] = task.y[order]
+        weight[number, : len(order)] = 1 if task.weight is None else task.weight[order]
+    of = np.repeat(np.arange(len(tasks)), [len(task.seeds) for task in tasks])
+    n_valid = np.array([len(task.holdout) for task in tasks])
+    n_rows = np.array([len(task.x) for task in tasks])
+    seeds = [seed for task in tasks for seed in task.seeds]
+    center, spread = (
+        np.array([np.broadcast_to(value, n_targets) for value in values], "float32")
+        for values in ([t.center for t in tasks], [t.spread for t in tasks])
+    )
+    return Rows(
+        x=tf.constant(x.reshape(-1, width)),
+        y=tf.constant(y.reshape(-1, n_targets)),
+        weight=tf.constant(weight.ravel()),
+        length=length,
+        task=of.astype("int32"),
+        n_train=(n_rows - n_valid)[of].astype("int32"),
+        n_valid=n_valid[of].astype("int32"),
+        keys=replica_keys(seeds),
+        center=center[of],
+        spread=spread[of],
+    )

@@ -1,0 +1,298 @@
+"""One fit by each library of gradient boosting, stopped early and by the clock.
+
+Each `fit_...` takes a Job and returns a fitted model whose predict, or predict_proba, uses the best
+round so far. The libraries differ in their names for one thing; what they share is in boosting.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+from sklearn import metrics as sk
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from pipeline.errors import ModelError
+from pipeline.progress import EpochEnded, emit
+
+# Below it threads gain little, and lose a tenfold where they wait for a core that others use.
+MANY_CELLS = 1_000_000
+CHUNK = 25  # rounds of scikit-learn between two looks at the held-out rows
+Metrics = Mapping[str, str]
+
+
+class Clock:
+    """Tell of each round, and say when the time of a fit is over."""
+
+    def __init__(self, rounds: int, max_seconds: float | None) -> None:
+        self.rounds = rounds
+        self.deadline = None if max_seconds is None else time.monotonic() + max_seconds
+        self.stopped = False
+
+    def tick(self, number: int, loss: float) -> bool:
+        """Tell that round number (from 1) is over; return whether it has to be the last one."""
+        emit(EpochEnded(number, self.rounds, loss, loss))
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            self.stopped = number < self.rounds
+            return True
+        return False
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What one fit learns from, what stops it, and its settings in the library's own words.
+
+    X (n_fit, n_features) and y (n_fit,): numbers, or the codes 0, 1, ... of n_classes classes.
+    X_valid, y_valid: the held-out rows. metric: the score that stops, or None for the loss.
+    """
+
+    X: Any
+    y: np.ndarray
+    X_valid: Any
+    y_valid: np.ndarray
+    n_classes: int
+    settings: dict[str, Any]
+    patience: int
+    metric: str | None
+    clock: Clock
+
+    def stopping(self, regression: Metrics, binary: Metrics, multiclass: Metrics) -> str | None:
+        """Return the library's name of the metric, or None where it has none for this task."""
+        names = {0: regression, 2: binary}.get(self.n_classes, multiclass)
+        return names.get(self.metric or "")
+
+
+def as_numbers(X: Any) -> np.ndarray:
+    """Return rows as float64; LightGBM refuses some characters in the names of a frame."""
+    return np.asarray(X, dtype=float)
+
+
+def with_text(X: Any) -> pd.DataFrame:
+    """Return rows as a frame of numbers and of text, its columns named by their positions."""
+    if not isinstance(X, pd.DataFrame):
+        return pd.DataFrame(as_numbers(X))
+    columns = [
+        X[name].astype(float) if is_numeric_dtype(X[name]) else X[name].astype(object) for name in X
+    ]
+    return pd.DataFrame({i: column.to_numpy() for i, column in enumerate(columns)})
+
+
+# LightGBM
+
+LIGHTGBM_NUMBERS = {"rmse": "rmse", "mae": "mae", "mape": "mape"}
+LIGHTGBM_BINARY = {"log_loss": "binary_logloss", "roc_auc": "auc", "accuracy": "binary_error"}
+LIGHTGBM_CLASSES = {"log_loss": "multi_logloss", "accuracy": "multi_error"}
+
+
+def fit_lightgbm(job: Job) -> Any:
+    """Return a fitted LightGBM.
+
+    Raises ModelError for a parameter value that LightGBM refuses.
+    """
+    import lightgbm
+
+    metric = job.stopping(LIGHTGBM_NUMBERS, LIGHTGBM_BINARY, LIGHTGBM_CLASSES)
+    settings = ({} if metric is None else {"metric": metric}) | job.settings
+    cls = lightgbm.LGBMClassifier if job.n_classes else lightgbm.LGBMRegressor
+    early = lightgbm.early_stopping(job.patience, verbose=False)
+    callbacks = [early, _LightGBMClock(job.clock)]
+    try:
+        return cls(**settings).fit(
+            job.X, job.y, eval_X=job.X_valid, eval_y=job.y_valid, callbacks=callbacks
+        )
+    except lightgbm.basic.LightGBMError as error:
+        raise _refused("LightGBM", error) from error
+
+
+class _LightGBMClock:
+    """LightGBM's way to be told of rounds, and to be stopped with the best one so far."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.best: tuple[float, int, Any] | None = None
+
+    def __call__(self, env: Any) -> None:
+        from lightgbm.callback import EarlyStopException
+
+        result = env.evaluation_result_list
+        value, higher = result[0][2], result[0][3]
+        loss = -value if higher else value
+        if self.best is None or loss < self.best[0]:
+            self.best = loss, env.iteration, result
+        if self.clock.tick(env.iteration + 1, value):
+            raise EarlyStopException(*self.best[1:])
+
+
+# CatBoost
+
+CATBOOST_NUMBERS = {"rmse": "RMSE", "mae": "MAE", "mape": "MAPE"}
+CATBOOST_BINARY = {"log_loss": "Logloss", "roc_auc": "AUC", "accuracy": "Accuracy"}
+CATBOOST_CLASSES = {"log_loss": "MultiClass", "accuracy": "Accuracy"}
+
+
+def fit_catboost(job: Job) -> Any:
+    """Return a fitted CatBoost; columns of text are its categories.
+
+    Raises ModelError for a parameter value that CatBoost refuses.
+    """
+    import catboost
+
+    metric = job.stopping(CATBOOST_NUMBERS, CATBOOST_BINARY, CATBOOST_CLASSES)
+    settings = ({} if metric is None else {"eval_metric": metric}) | job.settings
+    text = [i for i in job.X if not is_numeric_dtype(job.X[i])]
+    cls = catboost.CatBoostClassifier if job.n_classes else catboost.CatBoostRegressor
+    try:
+        return cls(**settings).fit(
+            job.X,
+            job.y,
+            cat_features=text,
+            eval_set=(job.X_valid, job.y_valid),
+            early_stopping_rounds=job.patience,
+            use_best_model=True,
+            callbacks=[_CatBoostClock(job.clock)],
+        )
+    except catboost.CatBoostError as error:
+        raise _refused("CatBoost", error) from error
+
+
+class _CatBoostClock:
+    """CatBoost's way to be told of rounds, and to be stopped."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def after_iteration(self, info: Any) -> bool:
+        """Return whether to go on."""
+        losses = info.metrics["validation"]
+        return not self.clock.tick(info.iteration, next(reversed(losses.values()))[-1])
+
+
+# XGBoost
+
+XGBOOST_NUMBERS = {"rmse": "rmse", "mae": "mae", "mape": "mape"}
+XGBOOST_BINARY = {"log_loss": "logloss", "roc_auc": "auc", "accuracy": "error"}
+XGBOOST_CLASSES = {"log_loss": "mlogloss", "accuracy": "merror"}
+
+
+def fit_xgboost(job: Job) -> Any:
+    """Return a fitted XGBoost.
+
+    Raises ModelError for a parameter value that XGBoost refuses.
+    """
+    import xgboost
+
+    metric = job.stopping(XGBOOST_NUMBERS, XGBOOST_BINARY, XGBOOST_CLASSES)
+    settings = ({} if metric is None else {"eval_metric": metric}) | job.settings
+    cls = xgboost.XGBClassifier if job.n_classes else xgboost.XGBRegressor
+    early = xgboost.callback.EarlyStopping(rounds=job.patience)
+    try:
+        model = cls(**settings, callbacks=[_xgboost_clock(job.clock), early])
+        model.fit(job.X, job.y, eval_set=[(job.X_valid, job.y_valid)], verbose=False)
+    except (xgboost.core.XGBoostError, ValueError) as error:
+        raise _refused("XGBoost", error) from error
+    return model.set_params(callbacks=None)  # what listened is not part of what was learned
+
+
+def _xgboost_clock(clock: Clock) -> Any:
+    import xgboost
+
+    class XGBoostClock(xgboost.callback.TrainingCallback):
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            (losses,) = evals_log["validation_0"].values()
+            return clock.tick(epoch + 1, losses[-1])
+
+    return XGBoostClock()
+
+
+# scikit-learn
+
+HIST_NUMBERS: Mapping[str, Callable[..., float]] = {
+    "rmse": sk.root_mean_squared_error,
+    "mae": sk.mean_absolute_error,
+    "mape": sk.mean_absolute_percentage_error,
+}
+
+
+def fit_hist(job: Job) -> Any:
+    """Return a fitted histogram gradient boosting of scikit-learn.
+
+    It is grown in chunks of rounds, because scikit-learn neither takes a clock nor goes back to the
+    best round. Raises ModelError for a parameter value that scikit-learn refuses.
+    """
+    from sklearn import ensemble
+
+    name = "HistGradientBoostingClassifier" if job.n_classes else "HistGradientBoostingRegressor"
+    model = getattr(ensemble, name)(**job.settings, early_stopping=False, warm_start=True)
+    loss_of, best, best_loss = _loss(job), 0, np.inf
+    for number, answer in _growing(model, job):
+        loss = loss_of(answer)
+        if loss < best_loss:
+            best, best_loss = number, loss
+        if job.clock.tick(number, loss) or number - best >= job.patience:
+            break
+    return _Staged(model, best)
+
+
+def _growing(model: Any, job: Job) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the number of each round and the answers to the held-out rows after it."""
+    rounds = job.settings["max_iter"]
+    for first in range(0, rounds, CHUNK):
+        model.set_params(max_iter=min(first + CHUNK, rounds))
+        try:
+            with _threads(job.X):
+                model.fit(job.X, job.y)
+        except ValueError as error:
+            raise _refused("scikit-learn", error) from error
+        with _threads(job.X_valid):
+            yield from islice(enumerate(_stages(model, job.X_valid), 1), first, None)
+
+
+def _threads(X: np.ndarray) -> Any:
+    """Return the context in which scikit-learn uses as many threads as rows are worth."""
+    return threadpool_limits(1 if X.size < MANY_CELLS else None, user_api="openmp")
+
+
+def _stages(model: Any, X: Any) -> Any:
+    """Return an iterator over the answers after one round, two rounds and so on."""
+    return getattr(model, "staged_predict_proba", model.staged_predict)(X)
+
+
+def _loss(job: Job) -> Callable[[np.ndarray], float]:
+    """Return what the held-out rows make of an answer: less is better."""
+    y, labels = job.y_valid, np.arange(job.n_classes)
+    if not job.n_classes:
+        error = HIST_NUMBERS.get(job.metric or "", sk.root_mean_squared_error)
+        return lambda answer: float(error(y, answer))
+    if job.metric == "accuracy":
+        return lambda answer: float(np.mean(answer.argmax(axis=1) != y))
+    if job.metric == "roc_auc" and job.n_classes == 2 and len(np.unique(y)) == 2:
+        return lambda answer: -float(sk.roc_auc_score(y, answer[:, 1]))
+    return lambda answer: float(sk.log_loss(y, answer, labels=labels))
+
+
+class _Staged:
+    """A fitted model that answers as it did after its best round."""
+
+    def __init__(self, model: Any, best_round: int) -> None:
+        self.model, self.best_iteration_ = model, best_round
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the values of the best round."""
+        return self._answer(X)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probabilities of the best round."""
+        return self._answer(X)
+
+    def _answer(self, X: Any) -> np.ndarray:
+        after = self.best_iteration_ - 1
+        with _threads(X):
+            return np.asarray(next(islice(_stages(self.model, X), after, None)))
+
+
+def _refused(library: str, error: Exception) -> ModelError:
+    return ModelError(f"{library}: {' '.join(str(error).split())}")
