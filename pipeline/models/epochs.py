@@ -10,6 +10,7 @@ from pipeline.errors import ModelError
 from pipeline.models.backend import load_keras
 from pipeline.models.learning import Recipe
 from pipeline.models.replicas import Replica, Task, fit_replicas, why_not
+from pipeline.models.rules import architecture
 from pipeline.progress import EpochEnded, Note, counted, emit
 
 # As Keras calls them, for logits.
@@ -32,14 +33,40 @@ def train(
     deadline: on the clock of time.monotonic(); the epoch that passes it is the last one.
     Raises ModelError if no epoch of a network has a finite loss.
     """
-    probe = build(tasks[0], tasks[0].seeds[0])
-    reason = why_not(probe, {task.x.shape[1] for task in tasks})
-    if reason is None:
-        return fit_replicas(build, tasks, recipe, deadline)
-    emit(Note("train", f"one network after the other: {reason}"))
+    models = [[build(task, seed) for seed in task.seeds] for task in tasks]
+    trained: dict[int, list[Replica]] = {}
+    alike = _alike(models)
+    for number, members in enumerate(alike):
+        some = [tasks[i] for i in members]
+        nets = [models[i] for i in members]
+        left = None if deadline is None else deadline - time.monotonic()
+        end = None if left is None else time.monotonic() + left / (len(alike) - number)
+        reason = why_not(nets[0][0], {task.x.shape[1] for task in some})
+        if reason is None:
+            trained |= zip(members, fit_replicas(nets, some, recipe, end), strict=True)
+        else:
+            emit(Note("train", f"one network after the other: {reason}"))
+            trained |= zip(members, _one_by_one(nets, some, recipe, end), strict=True)
+    return [trained[i] for i in range(len(tasks))]
+
+
+def _alike(models: list[list[Any]]) -> list[list[int]]:
+    """Return the tasks in groups whose networks differ only in how many columns they take."""
+    groups: dict[str, list[int]] = {}
+    for number, nets in enumerate(models):
+        groups.setdefault(architecture(nets[0]), []).append(number)
+    return list(groups.values())
+
+
+def _one_by_one(
+    models: list[list[Any]], tasks: Sequence[Task], recipe: Recipe, deadline: float | None
+) -> list[list[Replica]]:
     return [
-        [_fit_one(build(task, seed), task, seed, recipe, deadline) for seed in task.seeds]
-        for task in tasks
+        [
+            _fit_one(model, task, seed, recipe, deadline)
+            for model, seed in zip(nets, task.seeds, strict=True)
+        ]
+        for nets, task in zip(models, tasks, strict=True)
     ]
 
 

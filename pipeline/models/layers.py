@@ -19,6 +19,7 @@ class ReplicaLayer(keras.layers.Layer):  # type: ignore[misc]
     """A layer whose `replicated` takes x (replicas, batch, ...) and its weights in their order."""
 
     takes_wider_inputs = True
+    widths: ClassVar[tuple[str, ...]] = ()  # arguments that only say how large the weights are
 
     def call(self, inputs: Any) -> Any:
         """Return what one replica makes of inputs (batch, ...)."""
@@ -96,6 +97,8 @@ class LevelEmbedding(ReplicaLayer):
     Input (batch, n_columns): the codes are the n_coded columns from `first` on; code 0 is missing
     or unknown. Output (batch, n_columns + n_coded * (size - 1)).
     """
+
+    widths = ("n_levels",)
 
     def __init__(
         self, first: int, n_coded: int, *, n_levels: int, size: int = 8, **options: Any

@@ -17,7 +17,7 @@ from pipeline.models.learning import (
     row_losses,
 )
 from pipeline.models.noise import derive, shuffled
-from pipeline.models.rules import Pass, apply
+from pipeline.models.rules import Pass, apply, architecture
 from pipeline.models.scores import SCORES
 
 MOST_VALUES = 2**23  # in the largest tensor while held-out rows are looked at; 32 MB
@@ -57,21 +57,19 @@ class Done:
 _programs: dict[tuple[Any, ...], "Program"] = {}
 
 
-def program_of(template: Any, n_replicas: int, recipe: Recipe) -> "Program":
-    """Return the program of an architecture, compiled once a process and number of replicas."""
+def program_of(
+    template: Any, shapes: tuple[tuple[int, ...], ...], n_replicas: int, recipe: Recipe
+) -> "Program":
+    """Return the program of an architecture, compiled once a process and number of replicas.
+
+    shapes: of the weights, in the template's order; at least as large as the template's own.
+    """
     fixed = replace(recipe, epochs=1, patience=None, learning_rate=1.0)
-    key = (_architecture(template), n_replicas, fixed)
+    width = template.inputs[0].shape[-1]
+    key = (architecture(template), width, shapes, n_replicas, fixed)
     if key not in _programs:
-        _programs[key] = Program(template, n_replicas, fixed)
+        _programs[key] = Program(template, shapes, n_replicas, fixed)
     return _programs[key]
-
-
-def _architecture(model: Any) -> str:
-    """Return what a model is made of and how, but for the names that Keras numbers."""
-    text: str = model.to_json().replace(f'"{model.name}"', '"model"')
-    for number, operation in enumerate(model.operations):
-        text = text.replace(f'"{operation.name}"', f'"{number}"')
-    return text
 
 
 class Program:
@@ -81,10 +79,17 @@ class Program:
     epoch, the steps done, and who still learns.
     """
 
-    def __init__(self, template: Any, n_replicas: int, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        template: Any,
+        shapes: tuple[tuple[int, ...], ...],
+        n_replicas: int,
+        recipe: Recipe,
+    ) -> None:
         import tensorflow as tf
 
-        self.template, self.n_replicas, self.recipe = template, n_replicas, recipe
+        self.template, self.shapes = template, shapes
+        self.n_replicas, self.recipe = n_replicas, recipe
         layers = [(layer, v) for layer in _weighted(template) for v in layer.weights]
         owner = {id(variable): layer for layer, variable in layers}
         self.variables = template.weights
@@ -92,14 +97,11 @@ class Program:
         trained = [self.variables[i] for i in self.trained]
         learnings = [learning_of(owner[id(variable)], variable) for variable in trained]
 
-        def made(variable: Any) -> Any:
-            return tf.Variable(tf.zeros((n_replicas, *variable.shape)), trainable=False)
+        def made(shape: tuple[int, ...]) -> Any:
+            return tf.Variable(tf.zeros((n_replicas, *shape)), trainable=False)
 
-        self.weights = [made(v) for v in self.variables]
-        self.best = [made(v) for v in self.variables]
-        self.firsts, self.seconds = (
-            [made(self.variables[i]) for i in self.trained] for _ in range(2)
-        )
+        self.weights, self.best = ([made(shape) for shape in shapes] for _ in range(2))
+        self.firsts, self.seconds = ([made(shapes[i]) for i in self.trained] for _ in range(2))
         per_row = max(math.prod(layer.output.shape[1:]) for layer in template.layers)
         self.valid_rows = max(16, MOST_VALUES // (per_row * n_replicas))
         self.done = tf.Variable(tf.zeros(n_replicas), trainable=False)

@@ -7,7 +7,7 @@ its chance, its best epoch and its end, and learns what it would learn alone.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,19 +58,19 @@ class Replica:
 
 
 def fit_replicas(
-    build: Callable[[Task, int], Any],
+    models: Sequence[Sequence[Any]],
     tasks: Sequence[Task],
     recipe: Recipe,
     deadline: float | None = None,
 ) -> list[list[Replica]]:
-    """Train one network a task and seed, all at once, and return them task by task.
+    """Train the networks of all tasks at once, and return them task by task.
 
-    build: from a task and a seed to a functional Keras model from (n_features,) to logits, its
-        weights as they shall be before the first step.
+    models: for each task one network a seed, a functional Keras model from (n_features,) to logits,
+        its weights as they shall be before the first step. All are of one architecture.
     deadline: on the clock of time.monotonic(); the call that passes it is the last one.
     Raises ModelError if a network has a layer without a rule, or none of its epochs a finite loss.
     """
-    models = [build(task, seed) for task in tasks for seed in task.seeds]
+    models = [model for nets in models for model in nets]
     program, crew = _start(models, tasks, recipe)
     histories = _train(program, crew, recipe, deadline)
     trained = [
@@ -110,8 +110,13 @@ def _start(models: list[Any], tasks: Sequence[Task], recipe: Recipe) -> tuple[Pr
     reason = why_not(template, widths)
     if reason:
         raise ModelError(f"{reason}; train these networks one by one")
-    program = program_of(template, len(models), recipe)
-    firsts = [_padded(model, template) for model in models]
+    weights = [model.get_weights() for model in models]
+    shapes = tuple(
+        tuple(np.max([value.shape for value in values], axis=0).astype(int).tolist())
+        for values in zip(*weights, strict=True)
+    )
+    program = program_of(template, shapes, len(models), recipe)
+    firsts = [[_padded(v, shape) for v, shape in zip(own, shapes, strict=True)] for own in weights]
     program.load(firsts)
     rows = _laid_out(tasks, max(widths))
     n = len(models)
@@ -182,7 +187,7 @@ def _compacted(
         return program, members
     stays = np.sort(np.argsort(~learning, kind="stable")[:half])
     _keep_best(program, crew, members)
-    smaller = program_of(program.template, half, recipe)
+    smaller = program_of(program.template, program.shapes, half, recipe)
     smaller.take(program, stays)
     return smaller, members[stays]
 
@@ -219,13 +224,10 @@ def _finished(
     return Replica(model, history, best_epoch, cut)
 
 
-def _padded(model: Any, template: Any) -> list[np.ndarray]:
-    """Return a model's weights, with zeros for the columns that only the template has."""
-    weights = []
-    for value, variable in zip(model.get_weights(), template.weights, strict=True):
-        behind = [(0, n - m) for n, m in zip(variable.shape, value.shape, strict=True)]
-        weights.append(np.pad(value, behind) if behind else np.asarray(value))
-    return weights
+def _padded(value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a weight of that shape, with zeros for the columns that its network does not have."""
+    behind = [(0, n - m) for n, m in zip(shape, value.shape, strict=True)]
+    return np.pad(value, behind) if behind else np.asarray(value)
 
 
 def _laid_out(tasks: Sequence[Task], width: int) -> Rows:

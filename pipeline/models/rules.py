@@ -5,6 +5,7 @@ chance (activations, reshapes, arithmetic, pooling) is simply called. A layer wi
 (replicas, ...) has a rule here, or brings one along as its method `replicated`.
 """
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -64,6 +65,22 @@ def apply(model: Any, x: Any, forward: Pass) -> Any:
     )
     (output,) = outputs if isinstance(outputs, list | tuple) else (outputs,)
     return tf.reshape(output, (forward.n_replicas, -1, *output.shape[1:]))
+
+
+def architecture(model: Any) -> str:
+    """Return what a model is made of and how, but for names and for how many columns it takes."""
+    layers = model.get_config()["layers"]
+    numbers = {layer["name"]: number for number, layer in enumerate(layers)}
+    widths = {op.name: {*WIDTHS, *getattr(op, "widths", ())} for op in model.operations}
+
+    def plain(value: Any, left_out: set[str]) -> Any:
+        if isinstance(value, dict):
+            return {k: plain(v, left_out) for k, v in value.items() if k not in left_out}
+        if isinstance(value, list | tuple):
+            return [plain(one, left_out) for one in value]
+        return numbers.get(value, value) if isinstance(value, str) else value
+
+    return json.dumps([plain(layer, widths[layer["name"]]) for layer in layers], default=str)
 
 
 def fault(model: Any) -> str | None:
@@ -219,6 +236,8 @@ def _embedding(layer: Any, x: Any, forward: Pass) -> Any:
     return tf.gather(table, codes, batch_dims=1)
 
 
+# What a configuration says that does not count: names, and the number of columns.
+WIDTHS = ("name", "shape", "batch_shape", "build_config")
 RULES: dict[str, Callable[[Any, Any, Pass], Any]] = {
     "BatchNormalization": _batch_normalization,
     "Dense": _dense,
