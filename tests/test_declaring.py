@@ -211,6 +211,26 @@ def test_keys_of_several_columns_are_joined_by_position(tmp_path: Path) -> None:
     assert declared["columns"]["by_position"] is True
 
 
+def test_a_key_beside_the_id_is_handed_back_as_it_is(tmp_path: Path) -> None:
+    files = {
+        "train.csv": table("id,shop,x,sales", "{i},{j},{half},{i}", 30),
+        "test.csv": table("id,shop,x", "{i},{j},{half}", 12, 31),
+        "sample_submission.csv": table("id,shop,sales", "{i},{j},0", 12, 31),
+    }
+    declared = new(tmp_path, files)
+    assert declared["columns"]["target"] == "sales"
+    assert declared["columns"]["by_position"] is True
+    files["sample_submission.csv"] = table("id,shop,sales", "{i},{half},0", 12, 31)
+    assert "'shop' is a column of test.csv as well" in refusal(tmp_path / "2", files)
+
+
+def test_an_id_that_only_test_lacks_is_joined_by_position(tmp_path: Path) -> None:
+    files = {**PLAIN, "test.csv": table("size,colour", "{i}0,c{j}", 12, 31)}
+    declared = new(tmp_path, files)
+    assert (declared["columns"]["id"], declared["columns"]["target"]) == ("id", "price")
+    assert declared["columns"]["by_position"] is True
+
+
 def test_a_nameless_index_is_an_id(tmp_path: Path) -> None:
     files = {name: text.replace("id,", ",", 1) for name, text in PLAIN.items()}
     assert new(tmp_path, files)["columns"]["id"] == "Unnamed: 0"

@@ -11,10 +11,11 @@ from conftest import Done, write
 from kaggle_server import KEY, KaggleServer
 
 from pipeline import Workspace
+from pipeline.diagnosis import Check, place, software
 from pipeline.errors import StorageError
 from pipeline.machine import Memory
 from pipeline.stages import diagnosing
-from pipeline.stages.diagnosing import Check, can_work, diagnose, diagnosis_lines
+from pipeline.stages.diagnosing import can_work, diagnose, diagnosis_lines
 
 Kc = Callable[..., Done]
 TOKEN = "planted-dacon-token-71c2"
@@ -29,7 +30,7 @@ def here(
     for name in ("DACON_TOKEN", "DACON_TOKEN_FILE", "DACON_TEAM"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KC_DACON_URL", kaggle_server.url)
-    monkeypatch.setattr(diagnosing, "ASK_TENSORFLOW", "print('noise'); print('[]')")
+    monkeypatch.setattr(software, "ASK_TENSORFLOW", "print('noise'); print('[]')")
     return kaggle_server
 
 
@@ -42,7 +43,7 @@ def test_a_place_where_all_is_well_has_no_advice(
 ) -> None:
     monkeypatch.setenv("DACON_TOKEN", TOKEN)
     monkeypatch.setenv("DACON_TEAM", "팀")
-    monkeypatch.setattr(diagnosing.shutil, "which", lambda _: None)
+    monkeypatch.setattr(software.shutil, "which", lambda _: None)
     found = checks(tmp_path)
     assert {one.name: one.advice for one in found.values() if one.status != "fine"} == {}
     assert found["kaggle login"].found == "key from KAGGLE_USERNAME and KAGGLE_KEY"
@@ -85,7 +86,7 @@ def test_a_tensorflow_that_cannot_be_imported_is_broken(
     here: KaggleServer, kc_here: Kc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = "raise ImportError('libcudart.so: cannot open')"
-    monkeypatch.setattr(diagnosing, "ASK_TENSORFLOW", code)
+    monkeypatch.setattr(software, "ASK_TENSORFLOW", code)
     done = kc_here(tmp_path, "doctor", expect=1)
     assert done.out.endswith("kc cannot work here\n")
     flat = " ".join(done.out.split())
@@ -95,11 +96,11 @@ def test_a_tensorflow_that_cannot_be_imported_is_broken(
 def test_a_gpu_is_named_and_one_that_tensorflow_misses_is_advised_on(
     here: KaggleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(diagnosing.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
+    monkeypatch.setattr(software.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
     missed = checks(tmp_path)["gpu"]
     assert (missed.status, missed.found) == ("warning", "none that TensorFlow sees")
     assert str(missed.advice).endswith('pip install "tensorflow[and-cuda]"')
-    monkeypatch.setattr(diagnosing, "ASK_TENSORFLOW", """print('["/physical_device:GPU:0"]')""")
+    monkeypatch.setattr(software, "ASK_TENSORFLOW", """print('["/physical_device:GPU:0"]')""")
     assert checks(tmp_path)["gpu"] == Check("gpu", "/physical_device:GPU:0")
 
 
@@ -125,7 +126,7 @@ def test_an_answer_that_never_comes_is_not_waited_for(
 
     never = threading.Event()
     monkeypatch.setattr(diagnosing, "PATIENCE_SECONDS", 0.2)
-    monkeypatch.setattr(diagnosing, "_dacon_answers", never.wait)
+    monkeypatch.setattr(diagnosing, "ask_dacon", never.wait)
     found = checks(tmp_path)["dacon.io"]
     never.set()
     assert str(found.advice).startswith("no answer within 0 s; behind a proxy")
@@ -159,17 +160,17 @@ def test_credentials_are_told_by_kind_and_place_alone(
 def test_packages_are_held_against_what_kc_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     from packaging.specifiers import SpecifierSet
 
-    too_old = diagnosing._package("numpy", SpecifierSet(">=999"))
+    too_old = software.check_package("numpy", SpecifierSet(">=999"))
     assert too_old.status == "broken"
     assert str(too_old.advice).endswith('is not >=999; run: pip install "numpy>=999"')
-    absent = diagnosing._package("kaggle-of-nobody", None)
+    absent = software.check_package("kaggle-of-nobody", None)
     assert absent == Check(
         "kaggle-of-nobody",
         "not installed",
         "warning",
         'is not installed; run: pip install "kaggle-of-nobody"',
     )
-    assert diagnosing._needed()["pandas"].contains("3.0")
+    assert software.needed_versions()["pandas"].contains("3.0")
 
 
 def test_a_workspace_that_takes_no_files_is_broken(
@@ -181,7 +182,7 @@ def test_a_workspace_that_takes_no_files_is_broken(
     def refuse(folder: Path) -> None:
         raise StorageError(f"{folder}: cannot be written: Read-only file system; choose another")
 
-    monkeypatch.setattr(diagnosing, "check_writable", refuse)
+    monkeypatch.setattr(place, "check_writable", refuse)
     found = checks(tmp_path)["workspace"]
     assert (found.status, "Read-only" in str(found.advice)) == ("broken", True)
 
@@ -197,8 +198,8 @@ def test_a_workspace_that_is_not_there_yet_is_not_made(here: KaggleServer, tmp_p
 def test_little_disk_is_a_warning_and_none_is_broken(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: int, status: str
 ) -> None:
-    monkeypatch.setattr(diagnosing, "free_disk", lambda _: free)
-    assert diagnosing._disk_check(tmp_path).status == status
+    monkeypatch.setattr(place, "free_disk", lambda _: free)
+    assert place.check_disk(tmp_path).status == status
 
 
 @pytest.mark.parametrize(
@@ -212,8 +213,8 @@ def test_little_disk_is_a_warning_and_none_is_broken(
 def test_little_memory_is_a_warning(
     monkeypatch: pytest.MonkeyPatch, found: Any, text: str, status: str
 ) -> None:
-    monkeypatch.setattr(diagnosing, "memory", lambda: found)
-    check = diagnosing._memory_check()
+    monkeypatch.setattr(place, "memory", lambda: found)
+    check = place.check_memory()
     assert (check.found, check.status) == (text, status)
 
 

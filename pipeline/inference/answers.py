@@ -46,6 +46,7 @@ def find_question(tables: Tables, said: Said) -> Question:
             f"{'the id ' + repr(identity) if identity else 'nameless ones'}, found none; give the "
             "real sample submission"
         )
+    _check_no_keys(tables, said, asked)
     target, is_wide = _target(tables, said, asked, identity)
     if len(asked) < len(sample.columns) and identity is None and not set(asked) >= set(target):
         raise DataError(
@@ -54,6 +55,17 @@ def find_question(tables: Tables, said: Said) -> Question:
             f"{tables.files.train}, or name the id by --id"
         )
     return Question(identity, by_position, target, asked, is_wide)
+
+
+def _check_no_keys(tables: Tables, said: Said, asked: tuple[str, ...]) -> None:
+    """Check that no column that wants an answer is one that test has filled in."""
+    for name in asked:
+        filled = name in tables.test and tables.sample[name].nunique() > 1
+        if filled and name not in said.target:
+            raise DataError(
+                f"{_sample(tables)}: {name!r} is a column of {tables.files.test} as well, and its "
+                f"rows are in another order there; sort them alike, or name the targets by --target"
+            )
 
 
 def _identity(tables: Tables, said: Said) -> tuple[str | None, bool]:
@@ -66,17 +78,19 @@ def _identity(tables: Tables, said: Said) -> tuple[str | None, bool]:
                 f"{did_you_mean(said.id, map(str, sample.columns))}"
             )
         return said.id, said.id not in test
-    known = [name for name in sample if name in test and _joins(sample[name], test[name])]
-    if known:
-        return str(known[0]), False
-    shared = [name for name in sample if name in test]
-    if len(sample) != len(test) or not all(_are_same(sample[n], test[n]) for n in shared):
+    shared = [str(name) for name in sample if name in test]
+    known = [name for name in shared if _joins(sample[name], test[name])]
+    keys = [name for name in shared if name not in known[:1] and sample[name].nunique() > 1]
+    are_same = len(sample) == len(test) and all(_are_same(sample[n], test[n]) for n in keys)
+    if known and not (keys and are_same):
+        return known[0], False
+    if not are_same:
         raise DataError(
             f"{_sample(tables)}: {len(sample):,} rows, of which no column finds its row among the "
             f"{len(test):,} of {tables.files.test}; give files that belong together, or name the "
             "id by --id"
         )
-    return _own_identity(tables, said), True
+    return (None if keys else _own_identity(tables, said)), True
 
 
 def _joins(wanted: pd.Series, given: pd.Series) -> bool:
@@ -91,16 +105,23 @@ def _are_same(wanted: pd.Series, given: pd.Series) -> bool:
 
 
 def _own_identity(tables: Tables, said: Said) -> str | None:
-    """Return the id that only the sample has: its first column, if its cells are numbered rows.
+    """Return the id that test lacks: the sample's first column, if it tells the rows apart.
 
     Otherwise the sample has no ids, and nothing but answers.
     """
     sample = tables.sample
     first = str(sample.columns[0])
-    answers = set(said.target) | (set(tables.train) - set(tables.test))
     ids = normalise_ids(sample[first])
-    is_id = first not in answers and ids.is_unique and "" not in set(ids) and len(sample) > 1
-    return first if is_id and len(sample.columns) > 1 else None
+    if len(sample.columns) == 1 or not ids.is_unique or "" in set(ids):
+        return None
+    may_be_answer = first in said.target or first in tables.train
+    return None if may_be_answer and not _are_counted(ids) else first
+
+
+def _are_counted(ids: pd.Series) -> bool:
+    """Tell whether ids are whole numbers, each one more than the last, as no prediction is."""
+    numbers = pd.to_numeric(ids, errors="coerce")
+    return len(ids) > 1 and bool((numbers.diff().iloc[1:] == 1).all())
 
 
 def _target(

@@ -1,6 +1,5 @@
 """What kind of prediction a competition wants, how it is scored, and what the answers look like."""
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ from pipeline.competition import METRICS_OF_TASK, Answer, MetricName, Target, Ta
 from pipeline.errors import DataError, UsageError
 from pipeline.inference.answers import Question
 from pipeline.inference.evidence import Cells, Said, Tables, trimmed
+from pipeline.inference.scores import find_metric, our_metric
 from pipeline.kinds import swap_decimal
 from pipeline.metrics import METRICS
 from pipeline.progress import counted
@@ -19,39 +19,6 @@ ROWS_A_CLASS = 10  # and so are those of fewer rows a level
 MOST_TEXTS = 0.5  # of the rows differ: then a text is no class
 SKEWED = 1.0
 POSITIVE = ("1", "1.0", "yes", "y", "true", "t", "positive", "pos", "+", "양성", "예")
-PAGE_METRICS: dict[str, MetricName] = {
-    "rmse": "rmse",
-    "rootmeansquarederror": "rmse",
-    "rootmeansquareerror": "rmse",
-    "mcrmse": "rmse",
-    "meancolumnwiserootmeansquarederror": "rmse",
-    "rmsle": "rmsle",
-    "rootmeansquaredlogarithmicerror": "rmsle",
-    "rootmeansquaredlogerror": "rmsle",
-    "mae": "mae",
-    "meanabsoluteerror": "mae",
-    "mape": "mape",
-    "meanabsolutepercentageerror": "mape",
-    "r2": "r2",
-    "r2score": "r2",
-    "rsquared": "r2",
-    "accuracy": "accuracy",
-    "accuracyscore": "accuracy",
-    "categorizationaccuracy": "accuracy",
-    "f1macro": "f1_macro",
-    "macrof1": "f1_macro",
-    "macrof1score": "f1_macro",
-    "macrofscore": "f1_macro",
-    "logloss": "log_loss",
-    "binarylogloss": "log_loss",
-    "multiclassloss": "log_loss",
-    "multiclasslogloss": "log_loss",
-    "auc": "roc_auc",
-    "rocauc": "roc_auc",
-    "rocaucscore": "roc_auc",
-    "areaunderroc": "roc_auc",
-    "areaunderreceiveroperatingcharacteristiccurve": "roc_auc",
-}
 
 
 @dataclass(frozen=True)
@@ -68,12 +35,6 @@ class Aim:
     target: Target
     target_why: str
     classes: dict[str, int]
-
-
-def our_metric(page_metric: str | None) -> MetricName | None:
-    """Return our name of a metric as a page calls it, or None if it is none of ours."""
-    plain = re.sub(r"[^a-z0-9]", "", (page_metric or "").casefold())
-    return PAGE_METRICS.get(plain)
 
 
 def find_aim(tables: Tables, train: dict[str, Cells], question: Question, said: Said) -> Aim:
@@ -94,7 +55,7 @@ def find_aim(tables: Tables, train: dict[str, Cells], question: Question, said: 
     task, task_why = _task(targets, question, answers, metric, said)
     classes = {} if task == "regression" else _counts(targets[0])
     holds_chances = task != "regression" and _are_chances(answers, classes)
-    chosen, metric_why = _metric(task, question, metric, said, holds_chances=holds_chances)
+    chosen, metric_why = find_metric(task, question, metric, said, holds_chances=holds_chances)
     if chosen not in METRICS_OF_TASK[task]:
         raise UsageError(
             f'the metric {chosen!r} does not score task "{task}"; expected one of '
@@ -188,37 +149,6 @@ def _are_chances(answers: pd.Series, classes: dict[str, int]) -> bool:
         set(answers) <= set(classes)
         or set(numbers) <= set(pd.to_numeric(pd.Series(list(classes)), errors="coerce"))
     )
-
-
-def _metric(
-    task: Task,
-    question: Question,
-    metric: MetricName | None,
-    said: Said,
-    *,
-    holds_chances: bool,
-) -> tuple[MetricName, str]:
-    """Return the metric, and why."""
-    if said.metric is not None:
-        return said.metric, "as --metric says"
-    if metric is not None:
-        return metric, f"the page says {said.page_metric}"
-    if said.page_metric:
-        return _usual_metric(task, question, holds_chances=holds_chances)[0], (
-            f"a guess: the page's {said.page_metric!r} is not among ours"
-        )
-    return _usual_metric(task, question, holds_chances=holds_chances)
-
-
-def _usual_metric(task: Task, question: Question, *, holds_chances: bool) -> tuple[MetricName, str]:
-    """Return the metric that most competitions with such a sample submission have, and why."""
-    if task == "regression":
-        return "rmse", "a guess: look at the competition's page"
-    if question.is_wide:
-        return "log_loss", "a guess: the sample has a column a class"
-    if task == "binary" and holds_chances:
-        return "roc_auc", "a guess: the sample holds probabilities"
-    return "accuracy", "a guess: the sample holds labels"
 
 
 def _bounds(targets: list[Cells], metric: MetricName) -> tuple[Target, str]:

@@ -1,16 +1,15 @@
 """new: declare a competition from its files, and bring them along."""
 
 import re
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
-from pipeline.competition import Files, MetricName, Source, Task
+from pipeline.competition import MetricName, Source, Task
 from pipeline.data import TestData, TrainData
 from pipeline.errors import (
     PipelineError,
@@ -24,10 +23,10 @@ from pipeline.inference.roles import find_roles
 from pipeline.inference.writing import draft_checks, draft_lines, draft_toml
 from pipeline.inspection import inspect_data
 from pipeline.progress import Event, Note, Warned, emit, only_listening
-from pipeline.raw import bring, load_manifest
+from pipeline.raw import bring
 from pipeline.slugs import read_slug
-from pipeline.sources.files import UnsortedSource, check_is_place
 from pipeline.splits import make_folds
+from pipeline.stages.gathering import MovedFiles, gather, with_page
 from pipeline.stages.opening import Data, Opened, open_competition, read_data
 from pipeline.storage import check_writable, complete_folder, save_text, scratch_folder
 from pipeline.workspace import BUILT_IN, NAME, Workspace
@@ -54,19 +53,6 @@ class NewOptions:
     id: str | None = None
 
 
-@dataclass(frozen=True)
-class _Moved:
-    """Files that lie in another folder of the same workspace, and are moved from there."""
-
-    folder: Path
-    origin: str
-
-    def fetch(self, folder: Path) -> None:
-        """Move the files."""
-        for path in sorted(self.folder.iterdir()):
-            shutil.move(path, folder / path.name)
-
-
 def declare(workspace: Workspace, name: str, options: NewOptions | None = None) -> Path:
     """Write competitions/NAME/competition.toml from the files, bring them, and return its path.
 
@@ -81,13 +67,13 @@ def declare(workspace: Workspace, name: str, options: NewOptions | None = None) 
     with scratch_folder(workspace.root) as root:
         trial = Workspace(root)
         with _without_scratch(trial, name):
-            said = _with_page(said)
-            brought = _bring(workspace, trial, name, said, options)
+            said = with_page(said)
+            brought = gather(workspace, trial, name, said, options.path)
             draft = infer(name, find_roles(_files_in(trial.raw(name))), said)
             save_text(trial.own(name) / DECLARATION, draft_toml(draft))
             warnings = _try(trial, name)
         check_writable(workspace.own(name).parent)
-        manifest = bring(_Moved(trial.raw(name), brought.origin), workspace.data(name))[0]
+        manifest = bring(MovedFiles(trial.raw(name), brought.origin), workspace.data(name))[0]
         brought.remember(manifest.time, draft.files)
         with complete_folder(workspace.own(name)) as folder:
             save_text(folder / DECLARATION, draft_toml(draft))
@@ -159,80 +145,6 @@ def _by_hand(name: str, source: Source, options: NewOptions) -> str:
         f"Dacon hands over its files by browser alone: download them from {source.page}/data, then "
         f"run kc new {name} --dacon {options.dacon} --from ZIP_OR_DIR"
     )
-
-
-@dataclass(frozen=True)
-class _Brought:
-    """Where files are from, and what is to be done once they are in their place."""
-
-    origin: str
-    remember: Callable[[str, Files], None] = lambda time, files: None
-
-
-def _with_page(said: Said) -> Said:
-    """Return what is said with what the competition's page at Kaggle says, if it can be asked."""
-    if said.source.kind != "kaggle":
-        return said
-    from pipeline.sources.kaggle import connect, found_credentials, read_page
-
-    if not found_credentials():
-        return said
-    try:
-        with connect() as kaggle:
-            page = read_page(kaggle, str(said.source.slug))
-    except SourceError as error:
-        emit(Warned(f"title and metric are not known: {error}"))
-        return said
-    return replace(said, title=page.title, page_metric=page.metric)
-
-
-def _bring(
-    workspace: Workspace, trial: Workspace, name: str, said: Said, options: NewOptions
-) -> _Brought:
-    """Bring the files into the trial workspace.
-
-    Raises UsageError if no place is named and nothing was fetched before.
-    """
-    if options.path is not None:
-        check_is_place(options.path, ("train, test and sample submission",))
-        return _Brought(bring(UnsortedSource(options.path, _wanted), trial.data(name))[0].origin)
-    if said.source.kind == "kaggle":
-        return _bring_from_kaggle(workspace, trial, name, str(said.source.slug))
-    present = load_manifest(workspace.data(name))
-    if present is None:
-        raise UsageError(f"{name}: where are the files? Give --from ZIP_OR_DIR, or --kaggle SLUG")
-    bring(UnsortedSource(workspace.raw(name), _wanted), trial.data(name))
-    return _Brought(present.origin)
-
-
-def _bring_from_kaggle(workspace: Workspace, trial: Workspace, name: str, slug: str) -> _Brought:
-    """Download the files; what has arrived stays in the workspace, also after an error."""
-    from pipeline.sources.kaggle import KaggleSource, UndeclaredSource, connect, list_files
-
-    downloads = workspace.downloads(name)
-    try:
-        with connect() as kaggle:
-            listed = list_files(kaggle, slug)
-            source = UndeclaredSource(kaggle, slug, listed, _wanted, downloads)
-            bring(source, trial.data(name))
-    except SourceError as error:
-        raise SourceError(
-            f"{error}; or bring what you downloaded by browser: kc new {name} --kaggle {slug} "
-            "--from ZIP_OR_DIR"
-        ) from error
-
-    def remember(time: str, files: Files) -> None:
-        wanted = (files.train, files.test, files.sample_submission)
-        KaggleSource(kaggle, slug, listed, wanted, downloads, everything=True).remember(time)
-
-    return _Brought(source.origin, remember)
-
-
-def _wanted(files: Mapping[str, Path]) -> tuple[str, ...]:
-    """Return the names of the files that have a role."""
-    roles = find_roles(files)
-    names = {path: shown.rpartition("/")[2] for shown, path in files.items()}
-    return tuple(names[path] for path in (roles.train, roles.test, roles.sample))
 
 
 def _files_in(raw: Path) -> dict[str, Path]:
