@@ -21,7 +21,7 @@ from pipeline.features import Features
 from pipeline.metrics import METRICS
 from pipeline.rowwise import check_rowwise
 from pipeline.splits import make_folds, make_holdout
-from pipeline.training import cross_validate, fit_fold, make_estimator
+from pipeline.training import cross_validate, fit_folds, make_estimator
 
 MODELS = {
     "ridge": ModelChoice(label="ridge", kind="ridge"),
@@ -82,7 +82,9 @@ def folds_of(train: TrainData, competition: Competition):
 def fit_one_by_one(train: TrainData, competition: Competition, name: str):
     estimator = make_estimator(competition, MODELS[name], Features(), seed=3)
     return cross_validate(
-        lambda fold, seconds: (fit_fold(estimator, train, fold, competition, seconds), False),
+        lambda some, seconds: [
+            (one, False) for one in fit_folds(estimator, train, some, competition, seconds)
+        ],
         train,
         folds_of(train, competition),
         METRICS[competition.metric],
@@ -108,21 +110,38 @@ def test_nonsense_in_the_validation_rows_leaves_the_fitted_fold_bit_identical(na
     train = rows()
     fold = folds_of(train, competition)[1]
     estimator = make_estimator(competition, MODELS[name], Features(), seed=3)
-    honest = fit_fold(estimator, train, fold, competition)
+    (honest,) = fit_folds(estimator, train, [fold], competition)
     unseen_by_either = rows(seed=9).X
     never_used = np.setdiff1d(np.arange(len(train)), fold.train)
-    tried = fit_fold(estimator, poisoned(train, never_used), fold, competition)
+    (tried,) = fit_folds(estimator, poisoned(train, never_used), [fold], competition)
     expected = honest.estimator.predict(unseen_by_either)
     np.testing.assert_array_equal(tried.estimator.predict(unseen_by_either), expected)
     assert tried.score > 1e5 > honest.score  # the poison is there, and only the score sees it
+
+
+@pytest.mark.slow
+def test_nonsense_that_other_folds_learn_leaves_a_fold_of_the_same_program_bit_identical():
+    competition, train = declared(), rows()
+    folds = folds_of(train, competition)
+    estimator = make_estimator(competition, MODELS["dnn"], Features(), seed=3)
+    nonsense = poisoned(train, folds[1].valid)
+    # The level "poison" would widen the program: sums over more columns may round otherwise.
+    nonsense = dataclasses.replace(nonsense, X=nonsense.X.assign(kind=train.X["kind"]))
+    honest, tried = (fit_folds(estimator, own, folds, competition) for own in (train, nonsense))
+    unseen_by_either = rows(seed=9).X
+    same = [
+        np.array_equal(a.estimator.predict(unseen_by_either), b.estimator.predict(unseen_by_either))
+        for a, b in zip(honest, tried, strict=True)
+    ]
+    assert same == [number == 1 for number in range(len(folds))]
 
 
 def test_nonsense_in_a_training_row_changes_the_fitted_fold():
     competition, train = declared(), rows()
     fold = folds_of(train, competition)[1]
     estimator = make_estimator(competition, MODELS["ridge"], Features(), seed=3)
-    honest = fit_fold(estimator, train, fold, competition)
-    tried = fit_fold(estimator, poisoned(train, fold.train[:1]), fold, competition)
+    (honest,) = fit_folds(estimator, train, [fold], competition)
+    (tried,) = fit_folds(estimator, poisoned(train, fold.train[:1]), [fold], competition)
     assert not np.array_equal(tried.estimator.predict(train.X), honest.estimator.predict(train.X))
 
 

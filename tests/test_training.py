@@ -11,7 +11,7 @@ from pipeline.competition import Target
 from pipeline.errors import ModelError
 from pipeline.features import Features
 from pipeline.progress import FoldEnded, FoldStarted, listening
-from pipeline.training import fit_fold, make_estimator, respond, restore
+from pipeline.training import fit_folds, make_estimator, respond, restore
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_predictions_that_are_not_finite_are_refused():
     far.iloc[fold.valid, X.columns.get_loc("a")] = 1e9
     estimator = make_estimator(competition, MODELS["ridge"], Features(), seed=3)
     with np.errstate(over="ignore"), pytest.raises(ModelError, match=r"^fold 1: .*not finite"):
-        fit_fold(estimator, dataclasses.replace(train, X=far, y=y), fold, competition)
+        fit_folds(estimator, dataclasses.replace(train, X=far, y=y), [fold], competition)
 
 
 def test_a_class_that_a_fold_has_not_seen_gets_probability_zero():

@@ -112,7 +112,26 @@ class Program:
         self._adam_apart = tf.function(
             adam_apart(recipe, learnings), jit_compile=True, autograph=False
         )
-        self._epochs = tf.function(self._run_epochs, autograph=False)
+        width, n_targets = template.inputs[0].shape[-1], self._n_targets()
+        signature = [
+            *(tf.TensorSpec((None, n)) for n in (width, n_targets)),
+            tf.TensorSpec((None,)),
+            tf.TensorSpec((), tf.int32),
+            *(tf.TensorSpec((n_replicas,), tf.int32) for _ in range(3)),
+            tf.TensorSpec((n_replicas,), tf.uint32),
+            *(tf.TensorSpec((n_replicas, n_targets)) for _ in range(2)),
+            *(tf.TensorSpec((), tf.int32) for _ in range(2)),
+            tf.TensorSpec(()),
+            tf.TensorSpec((), tf.int32),
+            tf.TensorSpec(()),
+        ]
+        # Of any number of rows, so that it is traced once.
+        self._epochs = tf.function(self._run_epochs, input_signature=signature, autograph=False)
+
+    def _n_targets(self) -> int:
+        """Return how many columns y has: codes of classes are one."""
+        is_regression = self.recipe.loss == "squared_error"
+        return self.template.outputs[0].shape[-1] if is_regression else 1  # type: ignore[no-any-return]
 
     @property
     def _state(self) -> list[Any]:
