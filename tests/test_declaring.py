@@ -12,7 +12,7 @@ import pytest
 from conftest import KC, Done, files_of, write
 from kaggle_server import Fault, KaggleServer
 
-from pipeline import Workspace, fetch
+from pipeline import TrainOptions, Workspace, fetch, predict, train
 from pipeline.errors import DataError, PipelineError, SourceError, UsageError
 from pipeline.progress import Warned, listening
 from pipeline.stages.declaring import NewOptions, declare
@@ -198,6 +198,18 @@ def test_a_sample_may_have_no_id_at_all(tmp_path: Path) -> None:
     declared = new(tmp_path, files)
     assert "id" not in declared["columns"]
     assert declared["columns"]["by_position"] is True
+
+
+def test_rows_without_ids_are_trained_on_and_predicted(tmp_path: Path) -> None:
+    new(tmp_path, {**PLAIN, "sample_submission.csv": table("price", "0", 12)})
+    workspace = Workspace(tmp_path / "work")
+    run = train(workspace, "toy", TrainOptions(label="ridge", n_splits=2))
+    assert len(run.submission.read_text().splitlines()) == 13
+    answers = predict(workspace, "toy", tmp_path / "downloaded" / "test.csv", run.id)
+    assert list(answers) == ["row", "price"]
+    assert answers["row"].tolist() == [str(i) for i in range(1, 13)]
+    written = [float(line) for line in run.submission.read_text().splitlines()[1:]]
+    assert answers["price"].tolist() == pytest.approx(written)
 
 
 def test_keys_of_several_columns_are_joined_by_position(tmp_path: Path) -> None:
