@@ -26,6 +26,7 @@ PAGE_METRICS: dict[str, MetricName] = {
     "accuracyscore": "accuracy",
     "categorizationaccuracy": "accuracy",
     "f1macro": "f1_macro",
+    "f1scoremacro": "f1_macro",
     "macrof1": "f1_macro",
     "macrof1score": "f1_macro",
     "macrofscore": "f1_macro",
