@@ -591,6 +591,12 @@ def test_a_metric_of_the_page_that_is_not_ours_is_named(
     assert "a guess: the page's 'Quadratic Weighted Kappa' is not among ours" in text_of(tmp_path)
 
 
+def test_a_metric_of_the_page_that_scores_no_classes_is_named(kaggle: Any, tmp_path: Path) -> None:
+    declared = new(tmp_path, binary(("no", "yes"), "no"), kaggle="titanic")
+    assert (declared["task"], declared["metric"]) == ("binary", "accuracy")
+    assert "# a guess: the page's 'RMSLE' is none of task binary" in text_of(tmp_path)
+
+
 def test_what_kaggle_refuses_leaves_nothing_but_one_sentence(kaggle: Any, tmp_path: Path) -> None:
     kaggle.add("no-rules", {name: text.encode() for name, text in PLAIN.items()})
     workspace = Workspace(tmp_path / "work")

@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.competition import MetricName, Task
+from pipeline.competition import METRICS_OF_TASK, MetricName, Task
 from pipeline.inference.answers import Question
 from pipeline.inference.evidence import Said
 
@@ -59,11 +59,12 @@ def find_metric(
     """Return the metric, and why."""
     if said.metric is not None:
         return said.metric, "as --metric says"
-    if metric is not None:
+    if metric is not None and metric in METRICS_OF_TASK[task]:
         return metric, f"the page says {said.page_metric}"
     if said.page_metric:
         return _usual_metric(task, question, holds_chances=holds_chances)[0], (
-            f"a guess: the page's {said.page_metric!r} is not among ours"
+            f"a guess: the page's {said.page_metric!r} is "
+            + ("not among ours" if metric is None else f"none of task {task}")
         )
     return _usual_metric(task, question, holds_chances=holds_chances)
 

@@ -101,8 +101,6 @@ def _task(
         return classes, f"the sample has a column for each of {levels}"
     if len(targets) > 1:
         return "regression", f"{len(targets)} targets"
-    if metric is not None and classes == "multiclass" and metric in METRICS_OF_TASK["regression"]:
-        return "regression", f"{metric} scores amounts; {levels}"
     if cells.numbers is None:
         if cells.n_levels > max(MOST_CLASSES, MOST_TEXTS * len(cells)):
             raise DataError(
@@ -110,10 +108,10 @@ def _task(
                 "classes to learn; name another --target"
             )
         return classes, f"text of {levels}"
-    if classes == "binary" and metric not in METRICS_OF_TASK["regression"]:
-        return classes, "2 levels"
-    if metric is not None:
-        return ("regression" if metric in METRICS_OF_TASK["regression"] else classes), levels
+    if metric in METRICS_OF_TASK["regression"]:
+        return "regression", f"{metric} scores amounts; {levels}"
+    if metric is not None or classes == "binary":
+        return classes, levels
     return _task_of_numbers(cells, answers)
 
 
