@@ -1,5 +1,6 @@
 """The command line: each command parses, calls one stage, and prints what came of it."""
 
+import dataclasses
 import json
 import re
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from pipeline.errors import PipelineError
 from pipeline.workspace import Workspace
@@ -49,6 +51,22 @@ From = Annotated[
 ]
 Sample = Annotated[bool, typer.Option("--sample", help="Synthetic data of the same shape.")]
 INTERRUPTED = 130  # the exit code of Ctrl-C
+_WAIT = "10m"  # how long a score is waited for
+_LESS_WORTH = {True: "standard_error", False: "submitted"}  # one of them fits in 80 columns
+_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)")
+
+
+class _WaitCommand(TyperCommand):
+    """A command whose --wait may stand without a time."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the usual time behind a --wait that none follows."""
+        following = [*args[1:], ""]
+        filled = [
+            f"--wait={_WAIT}" if one == "--wait" and not _TIME.fullmatch(after) else one
+            for one, after in zip(args, following, strict=True)
+        ]
+        return super().parse_args(ctx, filled)
 
 
 @app.callback()
@@ -141,10 +159,7 @@ def files(
     with _shown(quiet=as_csv or as_json):
         found = list_remote_files(context.obj, name)
     rows = remote_file_rows(found, readable=not (as_csv or as_json))
-    if as_csv:
-        _print_csv(FILE_COLUMNS, rows)
-    else:
-        _print_rows(rows, as_json)
+    _print_table(rows, FILE_COLUMNS, as_csv=as_csv, as_json=as_json)
 
 
 @app.command()
@@ -280,13 +295,21 @@ def runs(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A competition.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the finished runs with their scores. Example: kc runs bike."""
+    """Show the finished runs, their scores, and what was submitted. Example: kc runs bike."""
     from pipeline.stages.listing import list_run_rows
 
-    _print_rows(list_run_rows(context.obj, name), as_json, without=("model", "seconds"))
+    rows = list_run_rows(context.obj, name)
+    if as_json:
+        _print_json(rows)
+        return
+    is_any = any(row["submitted"] for row in rows)
+    for row in rows:
+        if row["public"] is not None:
+            row["submitted"] = f"public {row['public']:.5g}"
+    _print_rows(rows, False, without=("model", "seconds", "public", _LESS_WORTH[is_any]))
 
 
-@app.command()
+@app.command(cls=_WaitCommand)
 def submit(
     context: typer.Context,
     name: Name,
@@ -296,17 +319,76 @@ def submit(
     again: Annotated[
         bool, typer.Option("--again", help="Submit bytes that were submitted before.")
     ] = False,
+    wait: Annotated[
+        str | None,
+        typer.Option(metavar="[SECONDS]", help=f"Wait for the score, {_WAIT} if no time is given."),
+    ] = None,
+    by_hand: Annotated[
+        bool, typer.Option("--by-hand", help="Note it, and show where to upload it yourself.")
+    ] = False,
 ) -> None:
-    """Check a run's submission once more, and hand it in. Example: kc submit house."""
-    from pipeline.stages import submitting
+    """Check a run's submission once more, and hand it in, once. Example: kc submit house --wait."""
+    from pipeline.stages import submitting, telling, waiting
 
-    with _shown():
-        ready = submitting.check_ready(context.obj, name, run, again=again)
-    typer.echo("\n".join(submitting.ready_lines(ready)))
-    if not yes:
-        typer.confirm("Note it as submitted, and show where to upload it?", abort=True)
-    submitting.record_submission(context.obj, ready, message)
-    typer.echo(submitting.how_to_upload(ready))
+    def ask(lines: list[str], question: str) -> None:
+        typer.echo("\n".join(lines))
+        if not yes:
+            typer.confirm(question, abort=True)
+
+    most = seconds(wait)
+    with _shown(verbose=True):  # no live bar, which would fight with the question
+        done = submitting.submit(
+            context.obj, name, run, message, again=again, by_hand=by_hand, ask=ask
+        )
+        typer.echo(telling.outcome_line(done.entry, done.ready, adopted=done.adopted))
+        if most is not None:
+            entry = waiting.wait_for_score(context.obj, done, most)
+            typer.echo(telling.score_line(entry))
+
+
+@app.command()
+def submissions(
+    context: typer.Context, name: Name, as_csv: Csv = False, as_json: Json = False
+) -> None:
+    """Show what was handed in and how it scored. Example: kc submissions house."""
+    from pipeline.stages import standing
+
+    with _shown(quiet=as_csv or as_json):
+        rows = standing.list_submissions(context.obj, name)
+    columns = standing.SUBMISSION_COLUMNS
+    if not as_csv and not as_json:
+        rows, columns = standing.submission_table(name, rows)
+    _print_table(rows, columns, as_csv=as_csv, as_json=as_json, shrinkable=("message", "run"))
+    if not as_csv and not as_json:
+        typer.echo("".join(f"{line}\n" for line in standing.error_lines(rows)), nl=False)
+
+
+@app.command()
+def leaderboard(
+    context: typer.Context,
+    name: Name,
+    score: Annotated[
+        float | None, typer.Option(help="Say which place it takes; else the best public one.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Number of teams that are shown.")] = 20,
+    as_csv: Csv = False,
+    as_json: Json = False,
+) -> None:
+    """Show the best teams, and a score's place. Example: kc leaderboard bike --score 0.41."""
+    from pipeline.stages import standing
+
+    with _shown(quiet=as_csv or as_json):
+        rows, place = standing.leaderboard(context.obj, name, score, top=top)
+    if as_json:
+        found = None if place is None else dataclasses.asdict(place)
+        _print_json({"place": found, "teams": rows})
+        return
+    columns = standing.TEAM_COLUMNS
+    if not as_csv:
+        rows, columns = standing.team_table(rows)
+    _print_table(rows, columns, as_csv=as_csv, shrinkable=("team",))
+    if place is not None:
+        typer.echo(str(place), err=as_csv)
 
 
 @app.command()
@@ -355,7 +437,7 @@ def seconds(text: str | None) -> float | None:
     """Return a time like 90, 90s, 5m or 1.5h in seconds."""
     if text is None:
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    match = _TIME.fullmatch(text.strip())
     if not match or float(match[1]) == 0:
         raise typer.BadParameter(f"expected a time like 90s, 5m or 2h; found {text!r}")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
@@ -398,31 +480,29 @@ def _print_json(value: Any) -> None:
 
 def _print_rows(rows: list[dict[str, Any]], as_json: bool, without: tuple[str, ...] = ()) -> None:
     """Print rows as JSON, or as an aligned table without the columns that make it too wide."""
+    names = [name for name in (rows[0] if rows else ()) if name not in without]
+    _print_table(rows, names, as_json=as_json)
+
+
+def _print_table(
+    rows: list[dict[str, Any]],
+    names: Sequence[str],
+    *,
+    as_csv: bool = False,
+    as_json: bool = False,
+    shrinkable: tuple[str, ...] = (),
+) -> None:
+    """Print rows as JSON, CSV, or a table."""
+    from pipeline.tables import csv_text, table_lines
+
     if as_json:
         _print_json(rows)
-        return
-    if not rows:
+    elif as_csv:
+        typer.echo(csv_text(rows, names), nl=False)
+    elif not rows:
         typer.echo("nothing yet")
-        return
-    names = [name for name in rows[0] if name not in without]
-    cells = [names, *([_cell(row[name]) for name in names] for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-    for row in cells:
-        typer.echo("  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip())
-
-
-def _print_csv(names: Sequence[str], rows: list[dict[str, Any]]) -> None:
-    import csv
-
-    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    else:
+        typer.echo("\n".join(table_lines(rows, names, shrinkable)))
 
 
 if __name__ == "__main__":

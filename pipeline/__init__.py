@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from pipeline.stages.inspecting import inspect
     from pipeline.stages.predicting import predict
     from pipeline.stages.preparing import clean, encode, scale
-    from pipeline.stages.submitting import check_ready, record_submission
+    from pipeline.stages.ready import check_ready
+    from pipeline.stages.standing import leaderboard, list_submissions
+    from pipeline.stages.submitting import submit
     from pipeline.stages.training import TrainOptions, train
     from pipeline.workspace import Workspace
 
@@ -45,13 +47,15 @@ _HOMES = {
     "find_run": "runs",
     "inspect": "stages.inspecting",
     "list_remote_files": "stages.browsing",
+    "leaderboard": "stages.standing",
     "list_runs": "runs",
+    "list_submissions": "stages.standing",
     "load_competition": "competition",
     "predict": "stages.predicting",
     "blend": "stages.ensembling",
-    "check_ready": "stages.submitting",
-    "record_submission": "stages.submitting",
+    "check_ready": "stages.ready",
     "scale": "stages.preparing",
+    "submit": "stages.submitting",
     "train": "stages.training",
 }
 
@@ -71,12 +75,14 @@ __all__ = [
     "fetch",
     "find_run",
     "inspect",
+    "leaderboard",
     "list_remote_files",
     "list_runs",
+    "list_submissions",
     "load_competition",
     "predict",
-    "record_submission",
     "scale",
+    "submit",
     "train",
 ]
 

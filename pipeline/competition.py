@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,14 @@ class Source:
     kind: Literal["kaggle", "dacon", "files"] = "files"
     slug: str | None = None  # Kaggle: the last part of the competition's address, or all of it
     number: int | None = None  # Dacon: the number in the competition's address
+    url: str | None = None  # the competition's address where it is not the usual one
+    team: str | None = None  # Dacon: the team's name, else DACON_TEAM
+    daily_limit: int | None = None  # submissions a day; Kaggle is asked, Dacon's usual is 3
+
+    @property
+    def submissions_a_day(self) -> int | None:
+        """How many submissions a day the service takes, or None where that is not declared."""
+        return 3 if self.kind == "dacon" and self.daily_limit is None else self.daily_limit
 
     def __post_init__(self) -> None:
         """Reduce a pasted address to its slug."""
@@ -51,6 +60,8 @@ class Source:
     @property
     def page(self) -> str | None:
         """The competition's address, or None if its files are at home here."""
+        if self.url is not None:
+            return self.url
         if self.kind == "kaggle":
             return f"https://www.kaggle.com/competitions/{self.slug}"
         if self.kind == "dacon":
@@ -260,6 +271,17 @@ def _source_faults(source: Source) -> Iterator[str]:
         )
     if source.kind == "dacon" and source.number is None:
         yield 'source.number: missing; with kind = "dacon" expected the number in its address'
+    if source.team is not None and source.kind != "dacon":
+        yield f'source.team: only kind = "dacon" submits by a team name; found "{source.kind}"'
+    if source.team is not None and not source.team.strip():
+        yield "source.team: expected the team's name, found an empty one"
+    if source.daily_limit is not None and source.daily_limit < 1:
+        yield f"source.daily_limit: expected 1 or more, found {source.daily_limit}"
+    if source.url is not None and not re.fullmatch(r"https?://\S+[^\s/]", source.url):
+        yield (
+            "source.url: expected the competition's address, like 'https://dacon.io/competitions/"
+            f"open/235576', found {source.url!r}"
+        )
 
 
 def _file_faults(files: Files) -> Iterator[str]:

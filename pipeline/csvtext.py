@@ -1,8 +1,10 @@
 """CSV as it is in the wild, to cells of text: encodings, separators, newlines and quotes."""
 
+import codecs
 import csv
 import io
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +25,12 @@ _BLOCK = 1 << 24  # bytes that are parsed at once: the fastest of 1, 16 and all 
 _TEXT = pa.large_string()
 _OPEN_QUOTE = "a quote that opens in this row is never closed; close or remove it"
 _END = "\0end"  # no cell of a file: NUL bytes are refused
+_NEWLINE = re.compile(rb"\r\n|\r|\n")
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,61 @@ class CsvFile:
     def at(self, row: int, column: str) -> str:
         """Return where a cell is, as errors print it."""
         return f"{self.path}, line {self.line(row)}, column {column!r}"
+
+
+@dataclass(frozen=True)
+class CsvStyle:
+    """How the bytes of a CSV file are made, so that another file can be written like it.
+
+    mark: the byte order mark at its start, or nothing. header: its header as it stands, quotes and
+    all, or None for the plain names.
+    """
+
+    encoding: str = "utf-8"
+    mark: bytes = b""
+    separator: str = ","
+    header: str | None = None
+    newline: str = "\n"
+
+    def content(self, frame: pd.DataFrame) -> bytes:
+        """Return a frame as a file of this style, with shortest exact numbers.
+
+        Raises UnicodeEncodeError if the encoding lacks a character.
+        """
+        rows = frame.to_csv(
+            index=False,
+            header=self.header is None,
+            sep=self.separator,
+            lineterminator=self.newline,
+        )
+        header = "" if self.header is None else self.header + self.newline
+        return self.mark + (header + rows).encode(self.encoding)
+
+
+def read_style(
+    path: Path, *, encoding: str | None = None, separator: str | None = None
+) -> CsvStyle:
+    """Return how a CSV file is written; raises DataError as read_cells does."""
+    file, _ = read_cells(path, encoding=encoding, separator=separator)
+    data, _ = read_utf8(path, file.encoding)
+    (first, _), (second, _) = itertools.islice(_records(data, file.separator), 2)
+    ends = [0, *(end.end() for end in itertools.islice(_NEWLINE.finditer(data), second - 1))]
+    header = data[ends[first - 1] : ends[second - 1]]
+    text = header.rstrip(b"\r\n")
+    newline = _NEWLINE.match(header, len(text))
+    assert newline is not None  # a row follows the header
+    mark, encoding = _mark(path, codecs.lookup(file.encoding).name)
+    return CsvStyle(encoding, mark, file.separator, text.decode(), newline[0].decode())
+
+
+def _mark(path: Path, codec: str) -> tuple[bytes, str]:
+    """Return a file's byte order mark, and the encoding of what follows it."""
+    with path.open("rb") as file:
+        start = file.read(max(map(len, _MARKS)))
+    for mark, encoding in _MARKS.items():
+        if start.startswith(mark) and codec.split("-")[:2] == encoding.split("-")[:2]:
+            return mark, encoding
+    return b"", codec.removesuffix("-sig")
 
 
 def read_text(

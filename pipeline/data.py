@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.competition import Columns, Competition
-from pipeline.csvtext import CsvFile, read_cells
+from pipeline.csvtext import CsvFile, CsvStyle, read_cells, read_style
 from pipeline.errors import DataError, did_you_mean
 from pipeline.kinds import Kind, text_columns
 
@@ -137,6 +137,15 @@ def match_by_position(test: Table, sample: pd.DataFrame, competition: Competitio
             f"[columns] by_position says; found {len(test.frame):,} rows"
         )
     return replace(test, ids=sample_ids(sample, columns))
+
+
+def read_sample_style(path: Path, competition: Competition) -> CsvStyle:
+    """Return how the sample submission is written, which is how the service wants its answers.
+
+    Raises DataError if it is not CSV.
+    """
+    files = competition.files
+    return read_style(path, encoding=files.encoding, separator=files.separator)
 
 
 def split_train(frame: pd.DataFrame, ids: pd.Series, columns: Columns) -> TrainData:

@@ -129,7 +129,7 @@ def list_runs(runs: Path, name: str | None = None) -> list[Run]:
 
 
 def find_run(runs: Path, name: str, run_id: str | None = None) -> Run:
-    """Return the run of that id, or the latest one.
+    """Return the run of that id, with or without the competition's name before it, or the latest.
 
     Raises UsageError if there is none.
     """
@@ -138,6 +138,8 @@ def find_run(runs: Path, name: str, run_id: str | None = None) -> Run:
         raise UsageError(f"{runs}: no run of {name!r} yet; run kc train {name}")
     if run_id is None:
         return list(known.values())[-1]
+    if run_id not in known and f"{name}-{run_id}" in known:
+        return known[f"{name}-{run_id}"]
     if run_id not in known:
         raise UsageError(f"no run {run_id!r} of {name!r}; {did_you_mean(run_id, known)}")
     return known[run_id]

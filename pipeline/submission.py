@@ -8,15 +8,16 @@ import numpy as np
 import pandas as pd
 
 from pipeline.competition import Competition
-from pipeline.csvtext import NAMELESS, read_text
+from pipeline.csvtext import NAMELESS, CsvStyle, read_text
 from pipeline.data import sample_ids
 from pipeline.errors import DataError, SubmissionError
 from pipeline.labels import classes_of_columns
 from pipeline.metrics import METRICS
 from pipeline.progress import counted
-from pipeline.storage import save_text
+from pipeline.storage import save_bytes
 
 SHOWN = 3  # examples of each fault
+PLAIN = CsvStyle()  # UTF-8 without a mark
 
 
 def make_submission(
@@ -119,24 +120,35 @@ def _check_wide(competition: Competition, asked: list[str], labels: np.ndarray) 
         )
 
 
-def save_submission(frame: pd.DataFrame, path: Path) -> None:
-    """Write a submission as UTF-8 CSV with shortest exact numbers.
+def save_submission(frame: pd.DataFrame, path: Path, style: CsvStyle = PLAIN) -> None:
+    """Write a submission in the style of the sample, with shortest exact numbers.
 
-    Raises StorageError.
+    Raises StorageError, or SubmissionError if the sample's encoding lacks a character.
     """
-    header = ["" if name.startswith(NAMELESS) else name for name in frame.columns]
-    save_text(path, frame.to_csv(index=False, header=header, lineterminator="\n"))
+    try:
+        content = style.content(frame)
+    except UnicodeEncodeError as error:
+        letters = error.object[error.start : error.end]
+        raise SubmissionError(
+            f"{path}: {letters!r} cannot be written in {style.encoding}, the sample's encoding; "
+            "declare another in [files] encoding"
+        ) from None
+    save_bytes(path, content)
 
 
 def check_submission(
-    competition: Competition, path: Path, sample: pd.DataFrame, labels: np.ndarray | None = None
+    competition: Competition,
+    path: Path,
+    sample: pd.DataFrame,
+    labels: np.ndarray | None = None,
+    style: CsvStyle = PLAIN,
 ) -> None:
     """Check a written file against the sample submission.
 
     Raises SubmissionError listing all faults at once.
     """
     try:
-        frame = read_text(path, encoding="utf-8", separator=",")
+        frame = read_text(path, encoding=style.encoding, separator=style.separator)
     except DataError as error:
         raise SubmissionError(str(error)) from None
     faults = _column_faults(frame, sample)

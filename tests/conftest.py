@@ -12,11 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dacon_server import DaconServer
+from dacon_server import running as running_dacon
 from kaggle_server import KaggleServer, running
 
+os.environ["KC_LANG"] = "en"  # whatever this machine's user speaks
 KC = Path(sys.executable).parent / "kc"
 SAMPLES = ("bike", "ddarung", "house")
-HELD_BACK = ("KC_WORKSPACE", "COLUMNS", "FORCE_COLOR", "NO_COLOR")
+HELD_BACK = (
+    "KC_WORKSPACE", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "KC_DACON_URL", "KC_DACON_CLIENT",
+    "DACON_TOKEN", "DACON_TOKEN_FILE", "DACON_TEAM",
+)  # fmt: skip
 
 TOML = """\
 title = "Tiny"
@@ -150,6 +156,13 @@ def kaggle_server() -> Iterator[KaggleServer]:
         yield server
 
 
+@pytest.fixture
+def dacon_server() -> Iterator[DaconServer]:
+    """A local Dacon that accepts everything until it is told otherwise."""
+    with running_dacon() as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def fetched(tmp_path_factory: pytest.TempPathFactory, kc: Callable[..., Done]) -> Path:
     """A workspace with the synthetic files of every competition; only to be read."""
@@ -166,6 +179,21 @@ def trained(
     """A workspace with a finished ridge of ddarung; only to be read."""
     workspace = copy_of(fetched, tmp_path_factory.mktemp("trained") / "work")
     kc(workspace, "train", "ddarung", "--model", "ridge", "--quiet")
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def trained_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a finished ridge of "tiny", which no service knows; only to be read."""
+    from pipeline import Workspace, fetch, train
+
+    folder = tmp_path_factory.mktemp("tiny")
+    for name, content in {"train.csv": TRAIN, "test.csv": TEST, "sample.csv": SAMPLE}.items():
+        write(folder / "downloaded" / name, content)
+    workspace = folder / "work"
+    write(workspace / "competitions" / "tiny" / "competition.toml", TOML)
+    fetch(Workspace(workspace), "tiny", folder / "downloaded")
+    train(Workspace(workspace), "tiny")
     return workspace
 
 

@@ -58,7 +58,8 @@ class Fault:
     instead of JSON; soft: with the code in the body of a 200; nested: within {"error": ...}.
     hang: seconds of silence. drop_after: bytes of a file before the connection breaks off.
     extra_length: bytes that Content-Length promises too many (or, negative, too few).
-    raw: a body to answer with instead, and its type.
+    raw: a body to answer with instead, and its type. done: what was asked for happens all the same,
+    and only its answer goes wrong.
     """
 
     on: str
@@ -72,6 +73,7 @@ class Fault:
     drop_after: int | None = None
     extra_length: int = 0
     raw: tuple[bytes, str] | None = None
+    done: bool = False
     times: int | None = None
 
 
@@ -174,8 +176,10 @@ class KaggleServer:
         self.seen: list[Seen] = []
         self.sent = 0  # bytes of files that went out
         self.pace: float = 0.0  # seconds between two blocks of a file
+        self.hold_after: int | None = None  # bytes of a file before nothing more comes
         self.page_size = 200  # the most files on one page
         self.uploads: dict[str, bytes] = {}
+        self.names: dict[str, str] = {}  # of the files that were uploaded
         self.stopping = threading.Event()
         self._faults: dict[str, list[Fault]] = {}
         self._spent: dict[int, int] = {}
@@ -362,6 +366,7 @@ class KaggleServer:
         token = f"upload-{len(self.uploads)}-{asked['competitionName']}"
         self._the(asked)
         self.uploads[token] = b""
+        self.names[token] = asked.get("fileName", "")
         return {"token": token, "createUrl": f"http://localhost/upload/{token}?signature=s3cr3t"}
 
     def _create_submission(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -374,7 +379,8 @@ class KaggleServer:
         ref = 1001 + sum(len(one.submissions) for one in self.competitions.values())
         competition.submissions.insert(0, {
             "ref": ref, "date": datetime.now(UTC).isoformat()[:23] + "Z",
-            "description": asked.get("submissionDescription", ""), "fileName": "submission.csv",
+            "description": asked.get("submissionDescription", ""),
+            "fileName": self.names.get(asked["blobFileTokens"], ""),
             "totalBytes": len(content), "submittedBy": USERNAME, "teamName": "Testers",
             "outcome": competition.outcome, "left": competition.pending, "content": content,
         })  # fmt: skip
@@ -507,7 +513,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._note(rpc, body, slug)
         is_open = rpc in ("IntrospectToken", "GenerateAccessToken")  # asked to log in
         fault = self.kaggle.fault(slug, rpc, *([] if is_open else ["RPC"]))
-        if fault and self._fail(fault):
+        if fault and not fault.done and self._fail(fault):
             return
         if not is_open and not self.kaggle.knows(self.headers["Authorization"] or ""):
             error = {"code": 401, "message": "Unauthenticated", "status": "UNAUTHENTICATED"}
@@ -517,6 +523,8 @@ class _Handler(BaseHTTPRequestHandler):
             answer = self.kaggle.answer(rpc, asked)
         except _RefusalError as refusal:
             self._send_json(refusal.status, {"code": refusal.status, "message": refusal.message})
+            return
+        if fault and fault.done and self._fail(fault):
             return
         if isinstance(answer, _Redirect):
             where = f"http://localhost{answer.path}?X-Signature=planted-signature"
@@ -596,6 +604,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             if self.kaggle.pace:
                 self.kaggle.stopping.wait(self.kaggle.pace)
+            if self.kaggle.hold_after is not None and first >= self.kaggle.hold_after:
+                self.kaggle.stopping.wait()
         if in_chunks and most == len(content):
             self.wfile.write(b"0\r\n\r\n")
 

@@ -19,7 +19,11 @@ import pytest
 import typer
 from conftest import (
     KC,
+    SAMPLE,
     SAMPLES,
+    TEST,
+    TOML,
+    TRAIN,
     Done,
     copy_of,
     environment,
@@ -38,7 +42,7 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"tensorflow", "keras", "pandas", "numpy", "sklearn", "kaggle", "lightgbm", "pyarrow"}
 COMMANDS = (
     "list", "new", "doctor", "fetch", "files", "inspect", "clean", "encode", "scale", "train",
-    "run", "predict", "runs", "submit",
+    "run", "predict", "runs", "submit", "submissions", "leaderboard",
 )  # fmt: skip
 
 
@@ -262,10 +266,20 @@ def test_fetch_takes_a_zip_or_a_folder(kc: Kc, kc_here: Kc, fetched: Path, tmp_p
     assert again.err.rstrip().endswith(", unchanged")
 
 
-def test_fetch_without_a_place_says_how_to_come_by_the_files(kc_here: Kc, tmp_path: Path) -> None:
+def test_fetch_without_a_place_says_how_to_come_by_the_files(
+    kc_here: Kc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said = kc_here(tmp_path, "fetch", "ddarung").error()
-    assert "download them from https://dacon.io/competitions/official/235576/data" in said
+    assert "download them at https://dacon.io/competitions/open/235576/data" in said
+    assert "to whoever is logged in and has agreed to the rules" in said
     assert "kc fetch ddarung --from ZIP_OR_DIR" in said
+    monkeypatch.setenv("KC_LANG", "ko")
+    assert kc_here(tmp_path, "fetch", "ddarung").error() == (
+        "ddarung: 데이콘 데이터는 브라우저로만 받을 수 있습니다. 로그인하고 대회 규칙에 동의한 뒤 "
+        "https://dacon.io/competitions/open/235576/data 에서 내려받아 kc fetch ddarung --from "
+        "ZIP_OR_DIR 을 실행하세요. 연습용 데이터는 kc fetch ddarung --sample 로 만들 수 있습니다"
+    )
+    monkeypatch.setenv("KC_LANG", "en")
     both = kc_here(tmp_path, "fetch", "bike", "--sample", "--from", tmp_path).error()
     assert both == "--from and --sample are two places; choose one"
     assert not list(tmp_path.iterdir())
@@ -566,12 +580,12 @@ def test_submit_asks_notes_and_refuses_the_same_bytes(
     work = copy_of(trained, tmp_path / "work")
     ledger = work / "runs" / "ddarung.submissions.jsonl"
     run = only_run(work, "ddarung")
-    no = kc(work, "submit", "ddarung", input="n\n", expect=1)
+    no = kc(work, "submit", "ddarung", "--by-hand", input="n\n", expect=1)
     assert "Note it as submitted, and show where to upload it? [y/N]:" in no.out
     assert f"{run / 'submission.csv'}" in no.out.splitlines()[0]
     assert not ledger.exists()
-    yes = kc(work, "submit", "ddarung", "--message", "a first try", input="y\n")
-    page = "https://dacon.io/competitions/official/235576"
+    yes = kc(work, "submit", "ddarung", "--by-hand", "--message", "a first try", input="y\n")
+    page = "https://dacon.io/competitions/open/235576"
     assert yes.out.endswith(f"upload {run / 'submission.csv'} at {page}\n")
     (entry,) = map(json.loads, ledger.read_text().splitlines())
     assert (entry["run"], entry["message"]) == (run.name, "a first try")
@@ -581,7 +595,7 @@ def test_submit_asks_notes_and_refuses_the_same_bytes(
     assert "the same bytes were submitted on" in refused
     assert refused.endswith("(--again submits them all the same)")
     assert files_of(work) == before
-    kc(work, "submit", "ddarung", "--yes", "--again")
+    kc(work, "submit", "ddarung", "--yes", "--again", "--by-hand")
     assert len(ledger.read_text().splitlines()) == 2
 
 
@@ -592,6 +606,20 @@ def test_submit_checks_the_file_once_more(kc_here: Kc, trained: Path, tmp_path: 
     said = kc_here(work, "submit", "ddarung", "--yes").error()
     assert str(path) in said
     assert not (work / "runs" / "ddarung.submissions.jsonl").exists()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp949"])
+def test_a_submission_is_in_the_encoding_of_the_sample(
+    kc_here: Kc, tiny: Callable[..., Path], encoding: str
+) -> None:
+    korean = [text.replace("id,", "번호,") for text in (TRAIN, TEST, SAMPLE)]
+    sample = korean[2].replace("번호,price\n", '"번호","price"\r\n').encode(encoding)
+    work = tiny(*korean[:2], sample, toml=TOML.replace('id = "id"', 'id = "번호"'))
+    kc_here(work, "train", "tiny", expect=0)
+    written = (only_run(work, "tiny") / "submission.csv").read_bytes()
+    assert written.startswith('"번호","price"\r\n10,'.encode(encoding))
+    assert len(written.split(b"\r\n")) == 5
+    kc_here(work, "submit", "tiny", "--yes", expect=0)
 
 
 def test_submit_without_a_page_says_where_the_file_is(

@@ -85,6 +85,14 @@ def test_a_full_declaration_is_read(tmp_path: Path) -> None:
     assert competition.model("lightgbm") == ModelChoice(label="lightgbm", kind="lightgbm")
 
 
+def test_a_service_s_page_and_its_limit_have_usual_values() -> None:
+    dacon, kaggle = Source(kind="dacon", number=1), Source(kind="kaggle", slug="titanic")
+    assert (dacon.submissions_a_day, kaggle.submissions_a_day) == (3, None)
+    assert Source(kind="dacon", number=1, daily_limit=5).submissions_a_day == 5
+    url = "https://dacon.io/competitions/open/235576"
+    assert Source(kind="dacon", number=235576, url=url).page == url
+
+
 @pytest.mark.parametrize("path", BUILT_IN, ids=lambda path: path.parent.name)
 def test_a_built_in_competition_is_sound(path: Path) -> None:
     competition = load_competition(path)
@@ -201,6 +209,23 @@ MISTAKES = [
         WHOLE + '[source]\nkind = "kaggle"\nslug = "https://www.kaggle.com/datasets/x"\n',
         "source.slug: expected a competition's address or its last part, like 'titanic'; "
         "found 'https://www.kaggle.com/datasets/x'",
+    ),
+    (
+        WHOLE + '[source]\nkind = "kaggle"\nslug = "titanic"\nteam = "us"\n',
+        'source.team: only kind = "dacon" submits by a team name; found "kaggle"',
+    ),
+    (
+        WHOLE + '[source]\nkind = "dacon"\nnumber = 1\nteam = " "\n',
+        "source.team: expected the team's name, found an empty one",
+    ),
+    (
+        WHOLE + "[source]\ndaily_limit = 0\n",
+        "source.daily_limit: expected 1 or more, found 0",
+    ),
+    (
+        WHOLE + '[source]\nurl = "dacon.io/1"\n',
+        "source.url: expected the competition's address, like 'https://dacon.io/competitions/open/"
+        "235576', found 'dacon.io/1'",
     ),
     (
         WHOLE + '[source]\nkind = "dacon"\n',

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.csvtext import SEPARATORS, CsvFile, read_cells, read_text
+from pipeline.csvtext import SEPARATORS, CsvFile, CsvStyle, read_cells, read_style, read_text
 from pipeline.errors import DataError
 
 RELAXED = settings(
@@ -250,6 +250,41 @@ def test_any_cp949_table_with_a_declared_separator_comes_back_cell_for_cell(
 ) -> None:
     path = write(tmp_path, as_csv(rows, separator, newline, quote_all=quote_all).encode("cp949"))
     check_round_trip(path, rows, newline, separator=separator)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("separator", SEPARATORS)
+@pytest.mark.parametrize(
+    ("encoding", "mark"),
+    [
+        ("utf-8", b""),
+        ("utf-8", b"\xef\xbb\xbf"),
+        ("utf-16-le", b"\xff\xfe"),
+        ("utf-16-be", b"\xfe\xff"),
+        ("cp949", b""),
+    ],
+)
+def test_a_file_in_the_style_of_another_has_its_very_bytes(
+    tmp_path: Path, encoding: str, mark: bytes, separator: str, newline: str
+) -> None:
+    rows = [["따릉이 id", "대여량"], ["가", "0"], ["나", "1.5"]]
+    text = newline.join(separator.join(row) for row in rows) + newline
+    text = text.replace("대여량", '"대여량"')
+    path = write(tmp_path, mark + text.encode(encoding))
+    style = read_style(path)
+    assert (style.encoding, style.mark, style.newline) == (encoding, mark, newline)
+    assert style.content(read_text(path)) == path.read_bytes()
+
+
+def test_a_style_keeps_a_header_of_two_lines_and_no_blank_ones(tmp_path: Path) -> None:
+    path = write(tmp_path, '\n\nid,"a\r\nb" \n\n1,2\n')
+    assert read_style(path) == CsvStyle(header='id,"a\r\nb" ', newline="\n")
+
+
+@pytest.mark.parametrize(("declared", "found"), [("utf-8-sig", "utf-8"), ("CP949", "cp949")])
+def test_a_style_follows_the_declared_encoding(tmp_path: Path, declared: str, found: str) -> None:
+    style = read_style(write(tmp_path, "id,y\n1,2\n"), encoding=declared)
+    assert (style.encoding, style.mark) == (found, b"")
 
 
 @RELAXED

@@ -637,11 +637,16 @@ def test_dacon_s_files_are_brought_by_hand(tmp_path: Path) -> None:
         "235576",
         "https://dacon.io/competitions/official/235576/overview/description",
         "dacon.io/en/competitions/official/235576/data",
-        "https://dacon.io/competitions/open/235576/overview",
     ],
 )
 def test_a_dacon_competition_is_known_by_its_address(tmp_path: Path, address: str) -> None:
     assert new(tmp_path, PLAIN, dacon=address)["source"] == {"kind": "dacon", "number": 235576}
+
+
+def test_a_dacon_address_of_another_kind_is_kept(tmp_path: Path) -> None:
+    declared = new(tmp_path, PLAIN, dacon="https://dacon.io/competitions/open/235576/overview")
+    assert declared["source"]["number"] == 235576
+    assert declared["source"]["url"] == "https://dacon.io/competitions/open/235576"
 
 
 @pytest.mark.parametrize(

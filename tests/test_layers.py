@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 # The lowest floor first; a module may import from lower floors only, and inside its own package.
 FLOORS = (
     "errors",
-    "dates declaration encodings labels machine packages progress slugs storage",
-    "competition csvtext ledger terminal workspace",
+    "dates declaration encodings labels language machine packages progress slugs storage",
+    "competition csvtext ledger tables terminal workspace",
     "cache drift features kinds metrics models preprocessing runs scoring sources splits",
     "data decisions description raw rowwise",
     "checks cleaning ensemble submission",

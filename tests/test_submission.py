@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.competition import Columns, Competition, Files, Target
-from pipeline.csvtext import read_text
+from pipeline.csvtext import CsvStyle, read_style, read_text
 from pipeline.errors import DataError, SubmissionError
 from pipeline.submission import (
     answer_columns,
@@ -140,7 +140,8 @@ def test_columns_without_a_name_are_handed_back_without_one(tmp_path: Path) -> N
     (tmp_path / "sample.csv").write_bytes(b",y\nb,0\na,0\nc,0\n")
     sample = read_text(tmp_path / "sample.csv")
     facts = {"columns": Columns(id="Unnamed: 0", target=("y",))}
-    save_submission(made([1, 2, 3], sample, **facts), tmp_path / "submission.csv")
+    style = read_style(tmp_path / "sample.csv")
+    save_submission(made([1, 2, 3], sample, **facts), tmp_path / "submission.csv", style)
     assert (tmp_path / "submission.csv").read_bytes() == b",y\nb,2.0\na,1.0\nc,3.0\n"
     check_submission(competition(**facts), tmp_path / "submission.csv", sample)
     with_index = table(**{"Unnamed: 0": ["0", "1", "2"]}, id=["b", "a", "c"], y=["0"] * 3)
@@ -149,6 +150,33 @@ def test_columns_without_a_name_are_handed_back_without_one(tmp_path: Path) -> N
         "id": ["b", "a", "c"],
         "y": [2.0, 1.0, 3.0],
     }
+
+
+@pytest.mark.parametrize(
+    ("encoding", "mark"), [("utf-8", b""), ("utf-8", b"\xef\xbb\xbf"), ("cp949", b"")]
+)
+def test_the_file_is_written_as_the_sample_is(tmp_path: Path, encoding: str, mark: bytes) -> None:
+    text = '"번호","y"\r\n가,0\r\n나,0\r\n'
+    (tmp_path / "sample.csv").write_bytes(mark + text.encode(encoding))
+    sample, style = read_text(tmp_path / "sample.csv"), read_style(tmp_path / "sample.csv")
+    facts = competition(columns=Columns(id="번호", target=("y",)))
+    filled = make_submission(facts, pd.Series(["나", "가"]), np.array([[2.0], [1.0]]), sample)
+    path = tmp_path / "submission.csv"
+    save_submission(filled, path, style)
+    wanted = '"번호","y"\r\n가,1.0\r\n나,2.0\r\n'
+    assert path.read_bytes() == mark + wanted.encode(encoding)
+    check_submission(facts, path, sample, style=style)
+
+
+def test_a_letter_that_the_sample_s_encoding_lacks_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "submission.csv"
+    with pytest.raises(SubmissionError) as caught:
+        save_submission(table(id=["é"], y=["0"]), path, CsvStyle(encoding="cp949"))
+    assert str(caught.value) == (
+        f"{path}: 'é' cannot be written in cp949, the sample's encoding; declare another in "
+        "[files] encoding"
+    )
+    assert not path.exists()
 
 
 def test_an_id_that_was_not_predicted_is_refused() -> None:

@@ -95,6 +95,8 @@ def _source(draft: Draft) -> Iterator[str]:
         yield f"slug = {_text(source.slug)}"
     if source.number is not None:
         yield f"number = {source.number}"
+    if source.url is not None:
+        yield f"url = {_text(source.url)}"
 
 
 def _files(draft: Draft) -> Iterator[str]:

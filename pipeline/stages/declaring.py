@@ -34,7 +34,8 @@ from pipeline.workspace import BUILT_IN, NAME, Workspace
 DECLARATION = "competition.toml"
 LONGEST_NAME = 100
 MOST_ROWS_COMPARED = 5_000  # of train and of test: enough to see that they differ
-DACON_ADDRESS = re.compile(r"(?:https?://)?(?:www\.)?dacon\.io/.*?competitions/(?:\w+/)?(\d+)")
+DACON_ADDRESS = re.compile(r"(?:https?://)?(?:www\.)?dacon\.io/.*?competitions/(?:(\w+)/)?(\d+)")
+OFFICIAL = ("official", None)  # how most of Dacon's addresses go on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,12 +131,15 @@ def _source(options: NewOptions) -> Source:
         return Source(kind="kaggle", slug=slug)
     if options.dacon is not None:
         found = DACON_ADDRESS.match(options.dacon)
-        number = found[1] if found else options.dacon
+        number = found[2] if found else options.dacon
         if not re.fullmatch(r"[0-9]{1,12}", number):
             raise UsageError(
                 f"--dacon: expected a number such as 235576, or its address; found {number!r}"
             )
-        return Source(kind="dacon", number=int(number))
+        page = None
+        if found and found[1] not in OFFICIAL:
+            page = f"https://dacon.io/competitions/{found[1]}/{number}"
+        return Source(kind="dacon", number=int(number), url=page)
     return Source()
 
 

@@ -10,6 +10,7 @@ from pipeline.features import import_file
 from pipeline.progress import Note, emit
 from pipeline.raw import Manifest, bring, is_as_brought, load_manifest
 from pipeline.sources import Source
+from pipeline.sources.dacon_words import files_by_hand
 from pipeline.sources.files import open_source
 from pipeline.stages.opening import Opened, open_competition
 from pipeline.workspace import Workspace
@@ -153,6 +154,8 @@ def _source(competition: Competition, folder: Path, path: Path | None, *, sample
 def _by_hand(competition: Competition) -> str:
     """Return how to come by the files."""
     page = competition.source.page
+    if competition.source.kind == "dacon":
+        return files_by_hand(competition.name, str(page))
     where = f"download them from {page}/data" if page else "download them"
     name = competition.name
     return (

@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.cache import folder_size
 from pipeline.competition import Competition, load_competition
 from pipeline.errors import DeclarationError
+from pipeline.ledger import BY_HAND, Entry, load_ledger
 from pipeline.metrics import METRICS
 from pipeline.progress import Warned, emit
 from pipeline.raw import Manifest, load_manifest
@@ -34,7 +35,15 @@ def list_run_rows(workspace: Workspace, name: str | None = None) -> list[dict[st
     """Return one row a finished run, oldest first."""
     if name is not None:
         workspace.competition(name)
-    return [_run_row(run) for run in list_runs(workspace.runs, name)]
+    found = list_runs(workspace.runs, name)
+    competitions = {str(run.record["competition"]) for run in found}
+    last = {
+        entry.run: entry
+        for one in competitions
+        for entry in load_ledger(workspace.ledger(one))
+        if entry.counts
+    }
+    return [_run_row(run, last.get(run.id)) for run in found]
 
 
 def run_result(run: Run) -> dict[str, Any]:
@@ -89,7 +98,8 @@ def _best(competition: Competition, manifest: Manifest | None, runs: list[Run]) 
     return min(alike, key=lambda run: sign * run.record["score"], default=None)
 
 
-def _run_row(run: Run) -> dict[str, Any]:
+def _run_row(run: Run, entry: Entry | None) -> dict[str, Any]:
+    """Return a run and what the ledger says of its last submission."""
     record = run.record
     return {
         "run": run.id,
@@ -99,5 +109,14 @@ def _run_row(run: Run) -> dict[str, Any]:
         "metric": record["metric"],
         "score": record["score"],
         "standard_error": record["standard_error"],
+        "submitted": _state(entry),
+        "public": entry.public if entry else None,
         "seconds": record["seconds"],
     }
+
+
+def _state(entry: Entry | None) -> str | None:
+    """Return how a submission stands, or None if there is none."""
+    if entry is None:
+        return None
+    return entry.how if entry.how == BY_HAND else entry.status

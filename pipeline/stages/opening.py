@@ -10,12 +10,14 @@ import pandas as pd
 from pipeline.checks import check_files_agree, check_test, check_train, warn_of_repeated_ids
 from pipeline.cleaning import check_columns
 from pipeline.competition import Columns, Competition, ModelChoice, load_competition
+from pipeline.csvtext import CsvStyle
 from pipeline.data import (
     Table,
     TestData,
     TrainData,
     match_by_position,
     read_sample,
+    read_sample_style,
     read_test,
     read_train,
     split_test,
@@ -61,11 +63,15 @@ class Opened:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """The competition's files, read and checked; labels are the sorted classes or None."""
+    """The competition's files, read and checked; labels are the sorted classes or None.
+
+    style: how the sample submission is written, and so what is handed in.
+    """
 
     train: TrainData
     test: TestData
     sample: pd.DataFrame
+    style: CsvStyle
     labels: np.ndarray | None
     manifest: Manifest
     kinds: dict[str, Any]
@@ -137,6 +143,7 @@ def read_data(opened: Opened) -> Data:
     train_table = read_train(raw / files.train, competition)
     test_table = read_test(raw / files.test, competition, train_table.kinds)
     sample = read_sample(raw / files.sample_submission, competition)
+    style = read_sample_style(raw / files.sample_submission, competition)
     if competition.columns.by_position:
         test_table = match_by_position(test_table, sample, competition)
     _tell_reading(train_table, test_table)
@@ -160,7 +167,7 @@ def read_data(opened: Opened) -> Data:
     check_sample(competition, sample, labels)
     check_ids_asked(competition, test.ids, sample)
     _warn_of_unseen(train.X, test.X)
-    return Data(train, test, sample, labels, manifest, dict(train_table.kinds))
+    return Data(train, test, sample, style, labels, manifest, dict(train_table.kinds))
 
 
 def _with_features(features: Features, train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:

@@ -97,8 +97,8 @@ def write_run(opened: Opened, data: Data, outcome: Outcome, log: Log) -> Run:
         run.save_frame("test.csv", _test_frame(competition, data, outcome.tests))
         outcome.save(run)
         written = run.folder / "submission.csv"
-        save_submission(submission, written)
-        check_submission(competition, written, data.sample, data.labels)
+        save_submission(submission, written, data.style)
+        check_submission(competition, written, data.sample, data.labels, data.style)
         text = f"submission.csv, {counted(len(submission), 'row')}, checked against the sample"
         emit(Note("write", text, {"rows": len(submission)}))
         run.save_record(_record(opened, data, log) | outcome.facts | {"id": run.id})

@@ -1,86 +1,129 @@
-"""submit: check a run's file once more, refuse what was handed in before, and say how to upload."""
+"""submit: check a run's file once more, refuse what was handed in before, and hand it in once."""
 
-import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
-import numpy as np
-
-from pipeline.competition import Competition
-from pipeline.data import read_sample
-from pipeline.errors import SubmissionError
-from pipeline.ledger import Entry, add_entry, load_ledger
-from pipeline.raw import verify
-from pipeline.runs import Run, find_run
-from pipeline.stages.fetching import is_sample
-from pipeline.stages.opening import open_competition
-from pipeline.submission import check_submission
+from pipeline.errors import (
+    DataError,
+    SourceError,
+    StorageError,
+    SubmissionError,
+    UnconfirmedError,
+)
+from pipeline.ledger import (
+    BY_HAND,
+    REFUSED,
+    UNCONFIRMED,
+    Entry,
+    add_entry,
+    handing_in,
+    update_entry,
+)
+from pipeline.sources import Board, ListingBoard
+from pipeline.sources.boards import open_board
+from pipeline.stages.earlier import (
+    check_is_new,
+    check_not_repeated,
+    entries_of,
+    find_earlier,
+    new_marker,
+)
+from pipeline.stages.ready import Ready, check_ready
+from pipeline.stages.telling import allowance_line, question, ready_lines, run_score
 from pipeline.workspace import Workspace
+
+Ask = Callable[[list[str], str], None]
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A checked submission that may be handed in."""
+class Submitted:
+    """What came of handing in; adopted: it had been handed in already by an earlier attempt."""
 
-    run: Run
-    competition: Competition
-    sha256: str
+    entry: Entry
+    ready: Ready
+    adopted: bool = False
 
 
-def check_ready(
-    workspace: Workspace, name: str, run_id: str | None = None, *, again: bool = False
-) -> Ready:
-    """Check a run's submission against the sample that is here now.
+def submit(
+    workspace: Workspace,
+    name: str,
+    run_id: str | None = None,
+    message: str = "",
+    *,
+    again: bool = False,
+    by_hand: bool = False,
+    ask: Ask | None = None,
+) -> Submitted:
+    """Check a run's submission and hand it in, once, by the service or by the person's own hand.
 
-    Raises SubmissionError if it does not fit, or if the same bytes were handed in before and not
-    again is asked for.
+    An earlier attempt with the same bytes whose answer was lost is looked up first, and taken for
+    this one if the service has it. again: hand in bytes that were handed in before. ask: gets what
+    a person wants to see and the question, and raises whatever it likes to stop.
+    Raises SubmissionError if the file does not fit or is a repeat, SourceError if it was refused,
+    UnconfirmedError if it may have arrived.
     """
-    competition = open_competition(workspace, name).competition
-    run = find_run(workspace.runs, name, run_id)
-    verify(workspace.data(name))
-    sample = read_sample(workspace.raw(name) / competition.files.sample_submission, competition)
-    labels = run.record["labels"]
-    check_submission(
-        competition, run.submission, sample, None if labels is None else np.array(labels)
+    ready = check_ready(workspace, name, run_id)
+    source, file = ready.competition.source, ready.run.submission
+    ledger = workspace.ledger(name)
+    if not again:
+        check_not_repeated(entries_of(ledger, ready.sha256), file)
+    with nullcontext() if by_hand else open_board(source) as board:
+        earlier = find_earlier(ledger, ready.sha256, file, board, again=again)
+        if not again:
+            if earlier.adopted:
+                return Submitted(earlier.adopted[-1], ready, adopted=True)
+            check_is_new(earlier, file, board, source.page)
+        if ask is not None:
+            left = [] if board is None else [allowance_line(board, ready.competition, ledger)]
+            ask([*ready_lines(ready), *left], question(board))
+        with handing_in(ledger):
+            if len(entries_of(ledger, ready.sha256)) != len(earlier.entries):
+                raise SubmissionError(
+                    f"{file}: another kc submit handed in the same bytes meanwhile; see kc "
+                    f"submissions {name}"
+                )
+            entry = _hand_in(ledger, ready, board, message.encode("utf-8", "replace").decode())
+    return Submitted(entry, ready)
+
+
+def _hand_in(ledger: Path, ready: Ready, board: Board | None, message: str) -> Entry:
+    """Write down the intention, hand in, and write down what came of it."""
+    entry = Entry(
+        sha256=ready.sha256,
+        run=ready.run.id,
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        how=BY_HAND,
+        message=message,
     )
-    sha256 = hashlib.sha256(run.submission.read_bytes()).hexdigest()
-    before = [entry for entry in load_ledger(workspace.ledger(name)) if entry.sha256 == sha256]
-    if before and not again:
-        raise SubmissionError(
-            f"{run.submission}: the same bytes were submitted on {before[-1].time} from run "
-            f"{before[-1].run}; they cannot score differently (--again submits them all the same)"
-        )
-    return Ready(run, competition, sha256)
+    if board is None:
+        add_entry(ledger, entry)
+        return entry
+    how, marker = ready.competition.source.kind, new_marker(ready.sha256)
+    entry = replace(entry, how=how, status=UNCONFIRMED, marker=marker)
+    add_entry(ledger, entry)
+    try:
+        receipt = board.submit(ready.run.submission, _description(ready, board, entry))
+    except UnconfirmedError as error:
+        update_entry(ledger, entry, detail=str(error))
+        raise
+    except SourceError as error:
+        update_entry(ledger, entry, status=REFUSED, detail=str(error))
+        raise
+    status = "pending" if isinstance(board, ListingBoard) else "submitted"
+    news = {"status": status, "reference": receipt.reference, "detail": receipt.message}
+    try:
+        return update_entry(ledger, entry, **news)
+    except (StorageError, DataError) as error:
+        reference = receipt.reference or f"the run {entry.run}"
+        raise StorageError(
+            f"{board.name} took the submission as {reference}, but {error}"
+        ) from None
 
 
-def record_submission(workspace: Workspace, ready: Ready, message: str = "") -> Entry:
-    """Note in the competition's ledger that a submission was handed in."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    entry = Entry(sha256=ready.sha256, run=ready.run.id, time=now, how="by hand", message=message)
-    add_entry(workspace.ledger(ready.competition.name), entry)
-    return entry
-
-
-def ready_lines(ready: Ready) -> list[str]:
-    """Return what a person wants to see before a daily slot is spent."""
-    record = ready.run.record
-    spread = record["standard_error"]
-    spread = "" if spread is None else f" +- {spread:.5f}"
-    sample = ready.competition.files.sample_submission
-    synthetic = is_sample(record["origin"])
-    seed = "" if record["seed"] is None else f", seed {record['seed']}"
-    return [
-        f"file   {ready.run.submission}",
-        f"rows   {record['rows']['test']:,}, checked against {sample}",
-        f"score  {record['metric']} {record['score']:.5f}{spread} (out-of-fold)",
-        f"model  {record['model']['label']}{seed}, run {ready.run.id}",
-        *(["note   made from a synthetic sample: no service knows its rows"] if synthetic else []),
-    ]
-
-
-def how_to_upload(ready: Ready) -> str:
-    """Return the sentence that says where to upload the file by hand."""
-    page = ready.competition.source.page
-    if page is None:
-        return f"hand in {ready.run.submission}; competition.toml names no page to upload it to"
-    return f"upload {ready.run.submission} at {page}"
+def _description(ready: Ready, board: Board, entry: Entry) -> str:
+    """Return what the service shows beside the submission; only a list needs the marker."""
+    text = entry.message or f"{ready.run.id}, out-of-fold {run_score(ready.run)}"
+    return f"{text} [{entry.marker}]" if isinstance(board, ListingBoard) else text

@@ -70,14 +70,25 @@ class Connection:
 
     def call_once(self, method: str, **fields: Any) -> Any:
         """Return the client's answer, or let its error through."""
-        from kagglesdk.competitions.types import competition_api_service as types
-
-        name = "".join(word.title() for word in method.split("_"))
-        request = getattr(types, f"Api{name}Request")()
-        for field, value in fields.items():
-            if value is not None:
-                setattr(request, field, value)
+        _, request = _request(method, fields)
         return getattr(self.client.competitions.competition_api_client, method)(request)
+
+    def answer(self, method: str, **fields: Any) -> dict[str, Any]:
+        """Return an answer's JSON as it came, where the client's types would not know a word.
+
+        Raises SourceError.
+        """
+        with self.explained(fields.get("competition_name")):
+            return self.retried(lambda: self.answer_once(method, **fields))
+
+    def answer_once(self, method: str, **fields: Any) -> dict[str, Any]:
+        """Return an answer's JSON as it came, or let the client's error through."""
+        name, request = _request(method, fields)
+        service = "competitions.CompetitionApiService"
+        found = self.client.http_client().call(service, name, request, _Json)
+        if not isinstance(found, dict):
+            raise ValueError(f"expected a JSON object, found {type(found).__name__}")
+        return found
 
     def upload(self, url: str, file: Path) -> None:
         """Send a file's bytes to the address that start_submission_upload gave.
@@ -215,6 +226,26 @@ def check_reachable(seconds: float = 5.0) -> None:
         requests.head(url, timeout=seconds, allow_redirects=False)
     except requests.RequestException as error:
         raise refusals.unreachable(error, host()) from None
+
+
+class _Json:
+    """What the client shall make of an answer: its JSON."""
+
+    @staticmethod
+    def prepare_from(response: requests.Response) -> Any:
+        return response.json()
+
+
+def _request(method: str, fields: dict[str, Any]) -> tuple[str, Any]:
+    """Return a call's name at the service, and its request."""
+    from kagglesdk.competitions.types import competition_api_service as types
+
+    name = "".join(word.title() for word in method.split("_"))
+    request = getattr(types, f"Api{name}Request")()
+    for field, value in fields.items():
+        if value is not None:
+            setattr(request, field, value)
+    return name, request
 
 
 def _secrets(credential: Credential) -> dict[str, str | None]:
