@@ -98,7 +98,7 @@ def decide(
             return nothing
         seen = prediction if elsewhere is None else elsewhere(int(number))
         answers[mine] = choose(seen, others)(prediction[mine])
-    if not _is_proved(y, prediction, answers, fold, metric, labels):
+    if not is_better(y, prediction, answers, fold, metric, labels, n_errors=PROOF):
         return nothing
     score = metric(y[covered], answers[covered], labels)
     return Decided(choose(prediction, covered), answers, score, plain)
@@ -165,15 +165,20 @@ def _labels_by_factor(weighted: np.ndarray, p: np.ndarray, c: int) -> np.ndarray
     return np.where(wins, c, rival)
 
 
-def _is_proved(
+def is_better(
     y: np.ndarray,
     before: np.ndarray,
     after: np.ndarray,
     fold: np.ndarray,
     metric: Metric,
-    labels: np.ndarray | None,
+    labels: np.ndarray | None = None,
+    *,
+    n_errors: float,
 ) -> bool:
-    """Tell whether the score gains, and the folds' mean gain is over twice its standard error."""
+    """Tell whether a score gains, and the folds' mean gain is over so many of its standard errors.
+
+    before, after: predictions (n_samples, n_columns) of the same rows.
+    """
     sign = 1 if metric.greater_is_better else -1
     gain = sign * (
         fold_scores(y, after, fold, metric, labels) - fold_scores(y, before, fold, metric, labels)
@@ -185,4 +190,4 @@ def _is_proved(
     whole = sign * (
         metric(y[covered], after[covered], labels) - metric(y[covered], before[covered], labels)
     )
-    return bool(whole > 0 and gain.mean() > PROOF * gain.std(ddof=1) / np.sqrt(len(gain)))
+    return bool(whole > 0 and gain.mean() > n_errors * gain.std(ddof=1) / np.sqrt(len(gain)))

@@ -1,6 +1,6 @@
 """Blends of models: how much each weighs, chosen on out-of-fold predictions and judged on others.
 
-Five ways lead to weights. Which way is taken, and what the blend is worth, is found by nested
+Several ways lead to weights. Which way is taken, and what the blend is worth, is found by nested
 validation: the rows of a fold are predicted with weights, and by a way, that only the rows of the
 other folds have chosen. Nothing is fitted here but weights.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from pipeline.competition import MetricName, Target
-from pipeline.decisions import Decided, decide
+from pipeline.decisions import Decided, decide, is_better
 from pipeline.errors import UsageError
 from pipeline.metrics import METRICS, Metric
 from pipeline.scoring import many_scores
@@ -23,7 +23,7 @@ ROUNDS = 40  # of the greedy selection
 TIE = 1e-6  # of the score: closer ones are equal
 PENALTIES = 10.0 ** np.arange(-4, 4)  # of the ridge, in units of the mean square of a deviation
 
-Way = Literal["best", "mean", "greedy", "nnls", "ridge"]
+Way = Literal["best", "mean", "greedy", "greedy_log_loss", "nnls", "ridge"]
 Scale = Literal["none", "log1p"]
 
 
@@ -160,6 +160,11 @@ def greedy(question: Question, rounds: int = ROUNDS) -> np.ndarray:
     return history[int(np.argmin(scores))]
 
 
+def greedy_log_loss(question: Question) -> np.ndarray:
+    """Return the greedy weights for the log loss, which tells more of few rows than labels do."""
+    return greedy(replace(question, metric="log_loss"))
+
+
 def _first_of_equals(losses: np.ndarray, is_used: np.ndarray) -> int:
     is_least = losses <= losses.min() + TIE * abs(losses.min())
     used = np.flatnonzero(is_least & is_used)
@@ -217,6 +222,7 @@ WAYS: Mapping[Way, Callable[[Question], np.ndarray]] = {
     "best": best,
     "mean": mean,
     "greedy": greedy,
+    "greedy_log_loss": greedy_log_loss,
     "nnls": non_negative,
     "ridge": ridge,
 }
@@ -243,6 +249,14 @@ class Blend:
     decided: Decided
 
 
+def _possible_ways(candidates: Candidates) -> list[Way]:
+    """Return the ways that fit: probabilities cannot be negative, and numbers have no log loss."""
+    unfit: set[Way] = {"ridge"} if candidates.labels is not None else set()
+    if candidates.metric.response != "label":
+        unfit.add("greedy_log_loss")
+    return [way for way in WAYS if way not in unfit]
+
+
 class _Nested:
     """Weights for every set of folds that is left out, each made once."""
 
@@ -250,7 +264,7 @@ class _Nested:
         self.candidates = candidates
         self.questions = candidates.questions()
         self.folds = [int(number) for number in np.unique(candidates.fold)]
-        self.ways: list[Way] = [w for w in WAYS if w != "ridge" or candidates.labels is None]
+        self.ways = _possible_ways(candidates)
         self.weights = lru_cache(maxsize=None)(self._weights)
 
     def _weights(self, way: Way, without: frozenset[int]) -> np.ndarray:
@@ -274,19 +288,40 @@ class _Nested:
 
     def scores(self, without: frozenset[int] = frozenset()) -> dict[Way, float]:
         """Return the nested score of each way on the folds that are not left out."""
-        rows = ~np.isin(self.candidates.fold, list(without))
-        return {way: self.candidates.score(self.oof(way, without), rows) for way in self.ways}
+        return {way: self._judged(way, without).score for way in self.ways}
+
+    def _judged(self, way: Way, without: frozenset[int]) -> Decided:
+        """Return the answers that a way's nested predictions lead to, in the folds not left out."""
+        given, oof = self.candidates, self.oof(way, without)
+        rows = ~np.isin(given.fold, list(without))
+        return decide(given.y[rows], oof[rows], given.fold[rows], given.metric, given.labels)
 
     def way(self, without: frozenset[int] = frozenset()) -> Way:
         """Return the way of the best nested score on the folds that are not left out.
 
-        A single fold cannot be nested; then it is the greedy selection.
+        Another than the usual one is taken only if its gain is over its standard error: the scores
+        of the ways are so near to each other that the best of them is mostly luck.
         """
+        given = self.candidates
+        usual: Way = "greedy_log_loss" if "greedy_log_loss" in self.ways else "greedy"
         if len(self.folds) - len(without) < 2:
-            return "greedy"
-        sign = -1 if self.candidates.metric.greater_is_better else 1
-        scores = {way: sign * score for way, score in self.scores(without).items()}
-        return min(scores, key=lambda way: scores[way])
+            return usual  # a single fold has no other fold to choose its weights
+        rows = ~np.isin(given.fold, list(without))
+        before = self._judged(usual, without)
+        better = {usual: before.score}
+        for way in self.ways:
+            after = self._judged(way, without)
+            if is_better(
+                given.y[rows],
+                before.answers,
+                after.answers,
+                given.fold[rows],
+                given.metric,
+                given.labels,
+                n_errors=1.0,
+            ):
+                better[way] = after.score
+        return (max if given.metric.greater_is_better else min)(better, key=lambda way: better[way])
 
 
 def choose_blend(candidates: Candidates) -> Blend:

@@ -176,6 +176,7 @@ class KaggleServer:
         self.seen: list[Seen] = []
         self.sent = 0  # bytes of files that went out
         self.pace: float = 0.0  # seconds between two blocks of a file
+        self.hold_after: int | None = None  # bytes of a file before nothing more comes
         self.page_size = 200  # the most files on one page
         self.uploads: dict[str, bytes] = {}
         self.names: dict[str, str] = {}  # of the files that were uploaded
@@ -603,6 +604,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             if self.kaggle.pace:
                 self.kaggle.stopping.wait(self.kaggle.pace)
+            if self.kaggle.hold_after is not None and first >= self.kaggle.hold_after:
+                self.kaggle.stopping.wait()
         if in_chunks and most == len(content):
             self.wfile.write(b"0\r\n\r\n")
 

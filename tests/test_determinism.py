@@ -10,6 +10,8 @@ OPTIONS = {
     "ridge": (),
     "lightgbm": ("--epochs", "40"),
     "random_forest": ("--folds", "2"),
+    "catboost": ("--folds", "2", "--epochs", "40"),
+    "gaussian_process": ("--folds", "2"),
     "dnn": ("--folds", "2", "--epochs", "3"),
 }
 

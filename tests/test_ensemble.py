@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.competition import Target
+from pipeline.decisions import decide
 from pipeline.ensemble import (
     TIE,
     WAYS,
@@ -133,6 +134,8 @@ def test_weights_sum_to_one_and_greedy_is_never_worse_than_the_best_model(
     asked = question(numbers(n_models=n_models, seed=seed, n=n))
     alone = asked.losses(asked.predictions).min()
     for name, way in WAYS.items():
+        if name == "greedy_log_loss":
+            continue
         weights = way(asked)
         assert weights.shape == (n_models,)
         assert weights.sum() == pytest.approx(1)
@@ -298,3 +301,29 @@ def test_a_blend_of_noisy_models_beats_each_of_them_by_the_honest_score() -> Non
     found = choose_blend(candidates)
     assert found.score < 0.7 * alone
     assert found.plain <= found.score
+
+
+def test_labels_may_be_blended_by_the_log_loss_and_ways_are_judged_by_their_answers() -> None:
+    candidates = classes("f1_macro", n_classes=2)
+    found = choose_blend(candidates)
+    assert set(found.ways) == {"best", "mean", "greedy", "greedy_log_loss", "nnls"}
+    asked = question(candidates)
+    by_loss = question(classes("log_loss", n_classes=2))
+    assert WAYS["greedy_log_loss"](asked).tolist() == greedy(by_loss).tolist()
+    equal = Mixer(np.full((4, 1), 0.25))(candidates.predictions)
+    decided = decide(candidates.y, equal, FOLD, candidates.metric, candidates.labels)
+    assert found.ways["mean"] == decided.score
+
+
+def test_another_way_is_taken_only_if_its_gain_is_over_its_standard_error() -> None:
+    rng = np.random.default_rng(11)
+    y = rng.normal(size=N)
+    noisy = (y + rng.normal(size=(4, N)))[:, :, None]
+    luck = choose_blend(Candidates(noisy, y, FOLD, METRICS["rmse"]))
+    assert luck.way == "greedy" or luck.ways[luck.way] < luck.ways["greedy"]
+    # The third model predicts the error of the first, so that it wants a weight below 0.
+    first, second = y + rng.normal(size=N), rng.normal(size=N)
+    helped = np.stack([first, second, first - y + rng.normal(0, 0.01, N)])[:, :, None]
+    ridge_wins = choose_blend(Candidates(helped, y, FOLD, METRICS["rmse"]))
+    assert ridge_wins.way == "ridge"
+    assert ridge_wins.score < 0.9 * ridge_wins.ways["greedy"]

@@ -390,12 +390,18 @@ def waiting(is_true: Callable[[], bool], seconds: float = 60) -> None:
 
 
 @pytest.fixture
-def slow(kaggle_server: KaggleServer, bike: Competition) -> Iterator[Competition]:
-    """Kaggle has files of two megabytes, and sends them at 64 KiB in 0.05 s."""
+def large(kaggle_server: KaggleServer, bike: Competition) -> Competition:
+    """Kaggle has files of two megabytes."""
     bike.files = {**FILES, "train.csv": noise(2_000_000)}
-    kaggle_server.pace = 0.05
-    yield bike
-    kaggle_server.pace = 0
+    return bike
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let children be interrupted, though this process was started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def start(server: KaggleServer, work: Path, home: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -406,16 +412,18 @@ def start(server: KaggleServer, work: Path, home: Path, *arguments: str) -> subp
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
 def test_a_process_that_is_ended_is_continued_by_the_next(
     kaggle_server: KaggleServer,
-    slow: Competition,
+    large: Competition,
     kc_here: Kc,
     work: Path,
     tmp_path: Path,
     end: int,
 ) -> None:
     part = work / f"data/bike/download/.{SLUG}.zip.part"
+    kaggle_server.hold_after = 300_000
     process = start(kaggle_server, work, tmp_path / "home", "fetch", "bike")
     waiting(lambda: part.is_file() and part.stat().st_size > 300_000)
     assert kc_here(work, "fetch", "bike", expect=1).err.splitlines()[-1].startswith(
@@ -425,21 +433,22 @@ def test_a_process_that_is_ended_is_continued_by_the_next(
     _, err = process.communicate(timeout=60)
     assert process.returncode == (-signal.SIGKILL if end == signal.SIGKILL else 130), err
     size = part.stat().st_size
-    kaggle_server.pace = 0
+    kaggle_server.hold_after = None
     kaggle_server.forget()
     kc_here(work, "fetch", "bike", expect=0)
     assert ranges(kaggle_server) == [f"bytes={size}-"]
-    assert raw(work) == slow.files
+    assert raw(work) == large.files
     assert sorted(path.name for path in (work / "data/bike").iterdir()) == [
         "download", "manifest.json", "raw",
     ]  # fmt: skip
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("slow")
+@pytest.mark.usefixtures("large")
 def test_a_terminal_shows_how_far_it_is(
     kaggle_server: KaggleServer, work: Path, tmp_path: Path
 ) -> None:
+    kaggle_server.pace = 0.05
     terminal, child = pty.openpty()
     process = subprocess.Popen(
         [KC, "--workspace", work, "fetch", "bike"],

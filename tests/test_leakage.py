@@ -31,6 +31,13 @@ MODELS = {
     "lightgbm": ModelChoice(
         label="lightgbm", kind="lightgbm", parameters={"n_estimators": 20, "n_jobs": 1}
     ),
+    "catboost": ModelChoice(
+        label="catboost", kind="catboost", parameters={"n_estimators": 20, "thread_count": 1}
+    ),
+    "hist_gradient_boosting": ModelChoice(
+        label="hist_gradient_boosting", kind="hist_gradient_boosting", parameters={"max_iter": 20}
+    ),
+    "kernel_ridge": ModelChoice(label="kernel_ridge", kind="kernel_ridge"),
     "dnn": ModelChoice(label="dnn", kind="dnn", parameters={"epochs": 3, "units": [8]}),
 }
 SLOW = {"dnn"}

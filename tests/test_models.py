@@ -23,13 +23,24 @@ TASKS: tuple[Task, ...] = ("regression", "binary", "multiclass")
 N = 120
 
 
+MEMBERS = {"members": 4, "units": 32, "n_bins": 8, "epochs": 60, "learning_rate": 0.01}
+NETWORKS: dict[str, dict[str, Any]] = {
+    "dnn": {"epochs": 40, "batch_size": 16, "learning_rate": 0.02},
+    "realmlp": {"epochs": 40, "batch_size": 16, "units": (32, 32)},
+    "tabm": MEMBERS,
+    "tabm_mini": MEMBERS,
+}
+
+
 def quick(name: str) -> dict[str, Any]:
     """Return parameters with which a model is fitted soon."""
     spec = MODELS[name]
-    if spec.network:
-        return {"epochs": 40, "batch_size": 16, "learning_rate": 0.02}
+    if name in NETWORKS:
+        return NETWORKS[name]
     if spec.epochs:
         return {spec.epochs: 60, "learning_rate": 0.2}
+    if name == "gaussian_process":
+        return {"optimizer": None}
     return {"n_estimators": 30, "n_jobs": 1} if name in ("random_forest", "extra_trees") else {}
 
 
@@ -37,11 +48,11 @@ def cases(*, refit: bool, only: Callable[[str], bool] = lambda _: True) -> list[
     """Return each model with each task it can do; networks are slow, so two if each is fitted."""
     found = []
     for name, spec in filter(lambda item: only(item[0]), MODELS.items()):
-        marks = [pytest.mark.slow] if spec.network else []
+        marks = [pytest.mark.slow] if name in NETWORKS else []
         tasks: list[str] = [task for task in TASKS if task in spec.tasks]
         if "regression" in spec.tasks:
             tasks.append("two targets")
-        if refit and spec.network:
+        if refit and name in NETWORKS:
             tasks = ["two targets", "multiclass"]
         found += [pytest.param(name, task, marks=marks, id=f"{name}-{task}") for task in tasks]
     return found
@@ -305,7 +316,7 @@ def test_each_epoch_is_told(name: str, task: str) -> None:
     with listening(heard.append):
         make(name, task, **{MODELS[name].epochs: 3}).fit(data.X, data.y)
     told = [event for event in heard if isinstance(event, EpochEnded)]
-    n_fits = 2 if task == "two targets" and not MODELS[name].network else 1
+    n_fits = 2 if task == "two targets" and "boosting" in MODELS[name].factory else 1
     assert [event.epoch for event in told] == [1, 2, 3] * n_fits
     assert all(event.epochs == 3 for event in told)
 
@@ -327,7 +338,7 @@ def test_held_out_rows_only_decide_when_to_stop(name: str, task: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.slow] if spec.network else [])
+        pytest.param(name, marks=[pytest.mark.slow] if name in NETWORKS else [])
         for name, spec in MODELS.items()
         if spec.epochs and "multiclass" in spec.tasks
     ],
@@ -401,15 +412,3 @@ def test_lightgbm_takes_its_own_names_beside_those_of_scikit_learn() -> None:
     plain = make("lightgbm", "regression")
     flat = np.std(model.fit(data.X, data.y).predict(data.X))
     assert flat < 0.5 * np.std(plain.fit(data.X, data.y).predict(data.X))
-
-
-def test_lightgbm_keeps_its_best_round() -> None:
-    data = toy("regression")
-    noise = data.y.sample(frac=1, random_state=0).set_axis(data.y.index)
-    model = make("lightgbm", "regression", n_estimators=200, patience=5, learning_rate=0.5)
-    model.fit(data.X, noise, holdout=np.arange(90, N))
-    best = model.models_[0].best_iteration_
-    assert best < 100
-    again = make("lightgbm", "regression", n_estimators=best, patience=200, learning_rate=0.5)
-    again.fit(data.X, noise, holdout=np.arange(90, N))
-    assert np.allclose(again.predict(data.X), model.predict(data.X))

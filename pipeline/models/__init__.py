@@ -68,6 +68,20 @@ MODELS: dict[str, ModelSpec] = {
         handles_text=True,
         scale_invariant=True,
     ),
+    "tabm": estimator(
+        "pipeline.models.tabm:make_tabm",
+        epochs="epochs",
+        handles_missing=True,
+        handles_text=True,
+        scale_invariant=True,
+    ),
+    "tabm_mini": estimator(
+        "pipeline.models.tabm:make_tabm_mini",
+        epochs="epochs",
+        handles_missing=True,
+        handles_text=True,
+        scale_invariant=True,
+    ),
     "ridge": estimator("pipeline.models.linear:make_ridge", tasks=REGRESSION),
     "logistic": estimator("pipeline.models.linear:make_logistic", tasks=CLASSES),
     "lasso": estimator("pipeline.models.scaled:make_lasso", tasks=REGRESSION),
@@ -168,6 +182,8 @@ _HOMES = {
     "KerasRegressor": "neural",
     "RealMLPClassifier": "realmlp",
     "RealMLPRegressor": "realmlp",
+    "TabMClassifier": "tabm",
+    "TabMRegressor": "tabm",
 }
 
 

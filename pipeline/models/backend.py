@@ -13,6 +13,9 @@ from typing import Any
 
 from pipeline.errors import ModelError
 
+# Imported before a model is loaded, which may have layers of theirs.
+OWN_LAYERS = tuple(f"pipeline.models.{name}" for name in ("layers", "embeddings", "members"))
+
 
 def load_keras() -> Any:
     """Import Keras on TensorFlow, without the lines that TensorFlow's libraries print on loading.
@@ -76,4 +79,7 @@ def model_from_bytes(content: bytes) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         path.write_bytes(content)
-        return load_keras().models.load_model(path)
+        keras = load_keras()
+        for module in OWN_LAYERS:
+            importlib.import_module(module)
+        return keras.models.load_model(path)

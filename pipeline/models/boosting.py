@@ -83,7 +83,7 @@ class _Boosted(BaseEstimator):
         *,
         library: str = "lightgbm",
         parameters: dict[str, Any] | None = None,
-        patience: int = 100,
+        patience: int = 200,
         validation_fraction: float = 0.1,
         metric: str | None = None,
         seed: int = 42,

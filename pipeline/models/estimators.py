@@ -5,6 +5,7 @@ and keeps the best epoch's weights. The rows that score a fold are never among t
 """
 
 import abc
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ KERAS_LOSSES: dict[Loss, str] = {
     "binary_crossentropy": "binary_crossentropy",
     "categorical_crossentropy": "sparse_categorical_crossentropy",
 }
-PREDICT_BATCH = 8192  # rows; bounds memory, and is far beyond where a call's overhead matters
+PREDICT_ROWS = 8192  # at once; far beyond where a call's overhead matters
+PREDICT_VALUES = 2**24  # in the largest tensor of a call; 64 MB
 
 
 @dataclass(frozen=True)
@@ -184,12 +186,15 @@ class Networks(BaseEstimator, abc.ABC):
         """Return the mean of what the models say of X: (n_samples, n_columns), float64."""
         check_is_fitted(self)
         x = self._columns(X)
-        parts = [x[start : start + PREDICT_BATCH] for start in range(0, len(x), PREDICT_BATCH)]
+        per_row = max(math.prod(layer.output.shape[1:]) for layer in self.model_.layers)
+        size = min(PREDICT_ROWS, max(16, PREDICT_VALUES // per_row))
+        parts = [x[start : start + size] for start in range(0, len(x), size)]
         said = [
             np.concatenate([model(part, training=False).numpy() for part in parts])
             for model in self.models_
         ]
-        return np.mean(said, axis=0, dtype=float)
+        mean: np.ndarray = np.mean(said, axis=0, dtype=float)
+        return mean
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())

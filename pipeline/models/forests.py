@@ -64,13 +64,10 @@ def make_random_forest(task: Task, seed: int, **parameters: Any) -> Any:
 
 def make_extra_trees(task: Task, seed: int, **parameters: Any) -> Any:
     """Return extremely randomised trees on all cores; takes scikit-learn's parameters."""
-    regression = task == "regression"
-    forest = ExtraRegressor if regression else ExtraClassifier
+    forest = ExtraRegressor if task == "regression" else ExtraClassifier
     check_parameters(parameters, forest().get_params())
     defaults = {
         "n_estimators": 500,
-        "max_features": 0.5 if regression else "sqrt",
-        "min_samples_leaf": 2 if regression else 1,
         "n_jobs": -1,
         "random_state": seed,
     }

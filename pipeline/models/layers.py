@@ -15,7 +15,7 @@ keras: Any = load_keras()
 PACKAGE = "kc"  # what saved models know the layers by
 
 
-class ReplicaLayer(keras.layers.Layer):  # type: ignore[misc]
+class ReplicaLayer(keras.layers.Layer):
     """A layer whose `replicated` takes x (replicas, batch, ...) and its weights in their order."""
 
     takes_wider_inputs = True

@@ -40,6 +40,9 @@ def make_network(
 class _Keras(Networks):
     """What the regressor and the classifier share: a network, and how it learns."""
 
+    batch_size: int
+    learning_rate: float
+
     def __init__(
         self,
         *,

@@ -131,7 +131,7 @@ class Program:
     def _n_targets(self) -> int:
         """Return how many columns y has: codes of classes are one."""
         is_regression = self.recipe.loss == "squared_error"
-        return self.template.outputs[0].shape[-1] if is_regression else 1  # type: ignore[no-any-return]
+        return int(self.template.outputs[0].shape[-1]) if is_regression else 1
 
     @property
     def _state(self) -> list[Any]:
@@ -175,7 +175,8 @@ class Program:
             tf.constant(never if recipe.patience is None else recipe.patience),
             tf.constant(float(recipe.learning_rate)),
         )
-        return Done(*(values.numpy() for values in told), self.learns.numpy())
+        loss, valid_loss, score, learned = (values.numpy() for values in told)
+        return Done(loss, valid_loss, score, learned, self.learns.numpy())
 
     def _run_epochs(
         self, x: Any, y: Any, weight: Any, length: Any, task: Any, n_train: Any, n_valid: Any,

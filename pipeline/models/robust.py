@@ -1,5 +1,6 @@
 """Tabular columns as RealMLP takes them: numbers scaled and clipped, levels as 0/1 or codes."""
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ SOFT_LIMIT = 3.0
 ONE_HOT_LEVELS = 8  # with more, a level is an embedded code
 
 
-class RobustColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class RobustColumns(TransformerMixin, BaseEstimator):
     """Scale numbers by their quartiles, fill them by their means, and code text.
 
     Columns come out as numbers, then codes of columns with many levels, then 0/1 columns. Of two
@@ -69,22 +70,22 @@ class RobustColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         parts = [np.where(missing, self.means_, numbers), missing[:, self.lacks_], *few]
         return np.column_stack([np.asarray(part, dtype=float) for part in parts])
 
-    def _codes(self, frame: pd.DataFrame, name: str) -> np.ndarray:
+    def _codes(self, frame: pd.DataFrame, name: Hashable) -> np.ndarray:
         """Return codes from 1 of a column's known levels, else 0 (n_samples,)."""
         levels = self.levels_[name]
         text = frame[name].astype(object)
-        return (
-            np.asarray(pd.Index(levels).get_indexer(text.where(text.isna(), text.astype(str)))) + 1
-        )
+        known = pd.Index(levels).get_indexer(text.where(text.isna(), text.astype(str)))
+        codes: np.ndarray = np.asarray(known) + 1
+        return codes
 
-    def _indicators(self, frame: pd.DataFrame, name: str) -> np.ndarray:
+    def _indicators(self, frame: pd.DataFrame, name: Hashable) -> np.ndarray:
         """Return a 0/1 column a level, or one of 1 and -1 for two."""
         levels, codes = self.levels_[name], self._codes(frame, name)
         each = (codes[:, None] == np.arange(1, len(levels) + 1)).astype(float)
         return each[:, :1] - each[:, 1:] if len(levels) == 2 else each
 
     def _numbers(self, frame: pd.DataFrame) -> np.ndarray:
-        numbers = frame[self.numeric_].to_numpy(float, na_value=np.nan)
+        numbers: np.ndarray = frame[self.numeric_].to_numpy(float, na_value=np.nan)
         infinite = np.isinf(numbers).any(axis=0)
         if infinite.any():
             name = self.numeric_[int(infinite.argmax())]

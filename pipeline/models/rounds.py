@@ -60,9 +60,13 @@ class Job:
     metric: str | None
     clock: Clock
 
-    def stopping(self, regression: Metrics, binary: Metrics, multiclass: Metrics) -> str | None:
-        """Return the library's name of the metric, or None where it has none for this task."""
-        names = {0: regression, 2: binary}.get(self.n_classes, multiclass)
+    def stopping(self, regression: Metrics, binary: Metrics) -> str | None:
+        """Return the library's name of the metric, or None where its own loss has to do.
+
+        That is the log loss of classes. It stops fits for metrics of labels too: a held-out tenth
+        of few rows has too few labels to tell rounds apart.
+        """
+        names = {0: regression, 2: binary}.get(self.n_classes, {})
         return names.get(self.metric or "")
 
 
@@ -84,8 +88,7 @@ def with_text(X: Any) -> pd.DataFrame:
 # LightGBM
 
 LIGHTGBM_NUMBERS = {"rmse": "rmse", "mae": "mae", "mape": "mape"}
-LIGHTGBM_BINARY = {"log_loss": "binary_logloss", "roc_auc": "auc", "accuracy": "binary_error"}
-LIGHTGBM_CLASSES = {"log_loss": "multi_logloss", "accuracy": "multi_error"}
+LIGHTGBM_BINARY = {"roc_auc": "auc"}
 
 
 def fit_lightgbm(job: Job) -> Any:
@@ -95,7 +98,7 @@ def fit_lightgbm(job: Job) -> Any:
     """
     import lightgbm
 
-    metric = job.stopping(LIGHTGBM_NUMBERS, LIGHTGBM_BINARY, LIGHTGBM_CLASSES)
+    metric = job.stopping(LIGHTGBM_NUMBERS, LIGHTGBM_BINARY)
     settings = ({} if metric is None else {"metric": metric}) | job.settings
     cls = lightgbm.LGBMClassifier if job.n_classes else lightgbm.LGBMRegressor
     early = lightgbm.early_stopping(job.patience, verbose=False)
@@ -130,8 +133,7 @@ class _LightGBMClock:
 # CatBoost
 
 CATBOOST_NUMBERS = {"rmse": "RMSE", "mae": "MAE", "mape": "MAPE"}
-CATBOOST_BINARY = {"log_loss": "Logloss", "roc_auc": "AUC", "accuracy": "Accuracy"}
-CATBOOST_CLASSES = {"log_loss": "MultiClass", "accuracy": "Accuracy"}
+CATBOOST_BINARY = {"roc_auc": "AUC"}
 
 
 def fit_catboost(job: Job) -> Any:
@@ -141,7 +143,7 @@ def fit_catboost(job: Job) -> Any:
     """
     import catboost
 
-    metric = job.stopping(CATBOOST_NUMBERS, CATBOOST_BINARY, CATBOOST_CLASSES)
+    metric = job.stopping(CATBOOST_NUMBERS, CATBOOST_BINARY)
     settings = ({} if metric is None else {"eval_metric": metric}) | job.settings
     text = [i for i in job.X if not is_numeric_dtype(job.X[i])]
     cls = catboost.CatBoostClassifier if job.n_classes else catboost.CatBoostRegressor
@@ -153,7 +155,7 @@ def fit_catboost(job: Job) -> Any:
             eval_set=(job.X_valid, job.y_valid),
             early_stopping_rounds=job.patience,
             use_best_model=True,
-            callbacks=[_CatBoostClock(job.clock)],
+            callbacks=[_CatBoostClock(job.clock, settings.get("eval_metric"))],
         )
     except catboost.CatBoostError as error:
         raise _refused("CatBoost", error) from error
@@ -162,20 +164,20 @@ def fit_catboost(job: Job) -> Any:
 class _CatBoostClock:
     """CatBoost's way to be told of rounds, and to be stopped."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
+    def __init__(self, clock: Clock, metric: str | None) -> None:
+        self.clock, self.metric = clock, metric
 
     def after_iteration(self, info: Any) -> bool:
         """Return whether to go on."""
-        losses = info.metrics["validation"]
-        return not self.clock.tick(info.iteration, next(reversed(losses.values()))[-1])
+        losses = info.metrics["validation"]  # sorted by name, the loss besides the metric
+        shown = losses.get(self.metric) or next(iter(losses.values()))
+        return not self.clock.tick(info.iteration, shown[-1])
 
 
 # XGBoost
 
 XGBOOST_NUMBERS = {"rmse": "rmse", "mae": "mae", "mape": "mape"}
-XGBOOST_BINARY = {"log_loss": "logloss", "roc_auc": "auc", "accuracy": "error"}
-XGBOOST_CLASSES = {"log_loss": "mlogloss", "accuracy": "merror"}
+XGBOOST_BINARY = {"roc_auc": "auc"}
 
 
 def fit_xgboost(job: Job) -> Any:
@@ -185,7 +187,7 @@ def fit_xgboost(job: Job) -> Any:
     """
     import xgboost
 
-    metric = job.stopping(XGBOOST_NUMBERS, XGBOOST_BINARY, XGBOOST_CLASSES)
+    metric = job.stopping(XGBOOST_NUMBERS, XGBOOST_BINARY)
     settings = ({} if metric is None else {"eval_metric": metric}) | job.settings
     cls = xgboost.XGBClassifier if job.n_classes else xgboost.XGBRegressor
     early = xgboost.callback.EarlyStopping(rounds=job.patience)
@@ -267,8 +269,6 @@ def _loss(job: Job) -> Callable[[np.ndarray], float]:
     if not job.n_classes:
         error = HIST_NUMBERS.get(job.metric or "", sk.root_mean_squared_error)
         return lambda answer: float(error(y, answer))
-    if job.metric == "accuracy":
-        return lambda answer: float(np.mean(answer.argmax(axis=1) != y))
     if job.metric == "roc_auc" and job.n_classes == 2 and len(np.unique(y)) == 2:
         return lambda answer: -float(sk.roc_auc_score(y, answer[:, 1]))
     return lambda answer: float(sk.log_loss(y, answer, labels=labels))

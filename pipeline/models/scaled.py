@@ -7,6 +7,7 @@ filled, scaled and one-hot encoded.
 import contextlib
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,22 @@ from pipeline.errors import ModelError
 from pipeline.models import check_parameters
 
 
+@dataclass(frozen=True)
+class ByRows:
+    """A penalty that falls with the root of the rows, as the noise of a correlation does."""
+
+    at_1000: float
+
+    def of(self, n_rows: int) -> float:
+        """Return the penalty for that many rows."""
+        return float(self.at_1000 * np.sqrt(1000 / n_rows))
+
+
 class ScaledRegressor(RegressorMixin, BaseEstimator):
     """A regressor of scikit-learn that is fitted on the standardised target, target by target.
 
-    regressor: its class. parameters: those of its constructor. max_rows: how many rows it can bear,
-    or None if they do not matter.
+    regressor: its class. parameters: those of its constructor, or ByRows for one that follows from
+    how many rows there are. max_rows: how many it can bear, or None if they do not matter.
     """
 
     def __init__(
@@ -50,10 +62,12 @@ class ScaledRegressor(RegressorMixin, BaseEstimator):
         self.target_mean_ = columns.mean(axis=0)
         self.target_std_ = np.where(spread > 0, spread, 1.0)
         scaled = (columns - self.target_mean_) / self.target_std_
+        parameters = {
+            name: value.of(len(y)) if isinstance(value, ByRows) else value
+            for name, value in (self.parameters or {}).items()
+        }
         with _quiet():
-            self.models_ = [
-                self.regressor(**(self.parameters or {})).fit(values, column) for column in scaled.T
-            ]
+            self.models_ = [self.regressor(**parameters).fit(values, column) for column in scaled.T]
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -153,21 +167,21 @@ def check_rows(n_rows: int, max_rows: int | None) -> None:
 def make_lasso(task: Task, seed: int, **parameters: Any) -> ScaledRegressor:
     """Return a least-squares regression with an L1 penalty; takes scikit-learn's parameters.
 
-    alpha is in units of the target's variance.
+    alpha is in units of the target's deviation; if left out, it falls with the root of the rows.
     """
     from sklearn.linear_model import Lasso
 
-    return _regressor(Lasso, {"alpha": 0.003, "max_iter": 10_000}, parameters)
+    return _regressor(Lasso, {"alpha": ByRows(0.0011), "max_iter": 10_000}, parameters)
 
 
 def make_elastic_net(task: Task, seed: int, **parameters: Any) -> ScaledRegressor:
     """Return a least-squares regression with L1 and L2 penalties; takes scikit-learn's parameters.
 
-    alpha is in units of the target's variance.
+    alpha is in units of the target's deviation; if left out, it falls with the root of the rows.
     """
     from sklearn.linear_model import ElasticNet
 
-    defaults = {"alpha": 0.005, "l1_ratio": 0.5, "max_iter": 10_000}
+    defaults = {"alpha": ByRows(0.0022), "l1_ratio": 0.3, "max_iter": 10_000}
     return _regressor(ElasticNet, defaults, parameters)
 
 
@@ -177,43 +191,53 @@ def make_kernel_ridge(
     """Return a ridge regression with a kernel; takes scikit-learn's parameters."""
     from sklearn.kernel_ridge import KernelRidge
 
-    defaults = {"alpha": 1.0, "kernel": "rbf"}
+    defaults = {"alpha": 0.1, "kernel": "laplacian"}
     return _regressor(KernelRidge, defaults, parameters, max_rows)
 
 
-def make_svm(task: Task, seed: int, *, max_rows: int = 20_000, **parameters: Any) -> Any:
+def make_svm(task: Task, seed: int, *, max_rows: int = 10_000, **parameters: Any) -> Any:
     """Return a support vector machine; takes scikit-learn's parameters.
 
-    Classes get probabilities by calibration, not by the deprecated option of SVC.
+    The kernel falls with the sum of the columns' distances, so that a row that is far off in one
+    column is not far from everything. Classes get probabilities by calibration, not by the
+    deprecated option of SVC.
     """
+    from sklearn.metrics.pairwise import laplacian_kernel
     from sklearn.svm import SVC, SVR
 
     if task == "regression":
-        return _regressor(SVR, {"C": 3.0, "epsilon": 0.1}, parameters, max_rows)
-    return _classifier(SVC, {"C": 1.0}, parameters, max_rows, seed, calibrated=True)
+        defaults = {"C": 3.0, "epsilon": 0.1, "kernel": laplacian_kernel}
+        return _regressor(SVR, defaults, parameters, max_rows)
+    defaults = {"C": 3.0, "kernel": laplacian_kernel}
+    return _classifier(SVC, defaults, parameters, max_rows, seed, calibrated=True)
 
 
 def make_knn(task: Task, seed: int, **parameters: Any) -> Any:
     """Return the k nearest neighbours, the nearer with more weight; takes scikit-learn's names."""
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
-    defaults = {"n_neighbors": 15, "weights": "distance"}
+    defaults = {"n_neighbors": 15, "weights": "distance", "p": 1}
     if task == "regression":
         return _regressor(KNeighborsRegressor, defaults, parameters)
     return _classifier(KNeighborsClassifier, defaults, parameters, None, seed)
 
 
-def make_gaussian_process(task: Task, seed: int, *, max_rows: int = 3000, **parameters: Any) -> Any:
-    """Return a Gaussian process whose length scale and noise are learned; takes scikit-learn's."""
+def make_gaussian_process(
+    task: Task, seed: int, *, max_rows: int | None = None, **parameters: Any
+) -> Any:
+    """Return a Gaussian process whose length scale and noise are learned; takes scikit-learn's.
+
+    max_rows: 3,000 for numbers and 1,000 for classes, each of which has a process of its own.
+    """
     from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RationalQuadratic, WhiteKernel
 
     kernel = RationalQuadratic(5.0, 1.0, (0.1, 1e3), (0.05, 1e3))
     if task == "regression":
         defaults = {"kernel": kernel + WhiteKernel(0.1, (1e-4, 10.0)), "random_state": seed}
-        return _regressor(GaussianProcessRegressor, defaults, parameters, max_rows)
+        return _regressor(GaussianProcessRegressor, defaults, parameters, max_rows or 3000)
     defaults = {"kernel": 1.0 * kernel, "random_state": seed}
-    return _classifier(GaussianProcessClassifier, defaults, parameters, max_rows, seed)
+    return _classifier(GaussianProcessClassifier, defaults, parameters, max_rows or 1000, seed)
 
 
 def _regressor(
