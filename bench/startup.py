@@ -13,7 +13,7 @@ from pathlib import Path
 N_RUNS = 15
 LIMIT = 2.5
 HEAVY = ("tensorflow", "keras", "torch", "numpy", "pandas", "pyarrow", "sklearn", "scipy",
-         "joblib", "lightgbm", "matplotlib", "kaggle", "rich")  # fmt: skip
+         "joblib", "lightgbm", "catboost", "xgboost", "matplotlib", "kaggle", "rich")  # fmt: skip
 
 PYTHON = [sys.executable, "-c"]
 COMMANDS = {

@@ -277,7 +277,7 @@ class _Nested:
         mixer = self.candidates.mixer(self.weights(way, without))
         return mixer(self.candidates.predictions[:, rows])
 
-    def oof(self, way: Way, without: frozenset[int] = frozenset()) -> np.ndarray:
+    def oof(self, way: Way, without: frozenset[int]) -> np.ndarray:
         """Return the blend of each fold's rows by weights of the others; NaN in folds left out."""
         whole = np.full(self.candidates.predictions.shape[1:], np.nan)
         for number in self.folds:
@@ -286,9 +286,9 @@ class _Nested:
                 whole[mine] = self.predict(way, without | {number}, mine)
         return whole
 
-    def scores(self, without: frozenset[int] = frozenset()) -> dict[Way, float]:
-        """Return the nested score of each way on the folds that are not left out."""
-        return {way: self._judged(way, without).score for way in self.ways}
+    def scores(self) -> dict[Way, float]:
+        """Return the nested score of each way by itself."""
+        return {way: self._judged(way, frozenset()).score for way in self.ways}
 
     def _judged(self, way: Way, without: frozenset[int]) -> Decided:
         """Return the answers that a way's nested predictions lead to, in the folds not left out."""

@@ -218,6 +218,12 @@ def test_a_value_that_a_library_refuses_is_a_model_error(
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_a_metric_of_another_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ModelError) as caught:
+        make("lightgbm", "regression", metric="RMSE")
+    assert str(caught.value) == "models.lightgbm: metric: 'RMSE'; did you mean 'rmse'?"
+
+
 @pytest.mark.parametrize(
     ("name", "parameter"),
     [

@@ -155,6 +155,21 @@ def test_rows_held_out_teach_nothing() -> None:
     assert true.history_["val_loss"] != poisoned.history_["val_loss"]
 
 
+def test_rows_of_no_weight_teach_nothing() -> None:
+    X, y = table()
+    holdout, weight = np.arange(100, 120), np.ones(120)
+    weight[:50] = 0
+    wild = X.copy()
+    wild.iloc[:50] = 3.0
+    one_epoch = KerasRegressor(**{**SMALL, "epochs": 1})
+    true, poisoned = (
+        clone(one_epoch).fit(rows, y, holdout=holdout, sample_weight=weight) for rows in (X, wild)
+    )
+    assert same(weights(true), weights(poisoned))
+    unweighted = clone(one_epoch).fit(X, y, holdout=holdout)
+    assert not same(weights(true), weights(unweighted))
+
+
 def test_the_best_epoch_s_weights_are_kept() -> None:
     X, _ = table(60)
     noise = np.random.default_rng(1).normal(size=60)

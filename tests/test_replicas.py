@@ -219,6 +219,19 @@ def test_networks_that_cannot_learn_together_learn_one_by_one_and_it_is_said() -
         assert np.corrcoef(said(replica, task(61, [1]).x)[:, 0], task(61, [1]).y[:, 0])[0, 1] > 0.3
 
 
+def test_rows_of_no_weight_teach_nothing_where_networks_learn_one_by_one() -> None:
+    own = task(61, [1])
+    weight = np.ones(61, "float32")
+    weight[1:20] = 0
+    poisoned = np.where(weight[:, None] > 0, own.y, 1e6).astype("float32")
+    once = replace(RECIPE, epochs=1, patience=None)
+    said_of = [
+        said(train(convolution, [replace(own, y=y, weight=weight)], once)[0][0], own.x)
+        for y in (own.y, poisoned)
+    ]
+    assert np.array_equal(*said_of)
+
+
 def test_networks_of_other_architectures_learn_in_groups() -> None:
     def either(task: Task, seed: int) -> Any:
         with seeded(seed):

@@ -338,3 +338,20 @@ def test_the_same_seed_learns_the_same_and_another_does_not() -> None:
     one, same, other = (clone(quick).set_params(seed=s).fit(X, y).predict(X) for s in (1, 1, 2))
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"members": 0}, "members: expected a whole number of 1 or more, found 0"),
+        ({"blocks": 0}, "blocks: expected a whole number of 1 or more, found 0"),
+        ({"embedding_size": -1}, "embedding_size: expected a whole number of 0 or more, found -1"),
+        ({"n_bins": 2.5}, "n_bins: expected a whole number of 1 or more, found 2.5"),
+        ({"dropout": 1}, "dropout: expected a number from 0 to below 1, found 1"),
+    ],
+)
+def test_a_parameter_out_of_range_is_refused(parameters: dict[str, Any], message: str) -> None:
+    X, y = rows()
+    with pytest.raises(ModelError) as caught:
+        TabMRegressor(**parameters).fit(X, y)
+    assert str(caught.value) == message

@@ -16,6 +16,7 @@ PATIENCE = 16  # the reference's word for ending after 17 epochs without progres
 # fit of the reference does in about four minutes of two CPU cores.
 TABM_EPOCHS = {"bike": 20, "house": 40, "digits": 40}
 TABM_MOST_EPOCHS = 200
+TIMED_EPOCHS = 10  # of TabM while it is timed, so that neither side stops before the other
 MODELS = ("realmlp", "tabm", "tabm_mini")
 
 
@@ -39,13 +40,14 @@ class Game:
     task: str
     n_train: int
     seed: int
+    timed: bool = False
 
     @property
     def epochs(self) -> int:
         """The most epochs that either side may take."""
         if self.model == "realmlp":
             return EPOCHS
-        return TABM_EPOCHS.get(self.table, TABM_MOST_EPOCHS)
+        return TIMED_EPOCHS if self.timed else TABM_EPOCHS.get(self.table, TABM_MOST_EPOCHS)
 
 
 def contender(side: str, game: Game) -> Contender | None:

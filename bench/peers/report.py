@@ -2,7 +2,9 @@
 
 The normalised score of a fit is its error on the test rows divided by the error of the constant
 prediction (the training rows' mean, or their classes' shares) on the same rows: 0 is perfect, 1 is
-as good as knowing nothing of a row. It is averaged over seeds, then over data sets.
+as good as knowing nothing of a row. It is averaged over seeds, then over data sets. The error is
+the root mean squared error, or the log loss, most of which a single row can be; so the share of
+rows that are put into a wrong class stands beside it.
 """
 
 import json
@@ -14,7 +16,7 @@ from typing import Any
 Line = dict[str, Any]
 HEAD = (
     "set", "rows x columns", "ours", "reference", "ours - reference", "reference as it comes",
-    "most epochs", "seconds ours / reference",
+    "wrong ours / reference", "most epochs", "seconds ours / reference",
 )  # fmt: skip
 
 
@@ -59,7 +61,8 @@ def table(model: str, lines: Sequence[Line]) -> str:
                 spread(reference.values()),
                 spread([ours[seed] - reference[seed] for seed in both], sign=True),
                 spread(default.values()),
-                epochs(here),
+                shares(scored, both),
+                epochs(scored),
                 ratio(here),
             ]
         )
@@ -73,7 +76,7 @@ def overall(means: Sequence[tuple[float, ...]]) -> list[list[str]]:
     ours, reference = (statistics.fmean(side) for side in zip(*means, strict=True))
     difference = spread([a - b for a, b in means], sign=True)
     first = f"mean of {len(means)} sets"
-    return [[first, "", f"{ours:.4f}", f"{reference:.4f}", difference, "", "", ""]]
+    return [[first, "", f"{ours:.4f}", f"{reference:.4f}", difference, "", "", "", ""]]
 
 
 def by_seed(lines: Iterable[Line], side: str) -> dict[int, float]:
@@ -81,6 +84,18 @@ def by_seed(lines: Iterable[Line], side: str) -> dict[int, float]:
     return {
         line["seed"]: line["error"] / line["constant"] for line in lines if line["side"] == side
     }
+
+
+def shares(lines: Sequence[Line], seeds: Sequence[int]) -> str:
+    """Return the shares of rows in a wrong class, over seeds that both sides have."""
+    means = []
+    for side in ("ours", "reference"):
+        found = {line["seed"]: line.get("wrong") for line in lines if line["side"] == side}
+        own = [found[seed] for seed in seeds]
+        if not own or None in own:
+            return ""
+        means.append(f"{statistics.fmean(own):.2%}")
+    return " / ".join(means)
 
 
 def epochs(lines: Iterable[Line]) -> str:

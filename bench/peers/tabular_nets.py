@@ -41,10 +41,11 @@ class Fit:
     side: str
     seed: int
 
-    def made_of(self, rows: Split) -> Contender | None:
+    def made_of(self, rows: Split, *, timed: bool = False) -> Contender | None:
         """Return the estimator it is a fit of."""
         n_train = len(rows.y) - len(rows.valid)
-        return contender(self.side, Game(self.model, self.table, rows.task, n_train, self.seed))
+        game = Game(self.model, self.table, rows.task, n_train, self.seed, timed)
+        return contender(self.side, game)
 
 
 def main() -> int:
@@ -95,7 +96,7 @@ def take_turns(asked: argparse.Namespace) -> None:
         for model, turn in itertools.product(asked.models, range(ROUNDS)):
             for side in sides if turn % 2 == 0 else sides[::-1]:
                 fit = Fit(name, model, side, asked.seeds[0])
-                made = fit.made_of(rows)
+                made = fit.made_of(rows, timed=True)
                 if made is not None:
                     line = run(fit, made, rows, asked.peer_python)
                     keep(line | {"turn": turn}, asked.results)
@@ -159,11 +160,19 @@ def run(fit: Fit, made: Contender, rows: Split, peer_python: str | None) -> dict
         | {
             "error": error(rows, prediction),
             "constant": error(rows, constant(rows)),
+            "wrong": wrong(rows, prediction),
             "wall_seconds": time.perf_counter() - started,
             "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
             "load": load,
         }
     )
+
+
+def wrong(rows: Split, prediction: np.ndarray) -> float | None:
+    """Return the share of test rows whose most probable class is not theirs."""
+    if rows.task == "regression":
+        return None
+    return float((prediction.argmax(axis=1) != rows.y_test).mean())
 
 
 def threads() -> dict[str, str]:

@@ -4,19 +4,20 @@ Four libraries share two estimators: one for numbers and one for classes.
 """
 
 import importlib
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from pipeline.competition import Task
-from pipeline.errors import ModelError
+from pipeline.competition import MetricName, Task
+from pipeline.errors import ModelError, did_you_mean
 from pipeline.models import check_parameters
 from pipeline.models.holdout import even_share
 from pipeline.models.libraries import LIBRARIES
 from pipeline.models.rounds import MANY_CELLS, Clock, Job
 
 OWN_PARAMETERS = ("patience", "validation_fraction")
+METRIC_NAMES = get_args(MetricName)
 
 
 def make_lightgbm(task: Task, seed: int, *, metric: str | None = None, **parameters: Any) -> Any:
@@ -49,7 +50,9 @@ def _make(
     metric: the score that stops the fit, as pipeline.metrics names it; None stops by the loss.
     Raises ModelError if the library is not installed or does not take a parameter.
     """
-    check_parameters(parameters, (*_known(library, task), *OWN_PARAMETERS))
+    check_parameters(parameters, (*_known(library, task), *OWN_PARAMETERS, "metric"))
+    if metric is not None and metric not in METRIC_NAMES:
+        raise ModelError(f"metric: {metric!r}; {did_you_mean(metric, METRIC_NAMES)}")
     own = {name: parameters[name] for name in OWN_PARAMETERS if name in parameters}
     fraction = own.get("validation_fraction", 0.1)
     if not isinstance(fraction, int | float) or not 0 < fraction < 1:

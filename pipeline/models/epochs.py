@@ -78,8 +78,9 @@ def _fit_one(model: Any, task: Task, seed: int, recipe: Recipe, deadline: float 
             f"metric: {recipe.score!r} cannot stop networks that are trained one by one; "
             "leave it out to stop by the loss"
         )
-    x, y, holdout = task.x, task.y, task.holdout
-    seen = np.setdiff1d(np.arange(len(x)), holdout)
+    holdout = task.holdout
+    rows = [task.x, task.y, *([] if task.weight is None else [task.weight])]
+    seen = np.setdiff1d(np.arange(len(task.x)), holdout)
     n_steps = -(-len(seen) // recipe.batch_size)
     name, settings = _LOSSES[recipe.loss]
     model.compile(
@@ -89,15 +90,17 @@ def _fit_one(model: Any, task: Task, seed: int, recipe: Recipe, deadline: float 
         jit_compile=False,  # XLA on the CPU: epochs of a small network take six times longer
     )
     early = keras.callbacks.EarlyStopping(
-        monitor="val_loss", patience=recipe.patience, restore_best_weights=True
+        monitor="val_loss",
+        patience=recipe.epochs if recipe.patience is None else recipe.patience,
+        restore_best_weights=True,
     )
     clock = _clock(recipe, deadline)
     history = model.fit(
-        _batches(x[seen], y[seen], recipe.batch_size, seed),
+        _batches([part[seen] for part in rows], recipe.batch_size, seed),
         shuffle=False,  # the batches are shuffled already
         steps_per_epoch=n_steps,
         epochs=recipe.epochs,
-        validation_data=(x[holdout], y[holdout]),
+        validation_data=tuple(part[holdout] for part in rows),
         validation_batch_size=len(holdout),
         callbacks=[early, clock],
         verbose=0,
@@ -110,23 +113,23 @@ def _fit_one(model: Any, task: Task, seed: int, recipe: Recipe, deadline: float 
     return Replica(model, history.history, early.best_epoch + 1, clock.stopped)
 
 
-def _batches(x: np.ndarray, y: np.ndarray, batch_size: int, seed: int) -> Any:
-    """Return endless shuffled batches (x, y), in an order that only the seed decides.
+def _batches(rows: list[np.ndarray], batch_size: int, seed: int) -> Any:
+    """Return endless shuffled batches of x, y and weights, in an order that only the seed decides.
 
     Batches are gathered from constants by shuffled positions: half the time of Dataset.shuffle.
     """
     import tensorflow as tf
 
     plain = tf.autograph.experimental.do_not_convert  # nothing here is for AutoGraph to rewrite
-    rows_x, rows_y = tf.constant(x), tf.constant(y)
+    constants = [tf.constant(part) for part in rows]
 
     def shuffled(epoch: Any) -> Any:
         draw = [seed, epoch]
-        order = tf.random.experimental.stateless_shuffle(tf.range(len(x)), seed=draw)
+        order = tf.random.experimental.stateless_shuffle(tf.range(len(rows[0])), seed=draw)
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
 
     def gather(positions: Any) -> Any:
-        return tf.gather(rows_x, positions), tf.gather(rows_y, positions)
+        return tuple(tf.gather(part, positions) for part in constants)
 
     return tf.data.Dataset.counter().flat_map(plain(shuffled)).map(plain(gather)).prefetch(4)
 

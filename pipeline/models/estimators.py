@@ -52,6 +52,7 @@ class Rows:
     X: Any
     y: Any
     holdout: np.ndarray | None = None
+    weight: np.ndarray | None = None  # (n_samples,); how much each row counts
 
 
 class Networks(BaseEstimator, abc.ABC):
@@ -135,14 +136,15 @@ class Networks(BaseEstimator, abc.ABC):
     def _task(self, rows: Rows) -> Task:
         """Return the rows as the networks see them, and remember what undoes it."""
 
-    def _new_task(self, X: Any, y: np.ndarray, holdout: np.ndarray, **scale: Any) -> Task:
-        check_consistent_length(X, y)
-        self._learn_columns(X, np.setdiff1d(np.arange(len(y)), holdout))
+    def _new_task(self, rows: Rows, y: np.ndarray, holdout: np.ndarray, **scale: Any) -> Task:
+        check_consistent_length(rows.X, y, rows.weight)
+        self._learn_columns(rows.X, np.setdiff1d(np.arange(len(y)), holdout))
         return Task(
-            x=self._columns(X),
+            x=self._columns(rows.X),
             y=y.astype("float32"),
             holdout=holdout,
             seeds=tuple(range(self.seed, self.seed + self.n_seeds)),
+            weight=None if rows.weight is None else np.asarray(rows.weight, "float32"),
             **scale,
         )
 
@@ -235,6 +237,7 @@ class NetworkRegressor(RegressorMixin, Networks):
         holdout: np.ndarray | None = None,
         max_seconds: float | None = None,
         later: "list[tuple[Networks, Rows]] | None" = None,
+        sample_weight: np.ndarray | None = None,
     ) -> Self:
         """Fit on X (n_samples, n_features) and y (n_samples,) or (n_samples, n_targets).
 
@@ -242,9 +245,10 @@ class NetworkRegressor(RegressorMixin, Networks):
             validation_fraction, even over the range of y.
         max_seconds: the epochs that pass them are the last ones.
         later: where to put this estimator and its rows, for fit_together; None fits it now.
+        sample_weight: (n_samples,), how much each row counts; None is 1.
         Raises ModelError for a parameter out of range, or missing values in X.
         """
-        return self._fit_or_wait(Rows(X, y, holdout), max_seconds, later)
+        return self._fit_or_wait(Rows(X, y, holdout, sample_weight), max_seconds, later)
 
     def _task(self, rows: Rows) -> Task:
         self._check()
@@ -259,7 +263,7 @@ class NetworkRegressor(RegressorMixin, Networks):
         self.target_std_ = np.where(spread > 0, spread, 1.0)
         scaled = (columns - self.target_mean_) / self.target_std_
         scale = {"center": self.target_mean_, "spread": self.target_std_}
-        return self._new_task(rows.X, scaled, held_out, **scale)
+        return self._new_task(rows, scaled, held_out, **scale)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return predictions of the shape that y had."""
@@ -278,6 +282,7 @@ class NetworkClassifier(ClassifierMixin, Networks):
         holdout: np.ndarray | None = None,
         max_seconds: float | None = None,
         later: "list[tuple[Networks, Rows]] | None" = None,
+        sample_weight: np.ndarray | None = None,
     ) -> Self:
         """Fit on X (n_samples, n_features) and labels y (n_samples,).
 
@@ -285,9 +290,10 @@ class NetworkClassifier(ClassifierMixin, Networks):
             validation_fraction of each class.
         max_seconds: the epochs that pass them are the last ones.
         later: where to put this estimator and its rows, for fit_together; None fits it now.
+        sample_weight: (n_samples,), how much each row counts; None is 1.
         Raises ModelError for a parameter out of range, missing values in X, or a single class.
         """
-        return self._fit_or_wait(Rows(X, y, holdout), max_seconds, later)
+        return self._fit_or_wait(Rows(X, y, holdout, sample_weight), max_seconds, later)
 
     def _task(self, rows: Rows) -> Task:
         self._check()
@@ -298,7 +304,7 @@ class NetworkClassifier(ClassifierMixin, Networks):
             )
         codes = codes.reshape(-1, 1)
         self.head_ = self._class_head(len(self.classes_))
-        return self._new_task(rows.X, codes, self._hold_out(codes, rows.holdout))
+        return self._new_task(rows, codes, self._hold_out(codes, rows.holdout))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return probabilities (n_samples, n_classes), columns in the order of classes_."""

@@ -67,7 +67,7 @@ def make_extra_trees(task: Task, seed: int, **parameters: Any) -> Any:
     forest = ExtraRegressor if task == "regression" else ExtraClassifier
     check_parameters(parameters, forest().get_params())
     defaults = {
-        "n_estimators": 500,
+        "n_estimators": 300,
         "n_jobs": -1,
         "random_state": seed,
     }

@@ -81,7 +81,7 @@ class RobustColumns(TransformerMixin, BaseEstimator):
     def _indicators(self, frame: pd.DataFrame, name: Hashable) -> np.ndarray:
         """Return a 0/1 column a level, or one of 1 and -1 for two."""
         levels, codes = self.levels_[name], self._codes(frame, name)
-        each = (codes[:, None] == np.arange(1, len(levels) + 1)).astype(float)
+        each: np.ndarray = (codes[:, None] == np.arange(1, len(levels) + 1)).astype(float)
         return each[:, :1] - each[:, 1:] if len(levels) == 2 else each
 
     def _numbers(self, frame: pd.DataFrame) -> np.ndarray:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipeline.competition import Task as TaskName
+from pipeline.errors import ModelError
 from pipeline.models import check_parameters, parameters_of
 from pipeline.models.backend import load_keras, seeded
 from pipeline.models.columns import NormalColumns
@@ -55,6 +56,7 @@ class _TabM(Networks):
     """
 
     MAY_BE_NONE: ClassVar = ("batch_size",)
+    learning_rate: float
 
     def __init__(
         self,
@@ -94,6 +96,20 @@ class _TabM(Networks):
         self.validation_fraction = validation_fraction
         self.metric = metric
         self.seed = seed
+
+    def _check(self) -> None:
+        super()._check()
+        counts = {"members": 1, "units": 1, "n_bins": 1, "embedding_size": 0}
+        for name, least in (counts | ({} if self.blocks is None else {"blocks": 1})).items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ModelError(
+                    f"{name}: expected a whole number of {least} or more, found {value!r}"
+                )
+        if not 0 <= self.dropout < 1:
+            raise ModelError(
+                f"dropout: expected a number from 0 to below 1, found {self.dropout!r}"
+            )
 
     def _recipe(self, n_train: int) -> Recipe:
         default = "rmse" if self.head_.loss == "squared_error" else "accuracy"
