@@ -92,6 +92,44 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command()
+def new(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it shall be called here.")],
+    path: From = None,
+    kaggle: Annotated[
+        str | None, typer.Option(metavar="SLUG", help="Its slug or address at Kaggle.")
+    ] = None,
+    dacon: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="Its number or address at Dacon.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="rmse, mae, accuracy, roc_auc, ...")] = None,
+    task: Annotated[str | None, typer.Option(help="regression, binary or multiclass.")] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="The column to predict; once for each of several.")
+    ] = None,
+    id_: Annotated[
+        str | None, typer.Option("--id", help="The sample's column that names its rows.")
+    ] = None,
+) -> None:
+    """Declare a competition from its files alone. Example: kc new titanic --from titanic.zip."""
+    from pipeline.stages.declaring import NewOptions, declare
+
+    options = NewOptions(
+        path=path,
+        kaggle=kaggle,
+        dacon=dacon,
+        metric=metric,
+        task=task,
+        target=tuple(target or ()),
+        id=id_,
+    )
+    with _shown():
+        written = declare(context.obj, name, options)
+    typer.echo(f"declared {written}")
+    typer.echo(f"next     kc train {name}")
+
+
+@app.command()
 def fetch(
     context: typer.Context,
     name: Name,
@@ -351,6 +389,20 @@ def leaderboard(
     _print_table(rows, columns, as_csv=as_csv, shrinkable=("team",))
     if place is not None:
         typer.echo(str(place), err=as_csv)
+
+
+@app.command()
+def doctor(context: typer.Context, as_json: Json = False) -> None:
+    """Check versions, credentials, network, GPU and disk. Example: kc doctor."""
+    from pipeline.stages.diagnosing import can_work, diagnose, diagnosis_lines, diagnosis_record
+
+    checks = diagnose(context.obj)
+    if as_json:
+        _print_json(diagnosis_record(checks))
+    else:
+        typer.echo("\n".join(diagnosis_lines(checks)))
+    if not can_work(checks):
+        raise typer.Exit(1)
 
 
 @cache_app.command("clear")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pipeline.errors import PipelineError
     from pipeline.runs import Run, find_run, list_runs
     from pipeline.stages.browsing import list_remote_files
+    from pipeline.stages.declaring import NewOptions, declare
+    from pipeline.stages.diagnosing import diagnose
     from pipeline.stages.ensembling import blend
     from pipeline.stages.fetching import fetch
     from pipeline.stages.inspecting import inspect
@@ -32,11 +34,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Competition": "competition",
+    "NewOptions": "stages.declaring",
     "PipelineError": "errors",
     "Run": "runs",
     "TrainOptions": "stages.training",
     "Workspace": "workspace",
     "clean": "stages.preparing",
+    "declare": "stages.declaring",
+    "diagnose": "stages.diagnosing",
     "encode": "stages.preparing",
     "fetch": "stages.fetching",
     "find_run": "runs",
@@ -56,6 +61,7 @@ _HOMES = {
 
 __all__ = [
     "Competition",
+    "NewOptions",
     "PipelineError",
     "Run",
     "TrainOptions",
@@ -63,6 +69,8 @@ __all__ = [
     "blend",
     "check_ready",
     "clean",
+    "declare",
+    "diagnose",
     "encode",
     "fetch",
     "find_run",

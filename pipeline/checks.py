@@ -42,7 +42,7 @@ def check_files_agree(
         f"{test.file.path}: columns of {competition.files.train} are absent",
         "they may give the answer away; add them to [columns] drop",
     )
-    optional = columns.drop if needs_id else (*columns.drop, columns.id)
+    optional = columns.drop if needs_id else (*columns.drop, columns.id_name)
     _refuse_columns(
         [one for one in map(str, test.frame) if one not in train.frame and one not in optional],
         f"{train.file.path}: columns of {competition.files.test} are absent",

@@ -19,6 +19,7 @@ MetricName = Literal[
 ]
 Scheme = Literal["auto", "kfold", "stratified", "group", "time", "like_test"]
 Transform = Literal["none", "log1p", "sqrt"]
+Answer = Literal["label", "probability"]
 Imputer = Literal["median", "mean", "most_frequent", "zero"]
 Encoder = Literal["onehot", "ordinal"]
 Scaler = Literal["standard", "minmax", "robust", "maxabs", "none"]
@@ -77,6 +78,8 @@ class Files:
     sample_submission: str
     encoding: str | None = None
     separator: str | None = None
+    decimal: Literal[".", ","] = "."
+    dayfirst: bool | None = None  # 01/02/2011 is the 1st of February; None: where all rows show it
     na_values: tuple[str, ...] = ()  # spellings of "missing" beyond the common ones
 
 
@@ -84,8 +87,9 @@ class Files:
 class Columns:
     """What the columns are; those that are not named are features of the type they are read as."""
 
-    id: str
     target: tuple[str, ...]
+    id: str | None = None  # None only with by_position, where the sample has no ids either
+    by_position: bool = False  # the test file has no ids: its rows are the sample's, in its order
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     datetime: tuple[str, ...] = ()
@@ -94,18 +98,30 @@ class Columns:
     drop: tuple[str, ...] = ()
 
     @property
+    def id_name(self) -> str:
+        """What the rows' ids are called, also where no file has a column of them."""
+        return self.id or "row"
+
+    @property
     def not_features(self) -> frozenset[str]:
         """The columns that no model sees."""
-        return frozenset({self.id, *self.target, *self.drop, self.group or self.id})
+        named = {self.id, self.group} - {None}
+        return frozenset({*map(str, named), *self.target, *self.drop})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """How the target is transformed for fitting, and which values it can take."""
+    """How the target is transformed for fitting, which values it can take, and what is answered.
+
+    positive: of two classes, the one whose probability is handed in; the last in sorted order if
+        left out. answer: what the sample's one column takes; it follows the metric if left out.
+    """
 
     transform: Transform = "none"
     lower: float | None = None
     upper: float | None = None
+    positive: str | None = None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,6 +308,11 @@ def _metric_faults(c: Competition) -> Iterator[str]:
 
 
 def _column_faults(columns: Columns) -> Iterator[str]:
+    if columns.id is None and not columns.by_position:
+        yield (
+            "columns.id: missing; expected text, or by_position = true where neither the test file "
+            "nor the sample has ids"
+        )
     for name in columns.target:
         if name == columns.id:
             yield f"columns.target: {name!r} is also columns.id"
@@ -308,7 +329,7 @@ def _column_faults(columns: Columns) -> Iterator[str]:
     for name in columns.numeric:
         if name in columns.datetime:
             yield f"columns.datetime: {name!r} is also in columns.numeric"
-    if columns.id in columns.drop:
+    if columns.id is not None and columns.id in columns.drop:
         yield f"columns.drop: {columns.id!r} is columns.id, which is never a feature; remove it"
 
 
@@ -325,8 +346,13 @@ def _validation_faults(validation: Validation, columns: Columns, task: Task) -> 
 
 
 def _target_faults(target: Target, task: Task, metric: MetricName) -> Iterator[str]:
-    if task != "regression" and target != Target():
+    bounds = (target.transform, target.lower, target.upper)
+    if task != "regression" and bounds != ("none", None, None):
         yield f'target: only task = "regression" transforms or bounds its target; found "{task}"'
+    if task != "binary" and target.positive is not None:
+        yield f'target.positive: only task = "binary" has a positive class; found "{task}"'
+    if task == "regression" and target.answer is not None:
+        yield 'target.answer: with task = "regression" the answer is a number; remove it'
     low, high = target.lower, target.upper
     if low is not None and high is not None and low >= high:
         yield f"target.lower: expected less than target.upper = {high:g}, found {low:g}"

@@ -18,6 +18,7 @@ import pyarrow.csv
 from pipeline.encodings import read_utf8
 from pipeline.errors import DataError
 
+NAMELESS = "Unnamed: "  # as pandas calls them, which the services read files with
 SEPARATORS = (",", ";", "\t", "|")
 _HEAD = 1 << 16  # bytes that decide on the separator
 _BLOCK = 1 << 24  # bytes that are parsed at once: the fastest of 1, 16 and all MiB
@@ -118,7 +119,8 @@ def read_cells(
     """Return how a CSV file is written, and its cells exactly as they are written.
 
     The frame has one `str` column for each of the header's names, in their order, and no missing
-    values; a column without a name is called "Unnamed: 6" (its position, from 0).
+    values; the first column without a name is called "Unnamed: 0", the next "Unnamed: 1", wherever
+    they stand, so that train and test agree on them.
     encoding, separator: None means that they are detected.
     Raises DataError if the file is missing, is not CSV, has no rows, or rows of unequal length.
     """
@@ -160,7 +162,8 @@ def _header(data: bytes, file: CsvFile) -> list[str]:
     if len(first) == 1:
         raise DataError(f"{file.path}: expected rows below the header, found none")
     line, cells = first[0]
-    names = [name if name.strip() else f"Unnamed: {i}" for i, name in enumerate(cells)]
+    free = (name for i in itertools.count() if (name := f"{NAMELESS}{i}") not in cells)
+    names = [name if name.strip() else next(free) for name in cells]
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         places = " and ".join(str(i) for i, name in enumerate(names, 1) if name == twice)

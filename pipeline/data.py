@@ -1,7 +1,7 @@
 """A competition's files as data: training rows with their answers, and test rows without."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,10 @@ from pipeline.competition import Columns, Competition
 from pipeline.csvtext import CsvFile, CsvStyle, read_cells, read_style
 from pipeline.errors import DataError, did_you_mean
 from pipeline.kinds import Kind, text_columns
+
+TEST_WITHOUT_IDS = (
+    " If its rows are the sample's in the same order, declare [columns] by_position = true"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +84,7 @@ def read_train(path: Path, competition: Competition) -> Table:
     for column in text_columns(cells, file, competition):
         kinds[column.name] = column.kind()
         frame[column.name] = column.values(kinds[column.name])
-    return Table(file, pd.DataFrame(frame, copy=False), _ids(cells, competition), kinds)
+    return Table(file, pd.DataFrame(frame, copy=False), _ids(cells, competition.columns), kinds)
 
 
 def read_test(path: Path, competition: Competition, kinds: Mapping[str, Kind]) -> Table:
@@ -90,12 +94,13 @@ def read_test(path: Path, competition: Competition, kinds: Mapping[str, Kind]) -
     Raises DataError if it is not CSV, has no id column, or a cell is unlike the training file's.
     """
     file, cells = _read(path, competition)
-    _require(competition.columns.id, "id", cells, file)
+    if not competition.columns.by_position:
+        _require(competition.columns.id_name, "id", cells, file, TEST_WITHOUT_IDS)
     cells = cells.drop(columns=list(competition.columns.target), errors="ignore")
     known = {str(name): kinds.get(str(name), "text") for name in cells}
     columns = text_columns(cells, file, competition)
     frame = {column.name: column.values(known[column.name]) for column in columns}
-    return Table(file, pd.DataFrame(frame, copy=False), _ids(cells, competition), known)
+    return Table(file, pd.DataFrame(frame, copy=False), _ids(cells, competition.columns), known)
 
 
 def read_sample(path: Path, competition: Competition) -> pd.DataFrame:
@@ -104,9 +109,34 @@ def read_sample(path: Path, competition: Competition) -> pd.DataFrame:
     Raises DataError if it is not CSV, has no id column, or an id is empty or repeated.
     """
     file, cells = _read(path, competition)
-    _require(competition.columns.id, "id", cells, file)
-    check_ids(_ids(cells, competition), file)
+    if competition.columns.id is not None:
+        _require(competition.columns.id, "id", cells, file)
+        check_ids(_ids(cells, competition.columns), file)
     return cells
+
+
+def sample_ids(sample: pd.DataFrame, columns: Columns) -> pd.Series:
+    """Return the ids that a sample submission asks for, comparable with those of the test file."""
+    return _ids(sample, columns)
+
+
+def match_by_position(test: Table, sample: pd.DataFrame, competition: Competition) -> Table:
+    """Return the test file with the sample's ids, one for one, where it has none of its own.
+
+    Raises DataError if it has, or if the sample has not as many rows.
+    """
+    columns, name = competition.columns, competition.files.sample_submission
+    if columns.id is not None and columns.id in test.frame:
+        raise DataError(
+            f"{test.file.path}: has the id column {columns.id!r}, and ids join better than "
+            "positions; remove [columns] by_position"
+        )
+    if len(sample) != len(test.frame):
+        raise DataError(
+            f"{test.file.path}: expected the {len(sample):,} rows of {name} in its order, as "
+            f"[columns] by_position says; found {len(test.frame):,} rows"
+        )
+    return replace(test, ids=sample_ids(sample, columns))
 
 
 def read_sample_style(path: Path, competition: Competition) -> CsvStyle:
@@ -165,19 +195,18 @@ def _read(path: Path, competition: Competition) -> tuple[CsvFile, pd.DataFrame]:
     return read_cells(path, encoding=files.encoding, separator=files.separator)
 
 
-def _require(name: str, role: str, cells: pd.DataFrame, file: CsvFile) -> None:
+def _require(name: str, role: str, cells: pd.DataFrame, file: CsvFile, more: str = "") -> None:
     if name not in cells:
         known = did_you_mean(name, map(str, cells.columns))
         raise DataError(
-            f"{file.path}: there is no {role} column {name!r} ([columns] {role}); {known}"
+            f"{file.path}: there is no {role} column {name!r} ([columns] {role}); {known}{more}"
         )
 
 
-def _ids(cells: pd.DataFrame, competition: Competition) -> pd.Series:
-    name = competition.columns.id
-    if name in cells:
-        return normalise_ids(cells[name])
-    return pd.Series(np.arange(1, len(cells) + 1), name=name).astype("str")
+def _ids(cells: pd.DataFrame, columns: Columns) -> pd.Series:
+    if columns.id is not None and columns.id in cells:
+        return normalise_ids(cells[columns.id])
+    return pd.Series(np.arange(1, len(cells) + 1), name=columns.id_name).astype("str")
 
 
 def _features(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:

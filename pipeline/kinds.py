@@ -1,6 +1,6 @@
 """Columns of text to typed columns: which kind a column is, and its cells as that kind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -10,12 +10,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.competition import MISSING_SPELLINGS, Competition
+from pipeline.competition import MISSING_SPELLINGS, Competition, Files
 from pipeline.csvtext import CsvFile
+from pipeline.dates import EXAMPLES, First, are_dates, as_text, day_or_month_first, parse_dates
 from pipeline.errors import DataError
 from pipeline.progress import Warned, emit
 
-Kind = Literal["integer", "float", "text", "datetime", "empty"]
+Kind = Literal[
+    "integer", "float", "text", "datetime", "datetime_dayfirst", "datetime_monthfirst", "empty"
+]
 Role = Literal["numeric", "target", "datetime", "categorical", "time", "id", "drop", "undeclared"]
 
 NUMBER = (
@@ -23,11 +26,11 @@ NUMBER = (
     r"|^[+-]?(?i:inf|infinity)$"
 )
 LEADING_ZERO = r"^0[\dxX]"  # 007 names something; 0x1F is a number for Arrow, and not for us
-DATETIME = (
-    r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}"
-    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?( ?(Z|UTC))?$|^\d{8}$"
-)
-TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
+KIND_OF_DATES: Mapping[First, Kind] = {
+    "year": "datetime", "day": "datetime_dayfirst", "month": "datetime_monthfirst",
+}  # fmt: skip
+FIRST_OF_KIND = {kind: first for first, kind in KIND_OF_DATES.items()}
+DECIMAL_COMMA = r"^[+-]?\d+,\d+$"
 MOSTLY = 0.9  # a text column with a larger share of numbers was probably meant to be numeric
 EXPECTED_NUMBER = {
     "numeric": "a number, as [columns] numeric says",
@@ -45,25 +48,27 @@ class TextColumn:
     cells: pa.ChunkedArray
     trimmed: pa.ChunkedArray  # without spaces around
     file: CsvFile
-    train_name: str  # how errors call the file that taught the kinds
+    files: Files  # how they are declared to be written
 
     def kind(self) -> Kind:
         """Return what the cells are; numbers that look like codes (007) are text.
 
-        Raises DataError if a cell is not the number that is declared.
+        Raises DataError if a cell is not the number that is declared, or nothing shows whether the
+        day or the month of a date stands first.
         """
         if self.role == "id":
             return "text"
         if self.cells.null_count == len(self.cells):
             return "empty"
-        if self.role == "datetime" or (self.role == "time" and self._numbers is None):
-            return "datetime"
+        if self.role == "datetime" or (self.role == "time" and self.numbers is None):
+            return self._datetime_kind()
         if self.role in EXPECTED_NUMBER:
             return _number_kind(self._required_numbers())
-        if self._numbers is None:
+        if self.numbers is None:
+            self._warn_of_commas()
             self._warn_if_mostly_numbers()
             return "text"
-        return "text" if self._has_leading_zeros else _number_kind(self._numbers)
+        return "text" if self.has_leading_zeros else _number_kind(self.numbers)
 
     def values(self, kind: Kind) -> pd.Series:
         """Return the cells as int64, float64, str or datetime64[us], missing as NaN or NaT.
@@ -74,10 +79,10 @@ class TextColumn:
         """
         if kind == "empty":
             return pd.Series(np.full(len(self.cells), np.nan))
-        if kind == "datetime":
-            return self._datetimes()
-        if kind == "text" or (self.role == "categorical" and self._numbers is None):
-            return _as_text(self.cells)
+        if kind in FIRST_OF_KIND:
+            return self._datetimes(FIRST_OF_KIND[kind])
+        if kind == "text" or (self.role == "categorical" and self.numbers is None):
+            return as_text(self.cells)
         numbers = self._required_numbers()
         if kind == "float":
             numbers = numbers.cast(pa.float64())
@@ -85,50 +90,71 @@ class TextColumn:
         return series
 
     @cached_property
-    def _has_leading_zeros(self) -> bool:
+    def _digits(self) -> pa.ChunkedArray:
+        """The trimmed cells with the decimal sign that Arrow reads."""
+        return swap_decimal(self.trimmed) if self.files.decimal == "," else self.trimmed
+
+    @cached_property
+    def has_leading_zeros(self) -> bool:
+        """Whether a cell is written like 007, which names something."""
         suspects = self.trimmed.filter(pc.starts_with(self.trimmed, "0"))  # few, and regex is slow
         return _any(pc.match_substring_regex(suspects, LEADING_ZERO))
 
     @cached_property
-    def _not_numbers(self) -> pa.ChunkedArray:
-        return pc.invert(pc.match_substring_regex(self.trimmed, NUMBER))
+    def not_numbers(self) -> pa.ChunkedArray:
+        """Which cells are no number; null where a cell is missing."""
+        return pc.invert(pc.match_substring_regex(self._digits, NUMBER))
 
     @cached_property
-    def _numbers(self) -> pa.ChunkedArray | None:
+    def numbers(self) -> pa.ChunkedArray | None:
         """The cells as int64 or float64, or None if one of them is no number."""
-        plain = _plain_numbers(self.trimmed)
-        if plain is not None and not self._has_leading_zeros:
+        plain = _plain_numbers(self._digits)
+        if plain is not None and not self.has_leading_zeros:
             return plain
-        if _any(self._not_numbers):
+        if _any(self.not_numbers):
             return None
-        return _plain_numbers(pc.replace_substring_regex(self.trimmed, "[+,]", ""))
+        return _plain_numbers(pc.replace_substring_regex(self._digits, "[+,]", ""))
 
     def _required_numbers(self) -> pa.ChunkedArray:
-        if self._numbers is None:
+        if self.numbers is None:
             expected = EXPECTED_NUMBER.get(self.role)
             if expected:
-                raise self._fault(self._not_numbers, expected, MEND_NUMBER)
+                raise self._fault(self.not_numbers, expected, MEND_NUMBER)
             mend = "correct it, or declare the column in [columns] categorical"
-            raise self._fault(self._not_numbers, f"a number as in {self.train_name}", mend)
-        return self._numbers
+            raise self._fault(self.not_numbers, f"a number as in {self.files.train}", mend)
+        return self.numbers
 
-    def _datetimes(self) -> pd.Series:
-        wrong = pc.invert(pc.match_substring_regex(self.trimmed, DATETIME))
+    def _datetime_kind(self) -> Kind:
+        """Return the kind by which part stands first in the dates of all rows."""
+        if not pc.all(are_dates(self.trimmed, "day")).as_py():
+            return "datetime"
+        if self.files.dayfirst is not None:
+            return KIND_OF_DATES["day" if self.files.dayfirst else "month"]
+        first = day_or_month_first(self.trimmed)
+        if first is None:
+            row, cell = self._first(self.trimmed.is_valid())
+            raise DataError(
+                f"{self.file.at(row, self.name)}: expected dates with the year first, or one that "
+                f"shows whether {cell!r} begins with the day or the month; declare [files] "
+                "dayfirst = true or false"
+            )
+        return KIND_OF_DATES[first]
+
+    def _datetimes(self, first: First) -> pd.Series:
+        wrong = pc.invert(are_dates(self.trimmed, first))
         if _any(wrong):
-            raise self._not_a_date(wrong)
-        dashed = pc.replace_substring_regex(self.trimmed, r"^(\d+)[/.](\d+)[/.]", r"\1-\2-")
-        plain = _as_text(pc.replace_substring_regex(dashed, " ?(Z|UTC)$", ""))
-        dates = pd.to_datetime(plain, format="ISO8601", errors="coerce")
-        impossible = (dates.isna() & plain.notna()).to_numpy()
+            raise self._not_a_date(wrong, first)
+        dates = parse_dates(self.trimmed, first)
+        impossible = (dates.isna() & as_text(self.trimmed).notna()).to_numpy()
         if impossible.any():
-            raise self._not_a_date(pa.chunked_array([impossible]))
-        return dates.astype("datetime64[us]")
+            raise self._not_a_date(pa.chunked_array([impossible]), first)
+        return dates
 
     def _warn_if_mostly_numbers(self) -> None:
-        share = 1 - (pc.mean(self._not_numbers).as_py() or 0.0)
+        share = 1 - (pc.mean(self.not_numbers).as_py() or 0.0)
         if self.role != "undeclared" or share <= MOSTLY:
             return
-        row, cell = self._first(self._not_numbers)
+        row, cell = self._first(self.not_numbers)
         emit(
             Warned(
                 f"{self.file.at(row, self.name)}: {cell!r} makes the column text, though "
@@ -137,14 +163,27 @@ class TextColumn:
             )
         )
 
+    def _warn_of_commas(self) -> None:
+        if (
+            self.role != "undeclared"
+            or not pc.all(pc.match_substring_regex(self.trimmed, DECIMAL_COMMA)).as_py()
+        ):
+            return
+        emit(
+            Warned(
+                f"{self.file.path.name}: column {self.name!r} is text, though all its cells are "
+                'numbers with decimal commas; declare [files] decimal = ","'
+            )
+        )
+
     def _first(self, mask: pa.ChunkedArray) -> tuple[int, str]:
         row = pc.index(mask, True).as_py()
         return row, self.cells[row].as_py()
 
-    def _not_a_date(self, wrong: pa.ChunkedArray) -> DataError:
+    def _not_a_date(self, wrong: pa.ChunkedArray, first: First) -> DataError:
         return self._fault(
             wrong,
-            "a date such as 2011-01-31 05:00:00, 2011/01/31, 2011.01.31 or 20110131",
+            f"a date such as {EXAMPLES[first]}",
             f"correct it, or take the column out of [columns] {self.role} and make the date in "
             "features.py",
         )
@@ -171,8 +210,14 @@ def text_columns(
             _without(missing, written),
             _without(missing, trimmed),
             file,
-            competition.files.train,
+            competition.files,
         )
+
+
+def swap_decimal(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return cells with points for commas and commas for points: 1.234,5 becomes 1,234.5."""
+    held = pc.replace_substring(cells, ".", "\0")  # no cell of a file has it
+    return pc.replace_substring(pc.replace_substring(held, ",", "."), "\0", ",")
 
 
 def _role(name: str, competition: Competition) -> Role:
@@ -214,11 +259,6 @@ def _plain_numbers(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
             continue
         return None if _any(pc.is_nan(numbers)) else numbers
     return None
-
-
-def _as_text(cells: pa.ChunkedArray) -> pd.Series:
-    text: pd.Series = cells.to_pandas(types_mapper={cells.type: TEXT}.get)
-    return text
 
 
 def _any(mask: pa.ChunkedArray) -> bool:

@@ -99,3 +99,13 @@ def listening(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listeners.reset(token)
+
+
+@contextmanager
+def only_listening(listener: Listener) -> Iterator[None]:
+    """Send the events of the enclosed block to the listener, and to nobody else."""
+    token = _listeners.set((listener,))
+    try:
+        yield
+    finally:
+        _listeners.reset(token)

@@ -80,6 +80,26 @@ def complete_folder(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
 
 
+@contextlib.contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """Yield an empty hidden folder in another one; it is gone after the block, however that ends.
+
+    Raises StorageError if it cannot be made.
+    """
+    with storing(parent):
+        is_new = not parent.exists()
+        parent.mkdir(parents=True, exist_ok=True)
+    with _staged(parent / "scratch") as staging:
+        try:
+            with storing(staging):
+                staging.mkdir()
+            yield staging
+        finally:
+            _remove(staging)
+            if is_new and not any(parent.iterdir()):
+                parent.rmdir()
+
+
 def sweep_unfinished(folder: Path) -> None:
     """Remove what processes no longer alive have left under hidden names."""
     for left in folder.glob(f"{UNFINISHED}*"):

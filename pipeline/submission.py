@@ -1,14 +1,17 @@
 """The file that is handed in: joined to the sample by id, and read back before it counts."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.competition import Competition
-from pipeline.csvtext import CsvStyle, read_text
-from pipeline.data import normalise_ids
+from pipeline.csvtext import NAMELESS, CsvStyle, read_text
+from pipeline.data import sample_ids
 from pipeline.errors import DataError, SubmissionError
+from pipeline.labels import classes_of_columns
 from pipeline.metrics import METRICS
 from pipeline.progress import counted
 from pipeline.storage import save_bytes
@@ -31,14 +34,14 @@ def make_submission(
     Raises DataError if the sample asks for a row or a column that was not predicted.
     """
     check_ids_asked(competition, ids, sample)
-    id_column = competition.columns.id
     answers = pd.DataFrame(prediction, index=pd.Index(ids)).set_axis(
         range(prediction.shape[1]), axis=1
     )
-    rows = answers.loc[normalise_ids(sample[id_column])].to_numpy()
-    filled = sample[[id_column]].copy()
-    for name in answer_columns(competition, sample):
-        filled[name] = _answer(competition, rows, name, labels, is_wide=_is_wide(sample, labels))
+    rows = answers.loc[sample_ids(sample, competition.columns)].to_numpy()
+    asked = answer_columns(competition, sample)
+    filled = sample.drop(columns=asked)
+    for name in asked:
+        filled[name] = _answer(competition, rows, name, asked, labels)
     return filled[list(sample.columns)]
 
 
@@ -47,7 +50,7 @@ def check_ids_asked(competition: Competition, ids: pd.Series, sample: pd.DataFra
 
     Raises DataError.
     """
-    wanted = normalise_ids(sample[competition.columns.id])
+    wanted = sample_ids(sample, competition.columns)
     unknown = wanted[~wanted.isin(ids)]
     if len(unknown):
         raise DataError(
@@ -57,8 +60,15 @@ def check_ids_asked(competition: Competition, ids: pd.Series, sample: pd.DataFra
 
 
 def answer_columns(competition: Competition, sample: pd.DataFrame) -> list[str]:
-    """Return the sample's columns that want an answer, in its order."""
-    return [name for name in sample.columns if name != competition.columns.id]
+    """Return the sample's columns that want an answer, in its order.
+
+    A column without a name (the index of a frame that was saved with it) is handed back as it is;
+    so are, where rows have no id, all columns beside the targets.
+    """
+    columns = competition.columns
+    if columns.id is None and set(columns.target) <= set(sample.columns):
+        return [name for name in sample.columns if name in columns.target]
+    return [n for n in sample.columns if n != columns.id and not n.startswith(NAMELESS)]
 
 
 def check_sample(competition: Competition, sample: pd.DataFrame, labels: np.ndarray | None) -> None:
@@ -68,14 +78,16 @@ def check_sample(competition: Competition, sample: pd.DataFrame, labels: np.ndar
     """
     name = competition.files.sample_submission
     asked = answer_columns(competition, sample)
-    if _is_wide(sample, labels):
+    if labels is not None and competition.task == "binary":
+        positive_label(competition, labels)
+    if _is_wide(asked, labels):
         assert labels is not None
-        classes = sorted(_label_of(column, labels, name) for column in asked)
-        if classes != list(range(len(labels))):
-            raise DataError(
-                f"{name}: expected one column for each of the classes {[str(c) for c in labels]}, "
-                f"found {asked}"
-            )
+        _check_wide(competition, asked, labels)
+    elif labels is not None and len(labels) > 2 and competition.target.answer == "probability":
+        raise DataError(
+            f"{name}: expected a column for each of {len(labels)} classes, as [target] answer = "
+            f'"probability" says; found {asked}; correct it, or remove [target] answer'
+        )
     elif len(asked) == len(competition.columns.target) == 1:
         return  # whatever it is called, it takes the one answer there is
     elif set(asked) != set(competition.columns.target):
@@ -85,9 +97,27 @@ def check_sample(competition: Competition, sample: pd.DataFrame, labels: np.ndar
         )
 
 
-def _is_wide(sample: pd.DataFrame, labels: np.ndarray | None) -> bool:
+def _is_wide(asked: Sequence[str], labels: np.ndarray | None) -> bool:
     """Tell whether the sample wants a column of probabilities for every class."""
-    return labels is not None and len(sample.columns) > 2
+    return labels is not None and len(asked) > 1
+
+
+def _check_wide(competition: Competition, asked: list[str], labels: np.ndarray) -> None:
+    name = competition.files.sample_submission
+    if competition.target.answer == "label":
+        raise DataError(
+            f'{name}: expected one column for the label, as [target] answer = "label" says; found '
+            f"{asked}; remove [target] answer"
+        )
+    texts = [str(label) for label in labels]
+    classes = classes_of_columns(asked, texts)
+    for column, number in zip(asked, classes, strict=True):
+        if number is None:
+            raise DataError(f"{name}: column {column!r} names none of the classes {texts}")
+    if sorted(number for number in classes if number is not None) != list(range(len(labels))):
+        raise DataError(
+            f"{name}: expected one column for each of the classes {texts}, found {asked}"
+        )
 
 
 def save_submission(frame: pd.DataFrame, path: Path, style: CsvStyle = PLAIN) -> None:
@@ -123,9 +153,10 @@ def check_submission(
         raise SubmissionError(str(error)) from None
     faults = _column_faults(frame, sample)
     if not faults:
-        faults = _id_faults(frame, sample, competition.columns.id)
-        for name in answer_columns(competition, sample):
-            takes_label = not _is_wide(sample, labels) and _wants_label(competition, labels)
+        faults = _id_faults(frame, sample, competition)
+        asked = answer_columns(competition, sample)
+        takes_label = not _is_wide(asked, labels) and wants_label(competition, labels)
+        for name in asked:
             faults += _answer_faults(competition, frame[name], labels, takes_label=takes_label)
     if faults:
         raise SubmissionError(f"{path}: {'; '.join(faults)}")
@@ -135,35 +166,46 @@ def _answer(
     competition: Competition,
     rows: np.ndarray,
     name: str,
+    asked: list[str],
     labels: np.ndarray | None,
-    *,
-    is_wide: bool,
 ) -> np.ndarray:
     """Return one column of answers: a number, a label, or the probability of a class."""
     if labels is None:
         targets = competition.columns.target
         return np.asarray(rows[:, targets.index(name) if len(targets) > 1 else 0])
-    if is_wide:
-        return np.asarray(rows[:, _label_of(name, labels, competition.files.sample_submission)])
-    if _wants_label(competition, labels):
+    if _is_wide(asked, labels):
+        numbers = classes_of_columns(asked, [str(label) for label in labels])
+        return np.asarray(rows[:, numbers[asked.index(name)]])
+    if wants_label(competition, labels):
         return np.asarray(labels[rows.argmax(axis=1)])
-    return np.asarray(rows[:, 1])
+    positive = positive_label(competition, labels)
+    return np.asarray(rows[:, list(labels).index(positive)])
 
 
-def _wants_label(competition: Competition, labels: np.ndarray | None) -> bool:
+def wants_label(competition: Competition, labels: np.ndarray | None) -> bool:
     """Tell whether the target's column takes a label, and not a number or a probability."""
     if labels is None:
         return False
+    if competition.target.answer is not None:
+        return competition.target.answer == "label"
     return METRICS[competition.metric].response == "label" or len(labels) > 2
 
 
-def _label_of(column: str, labels: np.ndarray, where: str) -> int:
-    """Return the class that a probability column stands for: its name is, or ends in, the label."""
+def positive_label(competition: Competition, labels: np.ndarray) -> Any:
+    """Return the class of two whose probability is handed in.
+
+    Raises DataError if the declared one is no class.
+    """
+    positive = competition.target.positive
+    if positive is None:
+        return labels[-1]
     texts = [str(label) for label in labels]
-    found = [text for text in texts if column == text or column.endswith(f"_{text}")]
-    if not found:
-        raise DataError(f"{where}: column {column!r} names none of the classes {texts}")
-    return texts.index(max(found, key=len))
+    if positive not in texts:
+        raise DataError(
+            f"{competition.files.train}: [target] positive = {positive!r} is none of the classes "
+            f"{texts}; correct it"
+        )
+    return labels[texts.index(positive)]
 
 
 def _column_faults(frame: pd.DataFrame, sample: pd.DataFrame) -> list[str]:
@@ -177,8 +219,11 @@ def _column_faults(frame: pd.DataFrame, sample: pd.DataFrame) -> list[str]:
     return [f"columns: expected {wanted}, found {found}"]
 
 
-def _id_faults(frame: pd.DataFrame, sample: pd.DataFrame, id_column: str) -> list[str]:
-    ids, wanted = frame[id_column], sample[id_column]
+def _id_faults(frame: pd.DataFrame, sample: pd.DataFrame, competition: Competition) -> list[str]:
+    if competition.columns.id is None:
+        ids, wanted = (sample_ids(one, competition.columns) for one in (frame, sample))
+    else:
+        ids, wanted = (one[competition.columns.id] for one in (frame, sample))
     missing, extra = wanted[~wanted.isin(ids)], ids[~ids.isin(wanted)]
     repeated = ids[ids.duplicated()]
     faults = [

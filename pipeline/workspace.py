@@ -36,7 +36,7 @@ class Workspace:
             raise DeclarationError(
                 f"competition {name!r}: a name has only letters, digits, - and _; rename its folder"
             )
-        for folder in (self.root / "competitions" / name, BUILT_IN / name):
+        for folder in (self.own(name), BUILT_IN / name):
             if (folder / "competition.toml").is_file():
                 return folder
         hint = did_you_mean(name, self.names())
@@ -44,6 +44,10 @@ class Workspace:
             f"no competition {name!r}: expected {self.root / 'competitions'}/NAME/competition.toml "
             f"or a built-in one; {hint}"
         )
+
+    def own(self, name: str) -> Path:
+        """Return the folder in which the workspace declares a competition of its own."""
+        return self.root / "competitions" / name
 
     def declaration(self, name: str) -> Path:
         """Return the path of a competition's competition.toml."""

@@ -235,3 +235,13 @@ def test_a_metric_of_another_name_is_refused_with_the_nearest() -> None:
 def test_how_it_stops_is_not_the_library_s_to_say(name: str, parameter: str) -> None:
     with pytest.raises(ModelError, match=f"unknown parameter '{parameter}'"):
         make(name, "regression", **{parameter: True})
+
+
+@each_library
+def test_the_median_is_what_an_absolute_error_aims_at(name: str) -> None:
+    X = pd.DataFrame({"nothing": np.arange(200) // 100 % 2})
+    y = np.where(np.arange(200) % 4 == 3, 1000.0, np.arange(200) / 100)  # a long tail
+    model = make(name, "regression", metric="mae", patience=100).fit(X, y)
+    assert model.predict(X)[0] < 10 < np.median(y) + 10 < y.mean()
+    mean = make(name, "regression", metric="rmse", patience=100).fit(X, y)
+    assert mean.predict(X)[0] > 100

@@ -41,8 +41,8 @@ Kc = Callable[..., Done]
 ROOT = Path(__file__).parents[1]
 HEAVY = {"tensorflow", "keras", "pandas", "numpy", "sklearn", "kaggle", "lightgbm", "pyarrow"}
 COMMANDS = (
-    "list", "fetch", "files", "inspect", "clean", "encode", "scale", "train", "run", "predict",
-    "runs", "submit", "submissions", "leaderboard",
+    "list", "new", "doctor", "fetch", "files", "inspect", "clean", "encode", "scale", "train",
+    "run", "predict", "runs", "submit", "submissions", "leaderboard",
 )  # fmt: skip
 
 

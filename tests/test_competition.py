@@ -153,6 +153,18 @@ MISTAKES = [
         'columns.target: several targets need task = "regression"; found "binary"',
     ),
     (WHOLE.replace('"y"', '"id"'), "columns.target: 'id' is also columns.id"),
+    (
+        WHOLE + '[target]\npositive = "yes"\n',
+        'target.positive: only task = "binary" has a positive class; found "regression"',
+    ),
+    (
+        WHOLE + '[target]\nanswer = "label"\n',
+        'target.answer: with task = "regression" the answer is a number; remove it',
+    ),
+    (
+        WHOLE + '[target]\nanswer = "chance"\n',
+        "target.answer: expected one of 'label', 'probability'; found 'chance'",
+    ),
     (WHOLE + 'drop = ["y"]\n', "columns.drop: 'y' is the target"),
     (WHOLE + 'datetime = ["y"]\n', "columns.datetime: 'y' is the target"),
     (WHOLE + 'group = "y"\n', "columns.group: 'y' is the target"),

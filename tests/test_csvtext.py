@@ -153,8 +153,14 @@ def test_cells_longer_than_the_csv_module_likes_are_read(tmp_path: Path) -> None
     assert csv.field_size_limit() == 131_072
 
 
-def test_a_column_without_a_name_is_named_by_its_position(tmp_path: Path) -> None:
-    assert list(read_text(write(tmp_path, ",a, \n0,1,2\n"))) == ["Unnamed: 0", "a", "Unnamed: 2"]
+def test_columns_without_a_name_are_counted_wherever_they_stand(tmp_path: Path) -> None:
+    assert list(read_text(write(tmp_path, ",a, \n0,1,2\n"))) == ["Unnamed: 0", "a", "Unnamed: 1"]
+    assert list(read_text(write(tmp_path, "a,b,\n0,1,2\n"))) == ["a", "b", "Unnamed: 0"]
+
+
+def test_a_column_without_a_name_gives_way_to_one_of_that_name(tmp_path: Path) -> None:
+    saved_twice = write(tmp_path, ",Unnamed: 0,a\n0,1,2\n")
+    assert list(read_text(saved_twice)) == ["Unnamed: 1", "Unnamed: 0", "a"]
 
 
 def test_a_column_name_that_appears_twice_is_refused(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pipeline.csvtext import read_cells
 from pipeline.data import (
     TestData,
     TrainData,
+    match_by_position,
     normalise_ids,
     read_sample,
     read_test,
@@ -52,6 +53,43 @@ def test_ids_are_compared_as_text_without_spaces_and_trailing_zeros() -> None:
 def test_ids_keep_what_would_be_missing_elsewhere(tmp_path: Path) -> None:
     table = read_train(write(tmp_path, "train.csv", "id,y\nNA,1\nKR,2\n"), competition())
     assert ids_of(table) == ["NA", "KR"]
+
+
+BY_POSITION = Columns(id="ImageId", by_position=True, target=("label",))
+
+
+def by_position(folder: Path, test: str, sample: str, columns: Columns = BY_POSITION) -> list[str]:
+    declared = competition(columns=columns)
+    train = read_train(write(folder, "train.csv", "label,x\n3,5\n4,6\n"), declared)
+    table = read_test(write(folder, "test.csv", test), declared, train.kinds)
+    read = read_sample(write(folder, "sample.csv", sample), declared)
+    return ids_of(match_by_position(table, read, declared))
+
+
+def test_test_rows_without_ids_take_those_of_the_sample_where_declared(tmp_path: Path) -> None:
+    assert by_position(tmp_path, "x\n5\n6\n", "ImageId,Label\n7,0\n8,0\n") == ["7", "8"]
+    neither = Columns(by_position=True, target=("label",))
+    assert by_position(tmp_path, "x\n5\n6\n", "Label\n0\n0\n", neither) == ["1", "2"]
+
+
+def test_positions_that_cannot_join_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        by_position(tmp_path, "x\n5\n6\n7\n", "ImageId,Label\n7,0\n8,0\n")
+    assert str(caught.value) == (
+        f"{tmp_path}/test.csv: expected the 2 rows of sample.csv in its order, as [columns] "
+        "by_position says; found 3 rows"
+    )
+    with pytest.raises(DataError, match="ids join better than positions; remove"):
+        by_position(tmp_path, "x,ImageId\n5,7\n6,8\n", "ImageId,Label\n7,0\n8,0\n")
+
+
+def test_a_test_file_without_ids_says_how_to_join_by_position(tmp_path: Path) -> None:
+    declared = competition(columns=Columns(id="ImageId", target=("label",)))
+    with pytest.raises(DataError) as caught:
+        read_test(write(tmp_path, "test.csv", "x\n5\n"), declared, {})
+    assert str(caught.value).endswith(
+        "If its rows are the sample's in the same order, declare [columns] by_position = true"
+    )
 
 
 def test_training_rows_without_an_id_column_are_numbered(tmp_path: Path) -> None:
@@ -289,7 +327,7 @@ def test_a_korean_price_table_is_read_with_its_commas_and_arrows() -> None:
     table = read_train(path, competition(columns=columns))
     first = table.frame.iloc[0]
     assert (table.file.encoding, table.file.separator, len(table.frame)) == ("cp949", ",", 3040)
-    assert (first["시가"], first["전일비"], first["Unnamed: 6"]) == (60600, "▲", 1000)
+    assert (first["시가"], first["전일비"], first["Unnamed: 0"]) == (60600, "▲", 1000)
     assert first["등락률"] == 1.67
     assert first["일자"] == pd.Timestamp("2022-07-18")
     assert table.frame["개인"].iloc[1] == -4467156

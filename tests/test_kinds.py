@@ -1,4 +1,6 @@
+from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ RELAXED = settings(
 def competition(
     levels: dict[str, tuple[str, ...]] | None = None,
     na_values: tuple[str, ...] = (),
+    written: dict[str, Any] | None = None,
     **columns: Any,
 ) -> Competition:
     return Competition(
@@ -28,7 +31,11 @@ def competition(
         task="regression",
         metric="rmse",
         files=Files(
-            train="train.csv", test="test.csv", sample_submission="sample.csv", na_values=na_values
+            train="train.csv",
+            test="test.csv",
+            sample_submission="sample.csv",
+            na_values=na_values,
+            **(written or {}),
         ),
         columns=Columns(id="id", target=("y",), **columns),
         levels=levels or {},
@@ -164,6 +171,92 @@ def test_a_date_that_is_ambiguous_or_impossible_is_refused(tmp_path: Path, cell:
         f"2011.01.31 or 20110131, found {cell!r}; correct it, or take the column out of [columns] "
         "datetime and make the date in features.py"
     )
+
+
+DAYFIRST = ["31/01/2011 13:00", "1.2.2011", "05-02-2011 9:05:07"]
+AS_DATES = ["2011-01-31 13:00:00", "2011-02-01 00:00:00", "2011-02-05 09:05:07"]
+
+
+def test_dates_that_end_in_the_year_are_read_by_the_row_that_shows_their_order(
+    tmp_path: Path,
+) -> None:
+    declared = competition(datetime=("x",))
+    assert list(map(str, read_x(tmp_path, DAYFIRST, declared)[1])) == AS_DATES
+    train = train_of(tmp_path, ["01/31/2011", "2/1/2011 1:30 PM", "12/12/2011 12:00am"], declared)
+    assert train.kinds["x"] == "datetime_monthfirst"
+    shown = ["2011-01-31 00:00:00", "2011-02-01 13:30:00", "2011-12-12 00:00:00"]
+    assert list(map(str, train.frame["x"])) == shown
+    ambiguous = x_of_test(tmp_path, ["03/04/2011", ""], train, declared)
+    assert ambiguous.astype("str").fillna("").tolist() == ["2011-03-04", ""]
+
+
+def test_dates_that_no_row_explains_need_dayfirst(tmp_path: Path) -> None:
+    cells = ["01/02/2011", "03/04/2011"]
+    assert refusal(tmp_path, cells, competition(datetime=("x",))) == (
+        "train.csv, line 2, column 'x': expected dates with the year first, or one that shows "
+        "whether '01/02/2011' begins with the day or the month; declare [files] dayfirst = true "
+        "or false"
+    )
+    for dayfirst, first in ((True, "2011-02-01"), (False, "2011-01-02")):
+        declared = competition(datetime=("x",), written={"dayfirst": dayfirst})
+        assert str(read_x(tmp_path, cells, declared)[1][0].date()) == first
+
+
+@pytest.mark.parametrize("cell", ["31/02/2011", "13/13/2011", "2011-01-01", "31/01/2011 24:00"])
+def test_a_day_that_does_not_exist_is_refused_in_any_order(tmp_path: Path, cell: str) -> None:
+    declared = competition(datetime=("x",))
+    train = train_of(tmp_path, ["31/01/2011"], declared)
+    with pytest.raises(DataError) as caught:
+        x_of_test(tmp_path, ["30/01/2011", cell], train, declared)
+    assert "expected a date such as 31/01/2011 05:00 or 31.01.2011, found" in str(caught.value)
+    assert repr(cell) in str(caught.value)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.datetimes(), min_size=1, max_size=9), st.sampled_from("-/."), st.booleans())
+def test_any_dates_survive_with_the_year_last(
+    dates: list[datetime], sign: str, dayfirst: bool
+) -> None:
+    pattern = f"%d{sign}%m{sign}" if dayfirst else f"%m{sign}%d{sign}"
+    clock = " %H:%M:%S.%f"
+    cells = [f"{when.strftime(pattern)}{when.year:04}{when.strftime(clock)}" for when in dates]
+    declared = competition(datetime=("x",), written={"dayfirst": dayfirst})
+    with TemporaryDirectory() as folder:
+        assert read_x(Path(folder), cells, declared) == ("datetime64[us]", dates)
+
+
+COMMA: dict[str, Any] = {"decimal": ",", "separator": ","}
+
+
+@pytest.mark.parametrize(
+    ("cells", "dtype", "values"),
+    [
+        (["1,5", "-2", ",5"], "float64", [1.5, -2, 0.5]),
+        (["1.234,5", "-4.467.156", ""], "float64", [1234.5, -4467156, None]),
+        (["1.234", "12"], "int64", [1234, 12]),
+        (["1.5", "2"], "str", ["1.5", "2"]),
+        (["0,5", "0,25"], "float64", [0.5, 0.25]),
+    ],
+)
+def test_a_declared_decimal_comma_makes_numbers(
+    tmp_path: Path, cells: list[str], dtype: str, values: list
+) -> None:
+    assert read_x(tmp_path, cells, competition(written=COMMA)) == (dtype, values)
+
+
+def test_text_keeps_its_commas_and_points(tmp_path: Path) -> None:
+    cells = ["a,b", "c.d"]
+    assert read_x(tmp_path, cells, competition(written=COMMA)) == ("str", cells)
+
+
+def test_undeclared_decimal_commas_are_warned_of(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    with listening(heard.append):
+        assert read_x(tmp_path, ["1,5", "2,25"])[0] == "str"
+    assert [str(event.text) for event in heard if isinstance(event, Warned)] == [
+        "train.csv: column 'x' is text, though all its cells are numbers with decimal commas; "
+        'declare [files] decimal = ","'
+    ]
 
 
 def test_the_time_column_is_a_number_or_a_date(tmp_path: Path) -> None:

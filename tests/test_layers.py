@@ -12,12 +12,12 @@ ROOT = Path(__file__).parents[1]
 # The lowest floor first; a module may import from lower floors only, and inside its own package.
 FLOORS = (
     "errors",
-    "declaration encodings language packages progress slugs storage",
+    "dates declaration encodings labels language machine packages progress slugs storage",
     "competition csvtext ledger tables terminal workspace",
     "cache drift features kinds metrics models preprocessing runs scoring sources splits",
     "data decisions description raw rowwise",
     "checks cleaning ensemble submission",
-    "inspection training",
+    "diagnosis inference inspection training",
     "stages",
     "cli",
 )

@@ -2,7 +2,16 @@
 
 import pytest
 
-from pipeline.progress import Downloaded, counted, file_size
+from pipeline.progress import (
+    Downloaded,
+    Note,
+    Warned,
+    counted,
+    emit,
+    file_size,
+    listening,
+    only_listening,
+)
 from pipeline.terminal import download_line
 
 
@@ -32,3 +41,14 @@ def test_one_is_singular():
 def test_a_download_of_unknown_length_shows_what_is_here():
     assert download_line(Downloaded("a.zip", 500, 2_000)) == "a.zip  500 bytes of 2.0 kB"
     assert download_line(Downloaded("a.zip", 500, None)) == "a.zip  500 bytes"
+
+
+def test_one_listener_alone_hears_what_is_tried():
+    everything, tried = [], []
+    with listening(everything.append):
+        emit(Note("read", "before"))
+        with only_listening(tried.append):
+            emit(Warned("odd"))
+        emit(Note("read", "after"))
+    assert [event.text for event in everything] == ["before", "after"]
+    assert [event.text for event in tried] == ["odd"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import TrainOptions, Workspace, fetch, inspect, train
+from pipeline import NewOptions, TrainOptions, Workspace, declare, fetch, inspect, train
 from pipeline.stages.opening import open_competition, read_data
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -86,6 +86,26 @@ def test_house_keeps_the_levels_that_mean_that_it_has_none(workspace):
     assert data.train.X["Alley"].tolist() == raw["Alley"].tolist()
     assert data.train.X["MasVnrType"].isna().sum() == (raw["MasVnrType"] == "NA").sum() == 8
     assert (data.train.X["MasVnrType"] == "None").sum() == 864
+
+
+@pytest.mark.parametrize(
+    ("name", "identity", "target", "label", "bound"),
+    [
+        ("travel", "id", "ProdTaken", "logistic", 0.82),
+        ("bike", "datetime", "count", "ridge", 165.0),
+        ("house", "Id", "SalePrice", "ridge", 40_000.0),
+        ("ddarung", "id", "count", "ridge", 55.0),
+    ],
+)
+def test_the_real_files_declare_themselves(tmp_path, name, identity, target, label, bound):
+    workspace = Workspace(tmp_path)
+    declare(workspace, f"my_{name}", NewOptions(path=DATA / name))
+    competition = open_competition(workspace, f"my_{name}").competition
+    assert (competition.columns.id, competition.columns.target) == (identity, (target,))
+    assert competition.task == ("binary" if name == "travel" else "regression")
+    run = train(workspace, f"my_{name}", TrainOptions(label=label, n_splits=3))
+    score = run.record["score"]
+    assert score >= bound if competition.metric == "accuracy" else score <= bound
 
 
 def test_a_binary_competition_of_one_s_own_trains(tmp_path):

@@ -1,5 +1,6 @@
 """Writing that is whole or absent, whatever goes wrong in between."""
 
+import contextlib
 import errno
 import os
 import signal
@@ -19,6 +20,7 @@ from pipeline.storage import (
     complete_folder,
     save_bytes,
     save_text,
+    scratch_folder,
     storing,
     sweep_unfinished,
 )
@@ -235,3 +237,25 @@ def test_a_folder_is_tried_before_the_work_and_left_empty(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot be written: Not a directory"):
         check_writable(tmp_path / "file" / "runs")
+
+
+def test_a_scratch_folder_is_gone_however_its_block_ends(tmp_path: Path) -> None:
+    parent = tmp_path / "new" / "work"
+    with scratch_folder(parent) as folder:
+        save_text(folder / "deep" / "file", "x")
+        assert folder.parent == parent
+    assert not parent.exists()
+    (tmp_path / "mine").mkdir()
+    with contextlib.suppress(KeyError), scratch_folder(tmp_path / "mine") as folder:
+        save_text(folder / "file", "x")
+        raise KeyError
+    assert names(tmp_path / "mine") == []
+
+
+def test_a_scratch_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with (
+        pytest.raises(StorageError, match="choose another --workspace"),
+        scratch_folder(tmp_path / "file"),
+    ):
+        pass

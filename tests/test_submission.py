@@ -124,6 +124,34 @@ def test_numbers_are_written_exactly(tmp_path: Path) -> None:
     assert path.read_bytes() == (b"id,y\nb,1e-17\na,0.30000000000000004\nc,123456789.123\n")
 
 
+def test_without_ids_answers_stand_in_the_order_of_the_rows(tmp_path: Path) -> None:
+    sample = table(y=["0", "0", "0"])
+    facts = {"columns": Columns(by_position=True, target=("y",))}
+    array = np.array([[1.5], [2.5], [3.5]])
+    filled = make_submission(competition(**facts), pd.Series(["1", "2", "3"]), array, sample)
+    assert filled.to_dict("list") == {"y": [1.5, 2.5, 3.5]}
+    assert faults(tmp_path, "y\n1\n2\n3\n", sample=sample, **facts) == ""
+    assert faults(tmp_path, "y\n1\n2\n", sample=sample, **facts) == (
+        "expected 3 rows, found 2; 1 id missing ('3')"
+    )
+
+
+def test_columns_without_a_name_are_handed_back_without_one(tmp_path: Path) -> None:
+    (tmp_path / "sample.csv").write_bytes(b",y\nb,0\na,0\nc,0\n")
+    sample = read_text(tmp_path / "sample.csv")
+    facts = {"columns": Columns(id="Unnamed: 0", target=("y",))}
+    style = read_style(tmp_path / "sample.csv")
+    save_submission(made([1, 2, 3], sample, **facts), tmp_path / "submission.csv", style)
+    assert (tmp_path / "submission.csv").read_bytes() == b",y\nb,2.0\na,1.0\nc,3.0\n"
+    check_submission(competition(**facts), tmp_path / "submission.csv", sample)
+    with_index = table(**{"Unnamed: 0": ["0", "1", "2"]}, id=["b", "a", "c"], y=["0"] * 3)
+    assert made([1, 2, 3], with_index).to_dict("list") == {
+        "Unnamed: 0": ["0", "1", "2"],
+        "id": ["b", "a", "c"],
+        "y": [2.0, 1.0, 3.0],
+    }
+
+
 @pytest.mark.parametrize(
     ("encoding", "mark"), [("utf-8", b""), ("utf-8", b"\xef\xbb\xbf"), ("cp949", b"")]
 )
@@ -174,6 +202,31 @@ def test_labels_are_the_most_probable_ones() -> None:
     assert made(THREE_ROWS, labels=THREE, **facts)["y"].tolist() == ["b", "a", "c"]
 
 
+def test_the_probability_of_the_positive_class_is_handed_in() -> None:
+    facts = {"task": "binary", "metric": "roc_auc", "target": Target(positive="no")}
+    assert made(TWO, labels=YES_NO, **facts)["y"].tolist() == [0.4, 0.9, 0.2]
+    numbered = {**facts, "target": Target(positive="1")}
+    assert made(TWO, labels=np.array([1, 2]), **numbered)["y"].tolist() == [0.4, 0.9, 0.2]
+
+
+def test_a_positive_class_that_is_no_class_is_refused() -> None:
+    facts = {"task": "binary", "metric": "roc_auc", "target": Target(positive="Yes")}
+    with pytest.raises(DataError) as caught:
+        check_sample(competition(**facts), SAMPLE, YES_NO)
+    assert str(caught.value) == (
+        "train.csv: [target] positive = 'Yes' is none of the classes ['no', 'yes']; correct it"
+    )
+
+
+def test_a_declared_answer_goes_before_the_metric(tmp_path: Path) -> None:
+    facts = {"task": "binary", "metric": "accuracy", "target": Target(answer="probability")}
+    assert made(TWO, labels=YES_NO, **facts)["y"].tolist() == [0.6, 0.1, 0.8]
+    assert faults(tmp_path, "id,y\nb,0.5\na,0\nc,1\n", YES_NO, **facts) == ""
+    facts = {"task": "binary", "metric": "roc_auc", "target": Target(answer="label")}
+    assert made(TWO, labels=YES_NO, **facts)["y"].tolist() == ["yes", "no", "yes"]
+    assert "2 labels are unknown" in faults(tmp_path, "id,y\nb,1\na,no\nc,0\n", YES_NO, **facts)
+
+
 @pytest.mark.parametrize("metric", ["roc_auc", "log_loss"])
 def test_two_classes_in_one_column_are_the_probability_of_the_second(metric: str) -> None:
     filled = made(TWO, labels=YES_NO, task="binary", metric=metric)
@@ -217,6 +270,12 @@ def test_numbered_classes_are_matched_as_text() -> None:
             THREE,
             "sample.csv: column 'p_d' names none of the classes ['a', 'b', 'c']",
         ),
+        (
+            table(id=["a"], p_a=["0"], p_b=["0"]),
+            THREE,
+            "sample.csv: expected one column for each of the classes ['a', 'b', 'c'], found "
+            "['p_a', 'p_b']",
+        ),
     ],
 )
 def test_a_sample_unlike_the_declaration_is_refused(
@@ -225,6 +284,32 @@ def test_a_sample_unlike_the_declaration_is_refused(
     facts = {} if labels is None else {"task": "multiclass", "metric": "log_loss"}
     with pytest.raises(DataError) as caught:
         check_sample(competition(**facts), sample, labels)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("answer", "sample", "message"),
+    [
+        (
+            "label",
+            table(id=["a"], p_a=["0"], p_b=["0"], p_c=["0"]),
+            'sample.csv: expected one column for the label, as [target] answer = "label" says; '
+            "found ['p_a', 'p_b', 'p_c']; remove [target] answer",
+        ),
+        (
+            "probability",
+            table(id=["a"], y=["0"]),
+            "sample.csv: expected a column for each of 3 classes, as [target] answer = "
+            "\"probability\" says; found ['y']; correct it, or remove [target] answer",
+        ),
+    ],
+)
+def test_an_answer_that_the_sample_cannot_take_is_refused(
+    answer: Any, sample: pd.DataFrame, message: str
+) -> None:
+    declared = competition(task="multiclass", metric="log_loss", target=Target(answer=answer))
+    with pytest.raises(DataError) as caught:
+        check_sample(declared, sample, THREE)
     assert str(caught.value) == message
 
 

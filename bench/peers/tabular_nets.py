@@ -176,9 +176,14 @@ def wrong(rows: Split, prediction: np.ndarray) -> float | None:
 
 
 def threads() -> dict[str, str]:
-    """Return the environment in which every library takes the same number of threads."""
+    """Return the environment in which every library takes the same number of threads.
+
+    OpenMP's threads wait asleep: on a machine with other work, spinning ones cost the reference
+    several times its time.
+    """
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
-    return {name: str(THREADS) for name in names} | {"TF_NUM_INTEROP_THREADS": "1"}
+    counts = {name: str(THREADS) for name in names}
+    return counts | {"TF_NUM_INTEROP_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def constant(rows: Split) -> np.ndarray:

@@ -22,7 +22,7 @@ from pipeline.progress import EpochEnded, emit
 # Below it threads gain little, and lose a tenfold where they wait for a core that others use.
 MANY_CELLS = 1_000_000
 CHUNK = 25  # rounds of scikit-learn between two looks at the held-out rows
-Metrics = Mapping[str, str]
+Metrics = Mapping[str, Mapping[str, Any]]  # a metric, and the settings that aim at it
 
 
 class Clock:
@@ -60,14 +60,15 @@ class Job:
     metric: str | None
     clock: Clock
 
-    def stopping(self, regression: Metrics, binary: Metrics) -> str | None:
-        """Return the library's name of the metric, or None where its own loss has to do.
+    def aimed(self, regression: Metrics, binary: Metrics) -> dict[str, Any]:
+        """Return the settings, with those that aim at the metric where none are declared.
 
-        That is the log loss of classes. It stops fits for metrics of labels too: a held-out tenth
-        of few rows has too few labels to tell rounds apart.
+        Where the library has none for a metric, its own loss has to do. That is the log loss of
+        classes. It stops fits for metrics of labels too: a held-out tenth of few rows has too few
+        labels to tell rounds apart.
         """
-        names = {0: regression, 2: binary}.get(self.n_classes, {})
-        return names.get(self.metric or "")
+        known = {0: regression, 2: binary}.get(self.n_classes, {})
+        return {**known.get(self.metric or "", {}), **self.settings}
 
 
 def as_numbers(X: Any) -> np.ndarray:
@@ -87,8 +88,12 @@ def with_text(X: Any) -> pd.DataFrame:
 
 # LightGBM
 
-LIGHTGBM_NUMBERS = {"rmse": "rmse", "mae": "mae", "mape": "mape"}
-LIGHTGBM_BINARY = {"roc_auc": "auc"}
+LIGHTGBM_NUMBERS: Metrics = {
+    "rmse": {"metric": "rmse"},
+    "mae": {"metric": "mae", "objective": "regression_l1"},
+    "mape": {"metric": "mape"},
+}
+LIGHTGBM_BINARY: Metrics = {"roc_auc": {"metric": "auc"}}
 
 
 def fit_lightgbm(job: Job) -> Any:
@@ -98,8 +103,7 @@ def fit_lightgbm(job: Job) -> Any:
     """
     import lightgbm
 
-    metric = job.stopping(LIGHTGBM_NUMBERS, LIGHTGBM_BINARY)
-    settings = ({} if metric is None else {"metric": metric}) | job.settings
+    settings = job.aimed(LIGHTGBM_NUMBERS, LIGHTGBM_BINARY)
     cls = lightgbm.LGBMClassifier if job.n_classes else lightgbm.LGBMRegressor
     early = lightgbm.early_stopping(job.patience, verbose=False)
     callbacks = [early, _LightGBMClock(job.clock)]
@@ -132,8 +136,12 @@ class _LightGBMClock:
 
 # CatBoost
 
-CATBOOST_NUMBERS = {"rmse": "RMSE", "mae": "MAE", "mape": "MAPE"}
-CATBOOST_BINARY = {"roc_auc": "AUC"}
+CATBOOST_NUMBERS: Metrics = {
+    "rmse": {"eval_metric": "RMSE"},
+    "mae": {"eval_metric": "MAE", "loss_function": "MAE"},
+    "mape": {"eval_metric": "MAPE"},
+}
+CATBOOST_BINARY: Metrics = {"roc_auc": {"eval_metric": "AUC"}}
 
 
 def fit_catboost(job: Job) -> Any:
@@ -143,8 +151,7 @@ def fit_catboost(job: Job) -> Any:
     """
     import catboost
 
-    metric = job.stopping(CATBOOST_NUMBERS, CATBOOST_BINARY)
-    settings = ({} if metric is None else {"eval_metric": metric}) | job.settings
+    settings = job.aimed(CATBOOST_NUMBERS, CATBOOST_BINARY)
     text = [i for i in job.X if not is_numeric_dtype(job.X[i])]
     cls = catboost.CatBoostClassifier if job.n_classes else catboost.CatBoostRegressor
     try:
@@ -176,8 +183,12 @@ class _CatBoostClock:
 
 # XGBoost
 
-XGBOOST_NUMBERS = {"rmse": "rmse", "mae": "mae", "mape": "mape"}
-XGBOOST_BINARY = {"roc_auc": "auc"}
+XGBOOST_NUMBERS: Metrics = {
+    "rmse": {"eval_metric": "rmse"},
+    "mae": {"eval_metric": "mae", "objective": "reg:absoluteerror"},
+    "mape": {"eval_metric": "mape"},
+}
+XGBOOST_BINARY: Metrics = {"roc_auc": {"eval_metric": "auc"}}
 
 
 def fit_xgboost(job: Job) -> Any:
@@ -187,8 +198,7 @@ def fit_xgboost(job: Job) -> Any:
     """
     import xgboost
 
-    metric = job.stopping(XGBOOST_NUMBERS, XGBOOST_BINARY)
-    settings = ({} if metric is None else {"eval_metric": metric}) | job.settings
+    settings = job.aimed(XGBOOST_NUMBERS, XGBOOST_BINARY)
     cls = xgboost.XGBClassifier if job.n_classes else xgboost.XGBRegressor
     early = xgboost.callback.EarlyStopping(rounds=job.patience)
     try:
@@ -228,7 +238,8 @@ def fit_hist(job: Job) -> Any:
     from sklearn import ensemble
 
     name = "HistGradientBoostingClassifier" if job.n_classes else "HistGradientBoostingRegressor"
-    model = getattr(ensemble, name)(**job.settings, early_stopping=False, warm_start=True)
+    settings = job.aimed({"mae": {"loss": "absolute_error"}}, {})
+    model = getattr(ensemble, name)(**settings, early_stopping=False, warm_start=True)
     loss_of, best, best_loss = _loss(job), 0, np.inf
     for number, answer in _growing(model, job):
         loss = loss_of(answer)

@@ -6,11 +6,11 @@ import os
 import stat
 import tempfile
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from pipeline.errors import SourceError, did_you_mean
+from pipeline.errors import DataError, SourceError, did_you_mean
 from pipeline.progress import Warned, emit
 from pipeline.sources import Source
 from pipeline.sources.archives import (
@@ -28,8 +28,17 @@ def open_source(path: Path, wanted: tuple[str, ...]) -> Source:
     wanted: the names of the files that the competition declares.
     Raises SourceError if the path is neither a folder nor an archive.
     """
+    check_is_place(path, wanted)
+    return FilesSource(path, wanted)
+
+
+def check_is_place(path: Path, wanted: tuple[str, ...]) -> None:
+    """Check that a path is a folder or an archive.
+
+    Raises SourceError.
+    """
     if path.is_dir() or (path.is_file() and archive_suffix(path.name)):
-        return FilesSource(path, wanted)
+        return
     expected = f"expected a .zip, .tar.gz or folder that holds {', '.join(wanted)}"
     if path.is_file():
         raise SourceError(f"{path}: {expected}, found a single file; give its folder or the zip")
@@ -51,10 +60,7 @@ class FilesSource:
     @property
     def origin(self) -> str:
         """The kind and the name of what was given."""
-        if self.path.is_dir():
-            return f"folder {_shown(self.path.resolve())}"
-        kind = (archive_suffix(self.path.name) or "archive").removeprefix(".")
-        return f"{kind} {_shown(self.path.name)}"
+        return _origin(self.path)
 
     def fetch(self, folder: Path) -> None:
         """Write the files into an empty folder, all at its top and by their declared names.
@@ -65,20 +71,11 @@ class FilesSource:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacked-") as scratch:
             with _reading(self.path):
                 files = self._search(Unpacker(Path(scratch), self.limits))
-                chosen = _choose(files, self.wanted)
-            _warn_of_the_rest(files, chosen, _shown(self.path))
-            for name, file in chosen.items():
-                if file.path.is_relative_to(scratch):
-                    file.path.rename(folder / name)
-                else:
-                    _copy(file, folder / name)
+            _keep(files, self.wanted, folder, Path(scratch), self.path)
 
     def _search(self, unpacker: Unpacker) -> "list[_File]":
         """Return all files, opening archives inside only while a wanted file is missing."""
-        if self.path.is_dir():
-            files = list(_files_in(self.path, self.wanted, self.limits.entries))
-        else:
-            files = _unpack(_File(_shown(self.path), self.path), unpacker)
+        files = _outermost(self.path, self.wanted, unpacker)
         for _ in range(self.limits.depth):
             for archive in _worth_opening(files, _missing(files, self.wanted)):
                 files.remove(archive)
@@ -91,7 +88,50 @@ class FilesSource:
             )
         if missing:
             raise SourceError(_not_found(_shown(self.path), missing, files))
-        return sorted(files, key=lambda file: (file.shown.count("/"), file.shown))
+        return _by_depth(files)
+
+
+@dataclass(frozen=True)
+class UnsortedSource:
+    """A folder or an archive in which nobody has said yet which files are wanted.
+
+    find: from the files by the names they are shown under to the names of those that are wanted;
+    it raises DataError if they are not among them, and is asked again once archives are opened.
+    """
+
+    path: Path
+    find: Callable[[Mapping[str, Path]], tuple[str, ...]]
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def origin(self) -> str:
+        """The kind and the name of what was given."""
+        return _origin(self.path)
+
+    def fetch(self, folder: Path) -> None:
+        """Write the wanted files, and those beside them, into an empty folder.
+
+        Raises what find raises if they are nowhere, and otherwise as FilesSource does.
+        """
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacked-") as scratch:
+            with _reading(self.path):
+                files, wanted = self._search(Unpacker(Path(scratch), self.limits))
+            _keep(files, wanted, folder, Path(scratch), self.path)
+
+    def _search(self, unpacker: Unpacker) -> "tuple[list[_File], tuple[str, ...]]":
+        """Return all files and the wanted names, opening archives inside only as long as needed."""
+        files = _outermost(self.path, (), unpacker)
+        for depth in range(self.limits.depth + 1):
+            archives = [file for file in files if archive_suffix(file.name)]
+            try:
+                return _by_depth(files), self.find({file.shown: file.path for file in files})
+            except DataError:
+                if not archives or depth == self.limits.depth:
+                    raise
+            for archive in archives:
+                files.remove(archive)
+                files += _unpack(archive, unpacker)
+        raise AssertionError("the last round returns or raises")
 
 
 @dataclass(frozen=True)
@@ -109,6 +149,38 @@ class _File:
     @property
     def homes(self) -> tuple[str, ...]:
         return (self.shown.rpartition("/")[0], *self.around)
+
+
+def _origin(path: Path) -> str:
+    if path.is_dir():
+        return f"folder {_shown(path.resolve())}"
+    kind = (archive_suffix(path.name) or "archive").removeprefix(".")
+    return f"{kind} {_shown(path.name)}"
+
+
+def _outermost(path: Path, wanted: tuple[str, ...], unpacker: Unpacker) -> list[_File]:
+    """Return the files of a folder, or of an archive."""
+    if path.is_dir():
+        return list(_files_in(path, wanted, unpacker.limits.entries))
+    return _unpack(_File(_shown(path), path), unpacker)
+
+
+def _by_depth(files: list[_File]) -> list[_File]:
+    return sorted(files, key=lambda file: (file.shown.count("/"), file.shown))
+
+
+def _keep(
+    files: list[_File], wanted: tuple[str, ...], folder: Path, scratch: Path, given: Path
+) -> None:
+    """Put the wanted files, and those beside them, at the top of a folder."""
+    with _reading(given):
+        chosen = _choose(files, wanted)
+    _warn_of_the_rest(files, chosen, _shown(given))
+    for name, file in chosen.items():
+        if file.path.is_relative_to(scratch):
+            file.path.rename(folder / name)
+        else:
+            _copy(file, folder / name)
 
 
 def _key(name: str) -> str:

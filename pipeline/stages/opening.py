@@ -15,6 +15,7 @@ from pipeline.data import (
     Table,
     TestData,
     TrainData,
+    match_by_position,
     read_sample,
     read_sample_style,
     read_test,
@@ -32,12 +33,11 @@ from pipeline.features import (
     spread_dates,
 )
 from pipeline.inspection import unseen_levels
-from pipeline.metrics import METRICS
 from pipeline.models import MODELS, model_spec
 from pipeline.progress import Note, Warned, counted, emit
 from pipeline.raw import Manifest, verify
 from pipeline.rowwise import check_rowwise
-from pipeline.submission import check_ids_asked, check_sample
+from pipeline.submission import check_ids_asked, check_sample, positive_label, wants_label
 from pipeline.training import class_labels, make_estimator
 from pipeline.workspace import Workspace
 
@@ -144,6 +144,8 @@ def read_data(opened: Opened) -> Data:
     test_table = read_test(raw / files.test, competition, train_table.kinds)
     sample = read_sample(raw / files.sample_submission, competition)
     style = read_sample_style(raw / files.sample_submission, competition)
+    if competition.columns.by_position:
+        test_table = match_by_position(test_table, sample, competition)
     _tell_reading(train_table, test_table)
     needs_id = opened.features.add_features is not None
     check_files_agree(train_table, test_table, competition, needs_id=needs_id)
@@ -233,8 +235,8 @@ def _tell_labels(competition: Competition, train: TrainData, labels: np.ndarray 
         parts = [f"{label} -> {code} ({n:,})" for code, (label, n) in enumerate(counts.items())]
         more = ", ..." if len(parts) > 5 else ""
         text = f"{len(parts)} target labels: {', '.join(parts[:5])}{more}"
-        if len(labels) == 2 and METRICS[competition.metric].response == "probability":
-            text += f"; submitted is the probability of {labels[1]}"
+        if len(labels) == 2 and not wants_label(competition, labels):
+            text += f"; submitted is the probability of {positive_label(competition, labels)}"
         emit(Note("encode", text, {"labels": [str(label) for label in labels]}))
 
 

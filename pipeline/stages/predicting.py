@@ -82,5 +82,5 @@ def _answers(
     answers = pd.DataFrame(decided if labels is None else prediction, columns=names)
     if labels is not None:
         answers.insert(0, competition.columns.target[0], labels[decided.argmax(axis=1)])
-    answers.insert(0, competition.columns.id, ids.to_numpy())
+    answers.insert(0, competition.columns.id_name, ids.to_numpy())
     return answers

@@ -69,8 +69,14 @@ def _prepare(workspace: Workspace, name: str, last: str, label: str | None) -> P
     folder = workspace.stages(name) / STAGES[last]
     paths = (folder / "train.parquet", folder / "test.parquet")
     y = pd.DataFrame(kept.y)
-    _save(paths[0], pd.concat([kept.ids.rename(competition.columns.id), train, y], axis="columns"))
-    _save(paths[1], pd.concat([data.test.ids.rename(competition.columns.id), test], axis="columns"))
+    _save(
+        paths[0],
+        pd.concat([kept.ids.rename(competition.columns.id_name), train, y], axis="columns"),
+    )
+    _save(
+        paths[1],
+        pd.concat([data.test.ids.rename(competition.columns.id_name), test], axis="columns"),
+    )
     return Prepared(train, test, changes, paths)
 
 

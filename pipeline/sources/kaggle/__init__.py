@@ -15,14 +15,17 @@ from pipeline.sources.kaggle.connection import Connection, check_reachable, conn
 from pipeline.sources.kaggle.credentials import Credential, found_credentials
 from pipeline.sources.kaggle.files import RemoteFile, list_files
 from pipeline.sources.kaggle.source import KaggleSource
+from pipeline.sources.kaggle.undeclared import UndeclaredSource, read_page
 
 __all__ = [
     "Connection",
     "Credential",
     "KaggleSource",
     "RemoteFile",
+    "UndeclaredSource",
     "check_reachable",
     "connect",
     "found_credentials",
     "list_files",
+    "read_page",
 ]
