@@ -104,20 +104,25 @@ def adopt(ledger: Path, entries: list[Entry], listed: list[Submission]) -> list[
     for entry in entries:
         for one in listed:
             if entry.status == UNCONFIRMED and entry.marker and entry.marker in one.description:
-                found.append(update_entry(ledger, entry, **news_of(one)))
+                found.append(learn(ledger, entry, one))
                 emit(Note("submit", f"the attempt of {entry.time} arrived: {one.reference}"))
     return found
 
 
-def news_of(submission: Submission) -> dict[str, object]:
-    """Return what an entry learns from the service's list."""
-    return {
+def learn(ledger: Path, entry: Entry, submission: Submission) -> Entry:
+    """Return an entry with what the service tells of it, which is noted in the ledger if it is new.
+
+    Raises StorageError.
+    """
+    news = {
         "reference": submission.reference,
         "status": submission.status,
         "public": submission.public,
         "private": submission.private,
         "detail": submission.error,
     }
+    is_new = any(getattr(entry, name) != value for name, value in news.items())
+    return update_entry(ledger, entry, **news) if is_new else entry
 
 
 def check_not_repeated(entries: tuple[Entry, ...], file: Path) -> None:

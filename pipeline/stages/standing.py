@@ -10,13 +10,13 @@ from typing import Any
 
 from pipeline.competition import Competition, load_competition
 from pipeline.errors import SourceError, UsageError
-from pipeline.ledger import Entry, load_ledger, update_entry
+from pipeline.ledger import Entry, load_ledger
 from pipeline.metrics import METRICS
 from pipeline.progress import Note, Warned, counted, emit
 from pipeline.sources import ListingBoard, Submission, Team
 from pipeline.sources.boards import open_board
 from pipeline.sources.dacon_words import no_leaderboard, no_list
-from pipeline.stages.earlier import news_of, without_marker
+from pipeline.stages.earlier import learn, without_marker
 from pipeline.workspace import Workspace
 
 SUBMISSION_COLUMNS: tuple[str, ...] = (
@@ -145,9 +145,7 @@ def _note_news(ledger: Path, listed: list[Submission]) -> None:
     for entry in load_ledger(ledger):
         found = next((one for one in listed if _is_same(one, entry)), None)
         if found is not None and entry.marker:
-            news = news_of(found)
-            if any(getattr(entry, key) != value for key, value in news.items()):
-                update_entry(ledger, entry, **news)
+            learn(ledger, entry, found)
 
 
 def _is_same(one: Submission, entry: Entry) -> bool:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from pipeline.competition import Competition
 from pipeline.errors import SourceError, SubmissionError
-from pipeline.ledger import Entry, update_entry
+from pipeline.ledger import Entry
 from pipeline.progress import Note, Warned, emit
 from pipeline.sources import ListingBoard
 from pipeline.sources.boards import open_board
-from pipeline.stages.earlier import news_of
+from pipeline.stages.earlier import learn
 from pipeline.stages.submitting import Submitted
 from pipeline.workspace import Workspace
 
@@ -68,7 +68,7 @@ def _polled(board: ListingBoard, ledger: Path, entry: Entry, deadline: float) ->
             if found is not None:
                 if found.status != entry.status:
                     emit(Note("submit", f"submission {entry.reference}: {found.status}"))
-                entry = update_entry(ledger, entry, **news_of(found))
+                entry = learn(ledger, entry, found)
         left = deadline - time.monotonic()
         if entry.status in DONE or left <= 0:
             return entry
