@@ -24,26 +24,30 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 N_SEEDS = 4
-UNITS = (256, 128)
 LEARNING_RATE = 4e-4
 N_TURNS = 5
-WHOLE_EPOCHS = 100  # about what early stopping leaves of the declared 300
+EPOCHS = 60  # about what early stopping leaves of those declared
+
 WHOLE_TURNS = 3
 MEMORY_LIMIT = 1.5  # GiB
 
 
 @dataclass(frozen=True)
 class Size:
-    """A table of a competition's size: rows, columns after encoding, folds, rows a batch."""
+    """A competition's table, and its declared dnn: columns are those after encoding."""
 
     rows: int
     columns: int
     folds: int
     batch: int
+    units: tuple[int, ...]
     limit: float  # of the ratio of model-epochs a second
 
 
-SIZES = {"ddarung": Size(1_459, 39, 5, 32, 25.0), "bike": Size(10_886, 27, 6, 256, 8.0)}
+SIZES = {
+    "ddarung": Size(1_459, 39, 5, 32, (128, 64, 32), 25.0),
+    "bike": Size(10_886, 130, 6, 256, (128, 64), 8.0),
+}
 WHOLE_LIMIT = 8.0
 
 
@@ -77,7 +81,7 @@ def plain(size: Size, epochs: int, n_models: int) -> list[float]:
         scaled = (y - y.mean()) / y.std()
         seen = np.setdiff1d(np.arange(len(y)), holdout)
         layers = [keras.Input((X.shape[1],))]
-        for n in UNITS:
+        for n in size.units:
             layers += [keras.layers.Dense(n, "relu"), keras.layers.Dropout(0.1)]
         model = keras.Sequential([*layers, keras.layers.Dense(1)])
         model.compile(keras.optimizers.Adam(LEARNING_RATE), "mse")
@@ -97,7 +101,7 @@ def together(size: Size, epochs: int) -> float:
     from pipeline.models.estimators import Rows
 
     made = folds(size)
-    settings = {"network_parameters": {"units": UNITS}, "learning_rate": LEARNING_RATE}
+    settings = {"network_parameters": {"units": size.units}, "learning_rate": LEARNING_RATE}
     estimators = [
         KerasRegressor(
             epochs=epochs, batch_size=size.batch, patience=epochs, n_seeds=N_SEEDS, **settings
@@ -114,11 +118,11 @@ def rates() -> bool:
     enough = True
     for name, size in SIZES.items():
         plain(size, 2, 1)
-        together(size, 30)
+        together(size, EPOCHS)
         turns = []
         for _ in range(N_TURNS):
             alone = statistics.median(plain(size, 8, 1))
-            turns.append((alone, together(size, 30)))
+            turns.append((alone, together(size, EPOCHS)))
         ratio = statistics.median(a / b for a, b in turns)
         alone, shared = (statistics.median(values) * 1000 for values in zip(*turns, strict=True))
         print(
@@ -190,13 +194,13 @@ def whole() -> bool:
     size = SIZES["ddarung"]
     n_models = size.folds * N_SEEDS
     turns = [
-        (_seconds("plain", WHOLE_EPOCHS, n_models), _seconds("together", WHOLE_EPOCHS, n_models))
+        (_seconds("plain", EPOCHS, n_models), _seconds("together", EPOCHS, n_models))
         for _ in range(WHOLE_TURNS)
     ]
     ratio = statistics.median(a / b for a, b in turns)
     alone, shared = (statistics.median(values) for values in zip(*turns, strict=True))
     print(
-        f"ddarung  whole command, {WHOLE_EPOCHS} epochs: model.fit {alone:.1f} s, together "
+        f"ddarung  whole command, {EPOCHS} epochs: model.fit {alone:.1f} s, together "
         f"{shared:.1f} s, ratio {ratio:.1f} (at least {WHOLE_LIMIT:g}; median of {WHOLE_TURNS})"
     )
     return ratio >= WHOLE_LIMIT
@@ -243,7 +247,7 @@ def _fit_large(model: str, epochs: int) -> None:
     from pipeline.models import KerasRegressor, RealMLPRegressor
     from pipeline.models.estimators import Rows
 
-    made = folds(Size(10_886, 20, 8, 256, 0.0))
+    made = folds(Size(10_886, 20, 8, 256, (256, 128), 0.0))
     cls = KerasRegressor if model == "dnn" else RealMLPRegressor
     estimators = [cls(epochs=epochs, batch_size=256, n_seeds=N_SEEDS) for _ in made]
     cls.fit_together(estimators, [Rows(*fold) for fold in made])

@@ -68,6 +68,8 @@ def seeded(seed: int) -> Iterator[None]:
 
 def model_to_bytes(model: Any) -> bytes:
     """Return a Keras model as the content of a .keras file."""
+    if model.compiled and not model.optimizer.built:  # or it could not be loaded again
+        model.optimizer.build(model.trainable_variables)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.save(path)

@@ -222,7 +222,6 @@ def _with_head(logits: Any, head: Head) -> Any:
         output = keras.layers.GlobalAveragePooling1D()(output)
     model = keras.Model(logits.input, output)
     model.compile("adam", KERAS_LOSSES[head.loss])
-    model.optimizer.build(model.trainable_variables)  # or it could not be loaded again
     return model
 
 

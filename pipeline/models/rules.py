@@ -161,8 +161,14 @@ def _dense(layer: Any, x: Any, forward: Pass) -> Any:
 
     kernel, *bias = forward.of(layer)
     rows = tf.reshape(x, (forward.n_replicas, -1, x.shape[-1]))
-    y = tf.matmul(rows, kernel)
-    y = _kernels().shifted(layer.activation)(y, bias[0]) if bias else layer.activation(y)
+    if layer.units == 1:  # for one unit a product of matrices costs more than it computes
+        y = tf.reduce_sum(rows * tf.reshape(kernel, (forward.n_replicas, 1, -1)), -1, keepdims=True)
+    else:
+        y = tf.matmul(rows, kernel)
+    if bias and y.shape[1] is not None and math.prod(y.shape) >= WORTH_A_KERNEL:
+        y = _kernels().shifted(layer.activation)(y, bias[0])
+    else:
+        y = layer.activation(y + bias[0][:, None] if bias else y)
     return tf.reshape(y, (forward.n_replicas, -1, *x.shape[2:-1], layer.units))
 
 
@@ -236,6 +242,7 @@ def _embedding(layer: Any, x: Any, forward: Pass) -> Any:
     return tf.gather(table, codes, batch_dims=1)
 
 
+WORTH_A_KERNEL = 2**18  # values; a call of a kernel costs about what it saves on so many
 # What a configuration says that does not count: names, and the number of columns.
 WIDTHS = ("name", "shape", "batch_shape", "build_config")
 RULES: dict[str, Callable[[Any, Any, Pass], Any]] = {
