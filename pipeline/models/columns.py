@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from pipeline.errors import ModelError
+from pipeline.models.frames import FrameColumns
 
 NOISE = 1e-5  # of a standard deviation; it tells equal values apart while quantiles are fitted
 LEAST_RANGE = 1e-6  # numbers that differ by less are constant
@@ -18,7 +18,7 @@ ROWS_PER_QUANTILE = 30
 QUANTILES = (10, 1000)  # at least, at most
 
 
-class NormalColumns(TransformerMixin, BaseEstimator):
+class NormalColumns(FrameColumns):
     """Map numbers to the normal distribution by their ranks, and text to 0/1 columns.
 
     Columns come out as numbers, then 0/1 columns of what is missing, then those of levels. A
@@ -101,28 +101,10 @@ class NormalColumns(TransformerMixin, BaseEstimator):
         scaled: np.ndarray = (numbers - self.center_) / self.spread_
         return scaled
 
-    def _numbers(self, frame: pd.DataFrame) -> np.ndarray:
-        numbers = frame[self.numeric_].to_numpy(float, na_value=np.nan)
-        infinite = np.isinf(numbers).any(axis=0)
-        if infinite.any():
-            name = self.numeric_[int(infinite.argmax())]
-            raise ModelError(f"column {name!r} has infinite values; replace them in features.py")
-        return numbers
-
     def _text(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the text columns, None where it is missing."""
         text = frame[self.text_].astype(object)
         return text.where(text.notna(), None)
-
-    def _frame(self, X: Any, *, reset: bool) -> pd.DataFrame:
-        """Return X as a frame with the columns that fit saw."""
-        frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
-        if reset:
-            self.n_features_in_ = frame.shape[1]
-            self.feature_names_in_ = list(frame)
-        elif list(frame) != self.feature_names_in_:
-            raise ModelError(f"expected the columns {self.feature_names_in_}, found {list(frame)}")
-        return frame
 
 
 def _widths(encoder: OneHotEncoder) -> list[int]:

@@ -7,7 +7,7 @@ and keeps the best epoch's weights. The rows that score a fold are never among t
 import abc
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -15,7 +15,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from pipeline.competition import Task as TaskName
 from pipeline.errors import ModelError
+from pipeline.models import check_parameters, parameters_of
 from pipeline.models.backend import load_keras, model_from_bytes, model_to_bytes
 from pipeline.models.epochs import train
 from pipeline.models.holdout import even_share
@@ -118,9 +120,27 @@ class Networks(BaseEstimator, abc.ABC):
         for one, replicas in zip(estimators, trained, strict=True):
             one._keep(replicas)
 
-    def _fit_or_wait(
-        self, rows: Rows, max_seconds: float | None, later: "list[tuple[Networks, Rows]] | None"
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        holdout: np.ndarray | None = None,
+        max_seconds: float | None = None,
+        later: "list[tuple[Networks, Rows]] | None" = None,
+        sample_weight: np.ndarray | None = None,
     ) -> Self:
+        """Fit on X (n_samples, n_features) and y (n_samples,), or (n_samples, n_targets) numbers.
+
+        holdout: positions of the rows that stop the training; without them a share of
+            validation_fraction, even over the classes or the range of y.
+        max_seconds: the epochs that pass them are the last ones.
+        later: where to put this estimator and its rows, for fit_together; None fits it now.
+        sample_weight: (n_samples,), how much each row counts; None is 1.
+        Raises ModelError for a parameter out of range, columns that the networks cannot take, or a
+        single class.
+        """
+        rows = Rows(X, y, holdout, sample_weight)
         if later is None:
             self.fit_together([self], [rows], max_seconds)
         else:
@@ -211,6 +231,23 @@ class Networks(BaseEstimator, abc.ABC):
         super().__setstate__(state)
 
 
+def make_networks(
+    classes: "tuple[type[Networks], type[Networks]]",
+    task: TaskName,
+    seed: int,
+    metric: str | None,
+    parameters: Mapping[str, Any],
+    **fixed: Any,
+) -> Any:
+    """Return the unfitted regressor or classifier of a kind of networks.
+
+    fixed: parameters that the kind sets itself. Raises ModelError for one that it does not take.
+    """
+    cls = classes[0] if task == "regression" else classes[1]
+    check_parameters(parameters, {*parameters_of(cls.__init__)} - {"seed", "metric", *fixed})
+    return cls(metric=metric, seed=seed, **fixed, **parameters)
+
+
 def _with_head(logits: Any, head: Head) -> Any:
     """Return the compiled model that ends in predictions; both share their layers.
 
@@ -227,27 +264,6 @@ def _with_head(logits: Any, head: Head) -> Any:
 
 class NetworkRegressor(RegressorMixin, Networks):
     """Networks for one or several numbers; their scale is learned and given back."""
-
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        *,
-        holdout: np.ndarray | None = None,
-        max_seconds: float | None = None,
-        later: "list[tuple[Networks, Rows]] | None" = None,
-        sample_weight: np.ndarray | None = None,
-    ) -> Self:
-        """Fit on X (n_samples, n_features) and y (n_samples,) or (n_samples, n_targets).
-
-        holdout: positions of the rows that stop the training; without them a share of
-            validation_fraction, even over the range of y.
-        max_seconds: the epochs that pass them are the last ones.
-        later: where to put this estimator and its rows, for fit_together; None fits it now.
-        sample_weight: (n_samples,), how much each row counts; None is 1.
-        Raises ModelError for a parameter out of range, or missing values in X.
-        """
-        return self._fit_or_wait(Rows(X, y, holdout, sample_weight), max_seconds, later)
 
     def _task(self, rows: Rows) -> Task:
         self._check()
@@ -272,27 +288,6 @@ class NetworkRegressor(RegressorMixin, Networks):
 
 class NetworkClassifier(ClassifierMixin, Networks):
     """Networks for labels of any kind."""
-
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        *,
-        holdout: np.ndarray | None = None,
-        max_seconds: float | None = None,
-        later: "list[tuple[Networks, Rows]] | None" = None,
-        sample_weight: np.ndarray | None = None,
-    ) -> Self:
-        """Fit on X (n_samples, n_features) and labels y (n_samples,).
-
-        holdout: positions of the rows that stop the training; without them a share of
-            validation_fraction of each class.
-        max_seconds: the epochs that pass them are the last ones.
-        later: where to put this estimator and its rows, for fit_together; None fits it now.
-        sample_weight: (n_samples,), how much each row counts; None is 1.
-        Raises ModelError for a parameter out of range, missing values in X, or a single class.
-        """
-        return self._fit_or_wait(Rows(X, y, holdout, sample_weight), max_seconds, later)
 
     def _task(self, rows: Rows) -> Task:
         self._check()

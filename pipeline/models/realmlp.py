@@ -6,9 +6,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipeline.competition import Task as TaskName
-from pipeline.models import check_parameters, parameters_of
 from pipeline.models.backend import load_keras, seeded
-from pipeline.models.estimators import Head, NetworkClassifier, NetworkRegressor, Networks, Rows
+from pipeline.models.estimators import (
+    Head,
+    NetworkClassifier,
+    NetworkRegressor,
+    Networks,
+    Rows,
+    make_networks,
+)
 from pipeline.models.learning import Recipe
 from pipeline.models.replicas import Task
 from pipeline.models.robust import RobustColumns
@@ -22,16 +28,12 @@ INIT_ROWS = 2048  # of the training rows; what weights are first fitted to
 BIAS_ROWS = 5  # a unit's bias begins so that it switches between so many rows
 
 
-def make_realmlp(
-    task: TaskName, seed: int, *, metric: str | None = None, **parameters: Any
-) -> "RealMLPRegressor | RealMLPClassifier":
+def make_realmlp(task: TaskName, seed: int, *, metric: str | None = None, **parameters: Any) -> Any:
     """Return an unfitted RealMLP.
 
     Raises ModelError for a parameter it does not take.
     """
-    cls = RealMLPRegressor if task == "regression" else RealMLPClassifier
-    check_parameters(parameters, set(parameters_of(cls.__init__)) - {"seed", "metric"})
-    return cls(metric=metric, seed=seed, **parameters)
+    return make_networks((RealMLPRegressor, RealMLPClassifier), task, seed, metric, parameters)
 
 
 class _RealMLP(Networks):

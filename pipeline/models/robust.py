@@ -6,16 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from pipeline.errors import ModelError
+from pipeline.models.frames import FrameColumns
 
 SOFT_LIMIT = 3.0
 ONE_HOT_LEVELS = 8  # with more, a level is an embedded code
 
 
-class RobustColumns(TransformerMixin, BaseEstimator):
+class RobustColumns(FrameColumns):
     """Scale numbers by their quartiles, fill them by their means, and code text.
 
     Columns come out as numbers, then codes of columns with many levels, then 0/1 columns. Of two
@@ -83,24 +82,6 @@ class RobustColumns(TransformerMixin, BaseEstimator):
         levels, codes = self.levels_[name], self._codes(frame, name)
         each: np.ndarray = (codes[:, None] == np.arange(1, len(levels) + 1)).astype(float)
         return each[:, :1] - each[:, 1:] if len(levels) == 2 else each
-
-    def _numbers(self, frame: pd.DataFrame) -> np.ndarray:
-        numbers: np.ndarray = frame[self.numeric_].to_numpy(float, na_value=np.nan)
-        infinite = np.isinf(numbers).any(axis=0)
-        if infinite.any():
-            name = self.numeric_[int(infinite.argmax())]
-            raise ModelError(f"column {name!r} has infinite values; replace them in features.py")
-        return numbers
-
-    def _frame(self, X: Any, *, reset: bool) -> pd.DataFrame:
-        """Return X as a frame with the columns that fit saw."""
-        frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
-        if reset:
-            self.n_features_in_ = frame.shape[1]
-            self.feature_names_in_ = list(frame)
-        elif list(frame) != self.feature_names_in_:
-            raise ModelError(f"expected the columns {self.feature_names_in_}, found {list(frame)}")
-        return frame
 
 
 def _robust(plain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,10 +6,15 @@ import numpy as np
 
 from pipeline.competition import Task as TaskName
 from pipeline.errors import ModelError
-from pipeline.models import check_parameters, parameters_of
 from pipeline.models.backend import load_keras, seeded
 from pipeline.models.columns import NormalColumns
-from pipeline.models.estimators import Head, NetworkClassifier, NetworkRegressor, Networks
+from pipeline.models.estimators import (
+    Head,
+    NetworkClassifier,
+    NetworkRegressor,
+    Networks,
+    make_networks,
+)
 from pipeline.models.learning import Recipe
 from pipeline.models.replicas import Task
 
@@ -18,28 +23,23 @@ BATCHES = ((2_800, 32), (4_500, 64), (6_400, 128), (32_000, 256), (108_000, 512)
 LARGEST_BATCH = 1024
 
 
-def make_tabm(
-    task: TaskName, seed: int, *, metric: str | None = None, **parameters: Any
-) -> "TabMRegressor | TabMClassifier":
+def make_tabm(task: TaskName, seed: int, *, metric: str | None = None, **parameters: Any) -> Any:
     """Return an unfitted TabM.
 
     Raises ModelError for a parameter it does not take.
     """
-    cls = TabMRegressor if task == "regression" else TabMClassifier
-    check_parameters(parameters, set(parameters_of(cls.__init__)) - {"seed", "metric"})
-    return cls(metric=metric, seed=seed, **parameters)
+    return make_networks((TabMRegressor, TabMClassifier), task, seed, metric, parameters)
 
 
 def make_tabm_mini(
     task: TaskName, seed: int, *, metric: str | None = None, **parameters: Any
-) -> "TabMRegressor | TabMClassifier":
+) -> Any:
     """Return an unfitted TabM-mini, which takes all of TabM's parameters but `mini`.
 
     Raises ModelError for a parameter it does not take.
     """
-    cls = TabMRegressor if task == "regression" else TabMClassifier
-    check_parameters(parameters, set(parameters_of(cls.__init__)) - {"seed", "metric", "mini"})
-    return cls(mini=True, metric=metric, seed=seed, **parameters)
+    classes = (TabMRegressor, TabMClassifier)
+    return make_networks(classes, task, seed, metric, parameters, mini=True)
 
 
 class _TabM(Networks):
