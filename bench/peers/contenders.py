@@ -14,7 +14,7 @@ EPOCHS = 256  # RealMLP, always all of them
 PATIENCE = 16  # the reference's word for ending after 17 epochs without progress
 # TabM trains until PATIENCE epochs bring nothing, but no longer than this, on both sides: what a
 # fit of the reference does in about four minutes of two CPU cores.
-TABM_EPOCHS = {"bike": 20, "house": 40, "digits": 40}
+TABM_EPOCHS = {"bike": 10, "house": 40, "digits": 40}
 TABM_MOST_EPOCHS = 200
 TIMED_EPOCHS = 10  # of TabM while it is timed, so that neither side stops before the other
 MODELS = ("realmlp", "tabm", "tabm_mini")
