@@ -48,7 +48,7 @@ class Replica:
     """A trained network: a Keras model with the best epoch's weights, and how it got there.
 
     history: losses epoch by epoch. best_epoch: from 1. stopped_by_time: whether it would have gone
-    on. valid: what the program says of the held-out rows with the weights of the last epoch.
+    on.
     """
 
     model: Any
