@@ -306,7 +306,9 @@ def runs(
     for row in rows:
         if row["public"] is not None:
             row["submitted"] = f"public {row['public']:.5g}"
-    _print_rows(rows, False, without=("model", "seconds", "public", _LESS_WORTH[is_any]))
+    _print_rows(
+        rows, False, without=("model", "seconds", "public", "leaderboard", _LESS_WORTH[is_any])
+    )
 
 
 @app.command(cls=_WaitCommand)
@@ -461,6 +463,7 @@ def _prepare(context: typer.Context, name: str, model: str | None, stage: str) -
 
 
 def _print_run(run: "Run", as_json: bool) -> None:
+    from pipeline.stages.estimating import leaderboard_line
     from pipeline.stages.listing import run_result
 
     result = run_result(run)
@@ -470,6 +473,7 @@ def _print_run(run: "Run", as_json: bool) -> None:
     spread = result["standard_error"]
     spread = "" if spread is None else f" +- {spread:.5f}"
     typer.echo(f"{result['metric']} {result['score']:.5f}{spread} (out-of-fold, {result['model']})")
+    typer.echo(leaderboard_line(result["leaderboard"]))
     typer.echo(f"run        {result['path']}")
     typer.echo(f"submission {result['submission']}")
 

@@ -65,10 +65,12 @@ class CVResult:
     decision: what is done to predictions before they are answers. score, and those of the folds,
         are of the answers, each fold's as the rows of the others have decided; plain_score and oof
         are without it.
+    answers: as oof, with the decision of each fold's others.
     """
 
     folds: tuple[FoldResult, ...]
     oof: np.ndarray
+    answers: np.ndarray
     score: float
     labels: np.ndarray | None = None
     refit: FoldResult | None = None
@@ -331,7 +333,7 @@ def cross_validate(
             f"{metric.name} of the out-of-fold rows is not defined: the folds hold too few classes "
             "or values; declare another [validation] scheme or metric"
         )
-    found = CVResult(tuple(results), oof, score, labels, whole, len(folds) - len(results))
+    found = CVResult(tuple(results), oof, oof, score, labels, whole, len(folds) - len(results))
     return _with_decision(found, train, metric)
 
 
@@ -347,6 +349,7 @@ def _with_decision(result: CVResult, train: TrainData, metric: Metric) -> CVResu
     return replace(
         result,
         folds=tuple(folds),
+        answers=found.answers,
         score=found.score,
         decision=found.decision,
         plain_score=found.plain,

@@ -194,7 +194,8 @@ def _outcome(
     frame = members[0].frame("oof.csv")
     fold = frame["fold"].to_numpy()
     oof = np.full((len(fold), found.oof.shape[1]), np.nan)
-    oof[fold >= 0] = found.oof
+    answers = oof.copy()
+    oof[fold >= 0], answers[fold >= 0] = found.oof, found.decided.answers
     scores = fold_scores(
         candidates.y, found.decided.answers, candidates.fold, candidates.metric, data.labels
     )
@@ -202,6 +203,7 @@ def _outcome(
         label=LABEL,
         fold=fold,
         oof=oof,
+        answers=answers,
         tests=[test],
         decision=found.decided.decision,
         facts=_facts(members, found, scores),

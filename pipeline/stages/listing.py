@@ -58,6 +58,7 @@ def run_result(run: Run) -> dict[str, Any]:
         "metric": record["metric"],
         "score": record["score"],
         "standard_error": record["standard_error"],
+        "leaderboard": record.get("leaderboard"),  # older runs have none
         "seconds": record["seconds"],
     }
 
@@ -109,6 +110,7 @@ def _run_row(run: Run, entry: Entry | None) -> dict[str, Any]:
         "metric": record["metric"],
         "score": record["score"],
         "standard_error": record["standard_error"],
+        "leaderboard": record.get("leaderboard"),
         "submitted": _state(entry),
         "public": entry.public if entry else None,
         "seconds": record["seconds"],

@@ -16,6 +16,7 @@ from pipeline.progress import Event, Note, Warned, counted, emit
 from pipeline.raw import Manifest
 from pipeline.runs import Run, UnfinishedRun, git_state, load_run, start_run, versions
 from pipeline.splits import resolve_scheme
+from pipeline.stages.estimating import leaderboard_record
 from pipeline.stages.opening import Data, Opened
 from pipeline.submission import check_submission, make_submission, save_submission
 from pipeline.terminal import line
@@ -47,14 +48,15 @@ class Outcome:
     """What a run has found, however it came by it.
 
     label: of the model, part of the run's id. fold (n_samples,) and oof (n_samples, n_columns): of
-    the training rows. tests: predictions (n_test, n_columns) of the test rows, whose mean counts.
-    decision: what is done to them before they are answers. facts: what run.json says of this kind
-    of run. save: writes what belongs to it beside.
+    the training rows. answers: what is scored of oof. tests: predictions (n_test, n_columns) of the
+    test rows, whose mean counts. decision: what is done to them before they are answers. facts:
+    what run.json says of this kind of run. save: writes what belongs to it beside.
     """
 
     label: str
     fold: np.ndarray
     oof: np.ndarray
+    answers: np.ndarray
     tests: list[np.ndarray]
     decision: Decision
     facts: dict[str, Any]
@@ -72,6 +74,7 @@ def save_run(
         label=choice.label,
         fold=result.fold_of,
         oof=result.oof,
+        answers=result.answers,
         tests=predict(result, data.test),
         decision=result.decision,
         facts=_training_facts(opened.competition, choice, result, seed),
@@ -89,6 +92,7 @@ def write_run(opened: Opened, data: Data, outcome: Outcome, log: Log) -> Run:
     competition, workspace = opened.competition, opened.workspace
     answers = outcome.decision(np.mean(outcome.tests, axis=0))
     submission = make_submission(competition, data.test.ids, answers, data.sample, data.labels)
+    leaderboard = leaderboard_record(competition, data, outcome.answers, outcome.fold)
     with start_run(workspace.runs, opened.name, outcome.label) as run:
         for name, content in opened.sources.items():
             if name != "sample.py":
@@ -101,7 +105,8 @@ def write_run(opened: Opened, data: Data, outcome: Outcome, log: Log) -> Run:
         check_submission(competition, written, data.sample, data.labels, data.style)
         text = f"submission.csv, {counted(len(submission), 'row')}, checked against the sample"
         emit(Note("write", text, {"rows": len(submission)}))
-        run.save_record(_record(opened, data, log) | outcome.facts | {"id": run.id})
+        facts = outcome.facts | {"leaderboard": leaderboard, "id": run.id}
+        run.save_record(_record(opened, data, log) | facts)
         run.save_text("train.log", "\n".join(log.lines) + "\n")
     return load_run(workspace.runs / run.id)
 

@@ -21,6 +21,7 @@ from pipeline.models import model_spec
 from pipeline.progress import Note, Warned, emit, listening
 from pipeline.runs import Run
 from pipeline.splits import Fold, check_folds, make_folds, resolve_scheme
+from pipeline.stages.estimating import warn_of_leaks
 from pipeline.stages.opening import (
     Data,
     Opened,
@@ -82,6 +83,7 @@ def train(workspace: Workspace, name: str, options: TrainOptions | None = None) 
     with listening(log):
         opened, choice = _with_options(open_competition(workspace, name), options)
         data = read_data(opened)
+        warn_of_leaks(opened.competition, data)
         seed = opened.competition.validation.seed if options.seed is None else options.seed
         result = _cross_validate(opened, choice, data, seed, options.seconds)
         _tell_training(opened.competition, choice, result)
