@@ -419,8 +419,8 @@ def test_train_tells_its_stages_in_lines(kc_here: Kc, trained: Path, tmp_path: P
     work = copy_of(trained, tmp_path / "work")
     done = kc_here(work, "train", "ddarung", "--model", "ridge", expect=0)
     assert [line.split()[0] for line in done.err.splitlines()] == [
-        "read", "features", "warning", "clean", "folds", "clean", "scale", "encode", *["fold"] * 5, "train",
-        "estimate", "write",
+        "read", "features", "warning", "clean", "folds", "clean", "scale", "encode", *["fold"] * 5,
+        "train", "estimate", "write",
     ]  # fmt: skip
     assert all(line.endswith("reused") for line in done.err.splitlines() if line[:5] == "fold ")
     assert re.fullmatch(

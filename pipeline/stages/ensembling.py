@@ -22,6 +22,7 @@ from pipeline.stages.recording import (
     column_names,
     comparable_runs,
     decision_record,
+    folds_of,
     tell_decision,
     write_run,
 )
@@ -68,7 +69,9 @@ def check_alike(runs: Sequence[Run]) -> None:
                 "train it again with more --time"
             )
         for key in SHARED:
-            ours, theirs = runs[0].record.get(key), run.record.get(key)
+            ours, theirs = (one.record.get(key) for one in (runs[0], run))
+            if key == "validation":
+                ours, theirs = folds_of(ours or {}), folds_of(theirs or {})
             if ours != theirs:
                 raise UsageError(
                     f"runs {runs[0].id} and {run.id} cannot be compared: "

@@ -50,7 +50,8 @@ class Outcome:
     label: of the model, part of the run's id. fold (n_samples,) and oof (n_samples, n_columns): of
     the training rows. answers: what is scored of oof. tests: predictions (n_test, n_columns) of the
     test rows, whose mean counts. decision: what is done to them before they are answers. facts:
-    what run.json says of this kind of run. save: writes what belongs to it beside.
+    what run.json says of this kind of run. save: writes what belongs to it beside. other_folds: as
+    fold, of further repeats.
     """
 
     label: str
@@ -61,6 +62,7 @@ class Outcome:
     decision: Decision
     facts: dict[str, Any]
     save: Callable[[UnfinishedRun], None]
+    other_folds: tuple[np.ndarray, ...] = ()
 
 
 def save_run(
@@ -79,6 +81,7 @@ def save_run(
         decision=result.decision,
         facts=_training_facts(opened.competition, choice, result, seed),
         save=lambda run: _save_estimators(run, result),
+        other_folds=tuple(repeat.fold_of for repeat in result.repeats[1:]),
     )
     return write_run(opened, data, outcome, log)
 
@@ -123,12 +126,16 @@ def _save_estimators(run: UnfinishedRun, result: CVResult) -> None:
 
 
 def _oof_frame(competition: Competition, data: Data, outcome: Outcome) -> pd.DataFrame:
-    """Return id, fold, target and out-of-fold prediction of each training row; fold -1: none."""
+    """Return id, fold, target and out-of-fold prediction of each training row; fold -1: none.
+
+    Further repeats have fold_1, fold_2, ... behind them; the prediction is the mean of all.
+    """
     target = pd.DataFrame(data.train.y).add_prefix("target_").reset_index(drop=True)
     names = [f"prediction_{name}" for name in column_names(competition, data.labels)]
     frame = pd.DataFrame({"id": data.train.ids.to_numpy(), "fold": outcome.fold})
     oof = pd.DataFrame(outcome.oof, columns=names)
-    return pd.concat([frame, target, oof], axis="columns")
+    others = {f"fold_{number}": fold for number, fold in enumerate(outcome.other_folds, start=1)}
+    return pd.concat([frame, target, oof, pd.DataFrame(others)], axis="columns")
 
 
 def _test_frame(
@@ -184,6 +191,8 @@ def _training_facts(
         "score": result.score,
         "mean": float(np.nanmean(result.fold_scores)),
         "standard_error": result.standard_error,
+        "repeats": [repeat.score for repeat in result.repeats],
+        "repeat_spread": result.repeat_spread,
         "decision": decision_record(result.decision, result.plain_score),
         "folds": [_fold_record(one) for one in result.folds],
         "refit": _fold_record(result.refit) if result.refit else None,
@@ -213,7 +222,7 @@ def decision_of(record: dict[str, Any]) -> Decision:
 
 
 def validation_record(competition: Competition) -> dict[str, Any]:
-    """Return how the folds were made; runs that agree in it have scores that can be compared."""
+    """Return how the folds were made; see folds_of for what has to agree."""
     scheme = resolve_scheme(competition.validation, competition.task)
     return {**asdict(competition.validation), "scheme": scheme}
 
@@ -223,10 +232,23 @@ def comparable_runs(competition: Competition, manifest: Manifest, runs: list[Run
     wanted = {
         "metric": competition.metric,
         "data": {file.name: file.sha256 for file in manifest.files},
-        "validation": validation_record(competition),
+        "validation": folds_of(validation_record(competition)),
         "skipped_folds": 0,
     }
-    return [run for run in runs if {key: run.record[key] for key in wanted} == wanted]
+
+    def facts(run: Run) -> dict[str, Any]:
+        found = {key: run.record[key] for key in wanted}
+        return {**found, "validation": folds_of(found["validation"])}
+
+    return [run for run in runs if facts(run) == wanted]
+
+
+def folds_of(validation: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a validation has to agree for scores and rows to be comparable.
+
+    The folds of the first repeat do; how many followed only makes the score steadier.
+    """
+    return {name: value for name, value in validation.items() if name != "repeats"}
 
 
 def _fold_record(one: FoldResult) -> dict[str, Any]:

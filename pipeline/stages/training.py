@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline.cache import Cache, array_digest, code_digest, digest, frame_digest
 from pipeline.cleaning import clean_rows
-from pipeline.competition import Competition, ModelChoice, Scheme
+from pipeline.competition import Competition, ModelChoice, Scheme, Task, Validation
 from pipeline.data import TrainData
 from pipeline.description import tell
 from pipeline.drift import measure_drift
@@ -38,6 +38,7 @@ from pipeline.training import (
     FoldResult,
     cross_validate,
     fit_folds,
+    merge_repeats,
     preparing_steps,
     trains_together,
 )
@@ -62,6 +63,7 @@ class TrainOptions:
     epochs: int | None = None
     patience: int | None = None
     seconds: float | None = None
+    repeats: int | None = None
 
     def __post_init__(self) -> None:
         """Check what the command line checks before it.
@@ -99,7 +101,9 @@ def _with_options(opened: Opened, options: TrainOptions) -> tuple[Opened, ModelC
         raise UsageError(f"--scheme: {options.scheme!r}; {did_you_mean(options.scheme, SCHEMES)}")
     declared = opened.competition
     choice = _limited(chosen_model(declared, options.label), options)
-    changed = declared.with_validation(n_splits=options.n_splits, scheme=options.scheme)
+    changed = declared.with_validation(
+        n_splits=options.n_splits, scheme=options.scheme, repeats=options.repeats
+    )
     return replace(opened, competition=changed.with_model(choice)), choice
 
 
@@ -125,23 +129,52 @@ def _cross_validate(
     validation = competition.validation
     train = _ordered(data) if validation.scheme == "like_test" else data.train
     estimator = unfitted(opened, choice, seed)
-    folds = make_folds(train.y, train.groups, train.order, validation, competition.task)
-    check_folds(folds, len(train))
+    sets = _sets_of_folds(train, validation, competition.task)
     emit(row_note(*clean_rows(train, competition.cleaning)))
-    _tell_folds(competition, folds, len(train))
+    _tell_folds(competition, sets[0], len(train))
     for folder in (opened.workspace.runs, opened.workspace.cache(opened.name)):
         check_writable(folder)
-    return cross_validate(
-        _resumable(opened, choice, seed, estimator, train),
-        train,
-        folds,
-        METRICS[competition.metric],
-        model=choice.label,
-        together=_at_once(estimator, train),
-        labels=data.labels,
-        refit=validation.scheme in ("time", "like_test"),
-        deadline=deadline,
-    )
+    fit_some = _resumable(opened, choice, seed, estimator, train)
+    metric = METRICS[competition.metric]
+    results: list[CVResult] = []
+    for number, folds in enumerate(sets):
+        now = time.monotonic()
+        if deadline is not None and now >= deadline and results:
+            break
+        if number:
+            text = f"repeat {number + 1} of {len(sets)}, seed {validation.seed + number}"
+            emit(Note("folds", text, {"seed": validation.seed + number}))
+        one = cross_validate(
+            fit_some,
+            train,
+            folds,
+            metric,
+            model=choice.label,
+            together=_at_once(estimator, train),
+            labels=data.labels,
+            refit=validation.scheme in ("time", "like_test"),
+            deadline=None if deadline is None else now + (deadline - now) / (len(sets) - number),
+        )
+        if one.skipped and results:
+            break
+        results.append(one)
+    if len(results) < len(sets):
+        missing = f"{len(sets) - len(results)} of {len(sets)} repeats are not made"
+        emit(Warned(f"time ran out: {missing}; the score is of the others"))
+    whole = [one for one in results if not one.skipped] or results
+    return merge_repeats(whole, train, metric)
+
+
+def _sets_of_folds(train: TrainData, validation: Validation, task: Task) -> list[list[Fold]]:
+    """Return the folds of each repeat, all of them numbered on, those of the first from 0."""
+    sets = []
+    for number in range(validation.repeats):
+        one = replace(validation, seed=validation.seed + number)
+        made = make_folds(train.y, train.groups, train.order, one, task)
+        check_folds(made, len(train))
+        first = number * validation.n_splits
+        sets.append([replace(fold, number=first + fold.number) for fold in made])
+    return sets
 
 
 def _resumable(
@@ -238,6 +271,9 @@ def _tell_training(competition: Competition, choice: ModelChoice, result: CVResu
     spread = result.standard_error
     error = "" if spread is None else f" +- {spread:.5f}"
     text = f"{choice.label}: {competition.metric} {result.score:.5f}{error} out of fold"
+    if result.repeats:
+        n, apart = len(result.repeats), result.repeat_spread
+        text += f", mean of {n} repeats whose deviation is {apart:.5f}"
     tell_decision(competition.metric, result.decision, result.score, result.plain_score)
     if result.skipped:
         missing = f"{result.skipped} of {result.skipped + len(result.folds)} folds are not fitted"
