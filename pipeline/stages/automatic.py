@@ -13,6 +13,7 @@ import joblib
 import numpy as np
 
 from pipeline.budget import Entry, Pass, Schedule, Unit
+from pipeline.cache import Cache
 from pipeline.cleaning import clean_rows
 from pipeline.decisions import Decided, decide, fold_scores
 from pipeline.ensemble import Blend, Candidates, Mixer, choose_blend
@@ -22,13 +23,13 @@ from pipeline.ledger import load_ledger
 from pipeline.machine import cores
 from pipeline.metrics import METRICS
 from pipeline.portfolio import Size, make_portfolio
-from pipeline.progress import BudgetSpent, Note, Warned, counted, emit
+from pipeline.progress import BudgetSpent, Note, Warned, counted, emit, only_listening
 from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import check_folds
 from pipeline.stages.opening import Data, Opened
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, Outcome, decision_record, tell_decision, write_run
-from pipeline.stages.units import Done, Task, carry_out, folds_of, get_ready
+from pipeline.stages.units import Done, Task, carry_out, folds_of, get_ready, keep_estimators
 from pipeline.storage import check_writable, scratch_folder
 
 LABEL = "auto"
@@ -83,7 +84,8 @@ class Effort:
     kept: Run | None = None
     kept_at: float = 0.0
     ending: float = 2.0  # seconds that a blend and its run take
-    n_whole: int = 0
+    n_whole: int = 0  # passes
+    n_kept: int = 0  # of them, in the run that is kept
     interrupted: bool = False
 
     @property
@@ -253,9 +255,11 @@ def _keep_so_far(effort: Effort) -> None:
     """Leave a complete run of what there is, now and then, for whatever may happen."""
     now = time.monotonic()
     is_time = effort.kept is None or now - effort.kept_at > BETWEEN * effort.seconds
-    if not effort.n_whole or not is_time or effort.schedule.left < effort.ending:
+    if effort.n_whole == effort.n_kept or not is_time or effort.schedule.left < effort.ending:
         return
-    _keep(effort, is_last=False)
+    with only_listening(lambda event: None):
+        kept = _keep(effort, is_last=False)
+    emit(Note("kept", f"{kept.id}, {kept.record['score']:.5f}", {"run": kept.id}))
     effort.kept_at = time.monotonic()
     effort.ending = 1.25 * (effort.kept_at - now)
     effort.schedule.stop_at = effort.deadline - MARGIN - effort.ending
@@ -269,7 +273,7 @@ def _keep(effort: Effort, *, is_last: bool) -> Run:
         for member, weights in zip(mixed.members, mixed.mixer.weights, strict=True)
         if np.abs(weights).mean() > 0.01
     }
-    before, effort.n_whole = effort.kept, len(mixed.members)
+    before, effort.n_kept = effort.kept, effort.n_whole
     if is_last:
         _tell(effort, mixed)
     effort.kept = write_run(
@@ -289,11 +293,10 @@ def _remove(effort: Effort, run: Run) -> None:
 
 def _outcome(effort: Effort, mixed: Mixed, is_last: bool) -> Outcome:
     def save(run: UnfinishedRun) -> None:
-        cache = effort.opened.workspace.cache(effort.opened.name)
+        cache = Cache(effort.opened.workspace.cache(effort.opened.name))
         for member, weights in zip(mixed.members, mixed.mixer.weights, strict=True):
-            for key in member.keys if np.any(weights) else ():
-                folder = f"members/{member.entry.choice.label}"
-                run.keep_file(f"{folder}/{key}.joblib", cache / f"{key}.joblib")
+            if np.any(weights):
+                keep_estimators(run, member.entry.choice.label, member.keys, cache)
 
     return Outcome(
         label=LABEL,

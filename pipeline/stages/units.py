@@ -4,20 +4,25 @@ import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
 
 from pipeline.budget import Unit
-from pipeline.cache import digest, frame_digest
-from pipeline.competition import Competition, ModelChoice
+from pipeline.cache import Cache, digest, frame_digest
+from pipeline.competition import Competition, ModelChoice, load_competition
 from pipeline.data import TestData, TrainData
+from pipeline.errors import DataError
 from pipeline.progress import Event, Warned, only_listening
+from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import Fold, all_rows, make_folds, needs_refit
 from pipeline.stages.folding import FoldWork
 from pipeline.stages.opening import Opened, open_competition, unfitted
 from pipeline.training import FoldResult, respond
 from pipeline.workspace import Workspace
+
+MEMBERS = "members"  # the folder of a run that has the fits of its members
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +110,28 @@ def folds_of(train: TrainData, competition: Competition) -> list[Fold]:
     validation = competition.validation
     folds = make_folds(train.y, train.groups, train.order, validation, competition.task)
     return [*folds, all_rows(len(folds), len(train))] if needs_refit(validation) else folds
+
+
+def keep_estimators(run: UnfinishedRun, label: str, keys: list[str], cache: Cache) -> None:
+    """Keep a member's fits beside its run."""
+    for key in keys:
+        run.keep_file(f"{MEMBERS}/{label}/{key}.joblib", cache.path(key))
+
+
+def kept_estimators(run: Run, member: dict[str, Any]) -> list[Any]:
+    """Return the fitted estimators of a member that lie beside its run.
+
+    Loading runs code that the files name: load only runs of your own.
+    Raises DataError if a file is missing or damaged.
+    """
+    kept = Cache(run.path / MEMBERS / member["label"])
+    competition = load_competition(run.path / "competition.toml")
+    competition = competition.with_validation(scheme=run.record["validation"]["scheme"])
+    found: dict[str, Any] = {key: kept.load(key) for key in member["keys"]}
+    for key, results in found.items():
+        if results is None:
+            raise DataError(f"{kept.path(key)}: is missing or damaged; train again")
+    return [one.estimator for some in found.values() for one in predicting(some, competition)]
 
 
 def predicting(results: list[FoldResult], competition: Competition) -> list[FoldResult]:
