@@ -14,6 +14,7 @@ from pipeline.competition import ModelChoice
 from pipeline.progress import counted
 
 LEAST = 0.4  # of its usual time, a fit that can be shortened is still worth something
+SURE = 1.15  # a fit may take so many times what is expected
 FIRST = 0.4  # of all time, at most, is for the first configuration, so that there is an answer
 MOST_REPEATS = 8  # of a configuration: the mean of more hardly moves
 
@@ -82,6 +83,7 @@ class Schedule:
         self.stop_at, self.clock, self.began = stop_at, clock, clock()
         self.passes: dict[tuple[int, int], Pass] = {}
         self.weights: Mapping[int, float] = {}
+        self.is_settled = False
 
     @property
     def left(self) -> float:
@@ -114,13 +116,31 @@ class Schedule:
         """Note that a piece of work failed, and with it its pass."""
         self.passes[unit.entry, unit.repeat].given_up = why
 
-    def whole(self) -> dict[int, list[Pass]]:
+    def prefer(self, weights: Mapping[int, float]) -> None:
+        """Say what each configuration weighs, which decides what is repeated.
+
+        Once every first pass is over this is final, and only repeats of those that weigh count: so
+        that a budget that bears everything gives the same blend every time.
+        """
+        if not self.is_settled:
+            self.weights, self.is_settled = weights, self.is_first_over
+
+    @property
+    def is_first_over(self) -> bool:
+        """Whether the first pass of each configuration is whole or given up."""
+        firsts = [self.passes.get((number, 0)) for number in range(len(self.entries))]
+        return all(one is not None and (one.is_whole or one.given_up) for one in firsts)
+
+    def whole(self, *, firsts_only: bool = False) -> dict[int, list[Pass]]:
         """Return the passes that are whole, of each configuration whose first one is, in order."""
-        firsts = [n for n in range(len(self.entries)) if self._is_whole(n, 0)]
-        return {
-            n: [self.passes[n, r] for r in range(MOST_REPEATS) if self._is_whole(n, r)]
-            for n in firsts
-        }
+        found = {}
+        for number in range(len(self.entries)):
+            counts = not firsts_only and (not self.is_settled or number in self.weights)
+            repeats = range(MOST_REPEATS if counts else 1)
+            passes = [self.passes[number, r] for r in repeats if self._is_whole(number, r)]
+            if passes and passes[0].repeat == 0:
+                found[number] = passes
+        return found
 
     def left_out(self) -> dict[int, str]:
         """Return why each configuration that is not whole was left out."""
@@ -166,9 +186,9 @@ class Schedule:
         entry = self.entries[one.entry]
         if not entry.can_stop:
             return None
+        left = self.left / SURE
         if entry.together:
-            return self.left
-        left = self.left
+            return left
         if self._has_nothing():
             left = min(left, FIRST * (self.stop_at - self.began))
         return max(0.1, left * self.n_workers / (len(one.todo) + self.n_workers - 1))
@@ -181,7 +201,7 @@ class Schedule:
         if self.entries[one.entry].can_stop or not one.seconds or self._has_nothing():
             return True
         each = sum(one.seconds) / len(one.seconds)
-        needed = self._elapsed(each * len(one.todo), each)
+        needed = SURE * self._elapsed(each * len(one.todo), each)
         if needed > self.left:
             one.given_up = f"the rest needs about {needed:.0f} s"
         return not one.given_up
@@ -193,7 +213,7 @@ class Schedule:
     def _fits(self, number: int, least: float = LEAST) -> bool:
         if self._has_nothing() and not self.passes:
             return True  # the first one is what there is an answer from
-        return self._needs(number, least) <= self.left
+        return SURE * self._needs(number, least) <= self.left
 
     def _needs(self, number: int, least: float = LEAST) -> float:
         """Return the seconds that the whole of a configuration takes here at least."""

@@ -35,6 +35,7 @@ from pipeline.storage import check_writable, scratch_folder
 LABEL = "auto"
 TICK = 0.5  # seconds between two looks at the clock
 BETWEEN = 0.08  # of the budget passes at least between two runs that are kept on the way
+WORTH_REPEATING = 0.01  # the least weight in the blend
 MARGIN = 1.0  # seconds that the end of a command takes besides what was measured
 
 
@@ -150,6 +151,7 @@ def _work(effort: Effort, workers: Workers, path: Path) -> None:
             return
         for ended in workers.wait(min(TICK, max(schedule.left, 0.0))):
             _take(effort, ended)
+        _settle(effort)
         emit(BudgetSpent(time.monotonic() - effort.began, effort.seconds, _state(effort)))
         if schedule.left <= 0 and (effort.n_whole or schedule.left < -effort.seconds):
             return
@@ -213,10 +215,11 @@ def _member(effort: Effort, number: int, passes: Sequence[Pass]) -> Member:
     return Member(number, entry, oof, test, seconds, keys, len(passes), is_cut)
 
 
-def _mix(effort: Effort) -> Mixed:
+def _mix(effort: Effort, *, firsts_only: bool = False) -> Mixed:
     """Return the blend of all that is whole."""
     competition, data = effort.opened.competition, effort.data
-    members = [_member(effort, n, passes) for n, passes in effort.schedule.whole().items()]
+    whole = effort.schedule.whole(firsts_only=firsts_only)
+    members = [_member(effort, number, passes) for number, passes in whole.items()]
     fold = np.full(len(data.train), -1)
     for number, one in enumerate(folds_of(data.train, competition)):
         fold[one.valid] = number
@@ -267,13 +270,8 @@ def _keep_so_far(effort: Effort) -> None:
 
 def _keep(effort: Effort, *, is_last: bool) -> Run:
     """Write a run of all that is whole, and remove the one before it."""
-    mixed = _mix(effort)
-    effort.schedule.weights = {
-        member.number: float(np.abs(weights).mean())
-        for member, weights in zip(mixed.members, mixed.mixer.weights, strict=True)
-        if np.abs(weights).mean() > 0.01
-    }
-    before, effort.n_kept = effort.kept, effort.n_whole
+    mixed, before, effort.n_kept = _mix(effort), effort.kept, effort.n_whole
+    _prefer(effort, mixed)
     if is_last:
         _tell(effort, mixed)
     effort.kept = write_run(
@@ -282,6 +280,18 @@ def _keep(effort: Effort, *, is_last: bool) -> Run:
     if before is not None:
         _remove(effort, before)
     return effort.kept
+
+
+def _settle(effort: Effort) -> None:
+    """Choose what is repeated, once every configuration had its first pass."""
+    schedule = effort.schedule
+    if not schedule.is_settled and schedule.is_first_over and effort.n_whole:
+        _prefer(effort, _mix(effort, firsts_only=True))
+
+
+def _prefer(effort: Effort, mixed: Mixed) -> None:
+    weights = zip(mixed.members, np.abs(mixed.mixer.weights).mean(axis=1), strict=True)
+    effort.schedule.prefer({one.number: float(w) for one, w in weights if w > WORTH_REPEATING})
 
 
 def _remove(effort: Effort, run: Run) -> None:
