@@ -4,9 +4,9 @@ import dataclasses
 import json
 import re
 import sys
-import time as time_
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +18,6 @@ from pipeline.workspace import Workspace
 if TYPE_CHECKING:
     from pipeline.runs import Run
 
-STARTED = time_.monotonic()  # a budget of time counts from here
 app = typer.Typer(
     help="From a competition's files to an honestly validated submission.",
     no_args_is_help=True,
@@ -212,10 +211,11 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Cross-validate a model and leave a complete run. Example: kc train bike --model lightgbm."""
+    began = monotonic()  # loading what trains is part of a budget of time
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
-    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), STARTED)
+    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), began)
     with _shown(quiet=quiet or as_json, verbose=verbose):
         run = stage(context.obj, name, options)
     _print_run(run, as_json)
@@ -239,11 +239,12 @@ def run_(
     as_json: Json = False,
 ) -> None:
     """Fetch if needed, train, write and check a submission. Example: kc run bike --sample."""
+    began = monotonic()  # loading what trains is part of a budget of time
     from pipeline.stages.fetching import fetch_if_needed
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
-    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), STARTED)
+    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), began)
     with _shown(quiet=quiet or as_json, verbose=verbose):
         fetch_if_needed(context.obj, name, path, sample=sample)
         run = stage(context.obj, name, options)
@@ -474,6 +475,8 @@ def _print_run(run: "Run", as_json: bool) -> None:
     typer.echo(f"{result['metric']} {result['score']:.5f}{spread} (out-of-fold, {result['model']})")
     typer.echo(f"run        {result['path']}")
     typer.echo(f"submission {result['submission']}")
+    if run.record.get("budget", {}).get("interrupted"):
+        raise typer.Exit(INTERRUPTED)
 
 
 def _print_json(value: Any) -> None:

@@ -15,9 +15,10 @@ import numpy as np
 from pipeline.budget import Entry, Pass, Schedule, Unit
 from pipeline.cache import Cache
 from pipeline.cleaning import clean_rows
+from pipeline.competition import ModelChoice
 from pipeline.decisions import Decided, decide, fold_scores
 from pipeline.ensemble import Blend, Candidates, Mixer, choose_blend
-from pipeline.errors import PipelineError
+from pipeline.errors import ModelError, PipelineError
 from pipeline.execution import Ended, Workers
 from pipeline.ledger import load_ledger
 from pipeline.machine import cores
@@ -96,11 +97,19 @@ class Effort:
 
 
 def train_all(
-    opened: Opened, data: Data, workers: Workers, seconds: float, seed: int, log: Log
+    opened: Opened,
+    data: Data,
+    workers: Workers,
+    log: Log,
+    *,
+    chosen: Sequence[ModelChoice],
+    seconds: float,
+    seed: int,
 ) -> Run:
     """Train what the budget bears, and leave one run of the best blend behind.
 
-    workers: begun while the files were read. seconds: from the command's begin to its end.
+    workers: begun while the files were read. chosen: the models that were named, or none for all.
+    seconds: from the command's begin to its end.
     Raises the first model's PipelineError if no model could be fitted.
     """
     began = time.monotonic() - log.age
@@ -113,7 +122,7 @@ def train_all(
     n_outputs = len(competition.columns.target) if data.labels is None else len(data.labels)
     most = max(len(fold.train) for fold in folds)
     size = Size(most, data.train.X.shape[1], n_outputs, len(folds))
-    entries = make_portfolio(competition, size)
+    entries = make_portfolio(competition, size, chosen)
     task = Task(
         workspace=opened.workspace,
         name=opened.name,
@@ -391,13 +400,15 @@ def _finish(effort: Effort) -> Run:
 
 
 def _why_nothing(effort: Effort) -> PipelineError:
-    failed = [one.given_up for one in effort.schedule.passes.values() if one.given_up]
-    if effort.interrupted or not failed:
-        return PipelineError(
-            f"no model was fitted within {effort.seconds:.0f} s; give more by --time, or name a "
-            "quick one by --model"
-        )
-    return PipelineError(failed[0])
+    for (number, _), one in effort.schedule.passes.items():
+        if one.given_up and not effort.interrupted:
+            label = f"models.{effort.schedule.entries[number].choice.label}"
+            why = one.given_up
+            return ModelError(why if label in why else f"{label}: {why}")
+    return ModelError(
+        f"no model was fitted within {effort.seconds:.0f} s; give more by --time, or name a quick "
+        "one by --model"
+    )
 
 
 def _tell(effort: Effort, mixed: Mixed) -> None:

@@ -41,9 +41,10 @@ SECONDS, SAMPLE_SECONDS = 300.0, 60.0  # for all models, if nobody says how long
 class TrainOptions:
     """The choices made at run time; None keeps what is declared.
 
-    label: of a model, or "auto". seed: of the model; the folds keep theirs, so that scores stay
-    comparable. seconds: for all folds of a model together; for "auto", from the moment began to the
-    end, on the clock of time.monotonic().
+    label: of a model, of several with commas between, or "auto" for all that the time bears.
+    seed: of the model; the folds keep theirs, so that scores stay comparable.
+    seconds: for all folds of a model together; for several models, from the moment began to the
+        end, on the clock of time.monotonic().
     """
 
     label: str | None = None
@@ -80,8 +81,9 @@ def train(workspace: Workspace, name: str, options: TrainOptions | None = None) 
     log = Log() if options.began is None else Log(options.began)
     with listening(log):
         opened = open_competition(workspace, name)
-        if (options.label or opened.competition.default_model) == AUTO:
-            return _train_all(opened, options, log)
+        label = options.label or opened.competition.default_model
+        if label == AUTO or "," in label:
+            return _train_several(opened, label, options, log)
         opened, choice = _with_options(opened, options)
         data = read_data(opened)
         seed = opened.competition.validation.seed if options.seed is None else options.seed
@@ -90,20 +92,24 @@ def train(workspace: Workspace, name: str, options: TrainOptions | None = None) 
         return save_run(opened, choice, data, result, seed, log)
 
 
-def _train_all(opened: Opened, options: TrainOptions, log: Log) -> Run:
+def _train_several(opened: Opened, label: str, options: TrainOptions, log: Log) -> Run:
     """Train what the time bears, by default five minutes, of a sample one.
 
     Raises UsageError for a choice that only a single model can follow.
     """
     if options.names_epochs:
-        raise UsageError(f"--{options.names_epochs}: say of which model by --model")
+        raise UsageError(f"--{options.names_epochs}: name the one model that it is for by --model")
+    labels = [] if label == AUTO else [one.strip() for one in label.split(",") if one.strip()]
+    chosen = [chosen_model(opened.competition, one) for one in dict.fromkeys(labels)]
     opened = _with_folds(opened, options)
     with begin_workers() as workers:
         data = read_data(opened)
         data = replace(data, train=in_order(data, opened.competition))
         seed = opened.competition.validation.seed if options.seed is None else options.seed
         usual = SAMPLE_SECONDS if is_sample(data.manifest.origin) else SECONDS
-        return train_all(opened, data, workers, options.seconds or usual, seed, log)
+        return train_all(
+            opened, data, workers, log, chosen=chosen, seconds=options.seconds or usual, seed=seed
+        )
 
 
 def _with_options(opened: Opened, options: TrainOptions) -> tuple[Opened, ModelChoice]:
