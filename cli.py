@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -214,10 +215,13 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Cross-validate a model and leave a complete run. Example: kc train bike --model lightgbm."""
+    began = monotonic()  # loading what trains is part of a budget of time
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
-    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), repeats)
+    options = TrainOptions(
+        model, seed, folds, scheme, epochs, patience, seconds(time), began, repeats
+    )
     with _shown(quiet=quiet or as_json, verbose=verbose):
         run = stage(context.obj, name, options)
     _print_run(run, as_json)
@@ -242,11 +246,14 @@ def run_(
     as_json: Json = False,
 ) -> None:
     """Fetch if needed, train, write and check a submission. Example: kc run bike --sample."""
+    began = monotonic()  # loading what trains is part of a budget of time
     from pipeline.stages.fetching import fetch_if_needed
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
-    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), repeats)
+    options = TrainOptions(
+        model, seed, folds, scheme, epochs, patience, seconds(time), began, repeats
+    )
     with _shown(quiet=quiet or as_json, verbose=verbose):
         fetch_if_needed(context.obj, name, path, sample=sample)
         run = stage(context.obj, name, options)
@@ -481,6 +488,8 @@ def _print_run(run: "Run", as_json: bool) -> None:
     typer.echo(leaderboard_line(result["leaderboard"]))
     typer.echo(f"run        {result['path']}")
     typer.echo(f"submission {result['submission']}")
+    if run.record.get("budget", {}).get("interrupted"):
+        raise typer.Exit(INTERRUPTED)
 
 
 def _print_json(value: Any) -> None:

@@ -24,7 +24,7 @@ from pipeline.metrics import METRICS, Metric, fitted_metric
 from pipeline.models import make_model, model_spec
 from pipeline.preprocessing import make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
-from pipeline.splits import Fold, make_holdout
+from pipeline.splits import Fold, all_rows, make_holdout
 
 MIN_ROWS_TO_HOLD_OUT = 20
 
@@ -333,7 +333,7 @@ def cross_validate(
     refit: fit all rows once more, to predict test rows.
     deadline: on the clock of time.monotonic(); the first fold and the refit are always fitted.
     """
-    units = [*folds, _all_rows(len(folds), len(train))] if refit else folds
+    units = [*folds, all_rows(len(folds), len(train))] if refit else folds
     results: list[FoldResult] = []
     for first in range(0, len(units), together):
         some = units[first : first + together]
@@ -459,10 +459,6 @@ def _holdout(estimator: Any, seen: TrainData, competition: Competition) -> np.nd
         task=competition.task,
         fraction=_validation_fraction(final_model(estimator)),
     )
-
-
-def _all_rows(number: int, n_samples: int) -> Fold:
-    return Fold(number, np.arange(n_samples), np.arange(0))
 
 
 def _out_of_fold(results: list[FoldResult], n_samples: int) -> np.ndarray:
