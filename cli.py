@@ -227,6 +227,34 @@ def train(
     _print_run(run, as_json)
 
 
+@app.command()
+def tune(
+    context: typer.Context,
+    name: Name,
+    model: Model = None,
+    time: Time = None,
+    seed: Seed = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Search a model's parameters. Example: kc tune bike --model lightgbm --time 10m."""
+    began = monotonic()
+    from pipeline.stages import tuning
+
+    options = tuning.TuneOptions(model, seconds(time), seed, began)
+    with _shown(quiet=quiet or as_json):
+        found = tuning.tune(context.obj, name, options)
+    if as_json:
+        _print_json(tuning.tuned_record(found))
+        return
+    columns = ("trial", "score", "gain", "+-", "parameters")
+    _print_table(tuning.tuned_rows(found), columns, shrinkable=("parameters",))
+    typer.echo("\n".join(tuning.tuned_lines(found)))
+    if found.run is not None:
+        _print_run(found.run, False)
+        typer.echo(f"\n{found.toml}")
+
+
 @app.command("run")
 def run_(
     context: typer.Context,

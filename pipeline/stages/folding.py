@@ -52,16 +52,17 @@ class FoldWork:
         return digest(self._basis, *rows)
 
     def fit(
-        self, folds: list[Fold], max_seconds: float | None = None
+        self, folds: list[Fold], max_seconds: float | None = None, *, keep: bool = True
     ) -> list[tuple[FoldResult, bool]]:
         """Return the results of folds, and whether they were found again.
 
         What the clock ended is not kept: the same command may have more time.
+        keep: whether finished folds are; of a search, only the best are.
         """
         key = self.key(folds)
         found = self.cache.load(key)
         results = found or self._fit(folds, max_seconds)
-        if found is None and not any(result.stopped_by_time for result in results):
+        if keep and found is None and not any(result.stopped_by_time for result in results):
             self.cache.save(key, results)
         if folds[0].number == 0:
             _tell_steps(results[0].estimator, self.train)

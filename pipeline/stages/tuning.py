@@ -1,0 +1,472 @@
+"""tune: search a model's parameters for some minutes, and say honestly what that has gained."""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from pipeline.cache import digest
+from pipeline.competition import ModelChoice
+from pipeline.data import TrainData
+from pipeline.errors import UsageError, did_you_mean
+from pipeline.metrics import METRICS
+from pipeline.models.spaces import SPACES, space_of
+from pipeline.progress import Note, Warned, counted, emit, listening, only_listening
+from pipeline.runs import Run
+from pipeline.splits import Fold, check_folds, make_folds, needs_refit
+from pipeline.stages.folding import FoldWork, at_once
+from pipeline.stages.opening import (
+    Data,
+    Opened,
+    chosen_model,
+    open_competition,
+    read_data,
+    unfitted,
+)
+from pipeline.stages.recording import Log, save_run
+from pipeline.stages.training import in_order, tell_folds, validate_model
+from pipeline.storage import check_writable
+from pipeline.training import CVResult, FoldResult, cross_validate
+from pipeline.tuning import Gain, Search, Trial, gain_of, load_trials, save_trial, toml_table
+
+SECONDS = 300.0
+FRESH = 1000  # added to the folds' seed for folds that have chosen nothing
+AT_END = 1.5  # seconds that a run takes to be written
+SURE = 1.2  # a fit may take so many times what is expected
+MOST_RESERVED = 0.5  # of the time, at most, is for what comes after the search
+SHOWN = 5  # of the best trials
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """The choices made at run time; None keeps what is declared.
+
+    seconds: from began, on the clock of time.monotonic(), to the end of the command.
+    """
+
+    label: str | None = None
+    seconds: float | None = None
+    seed: int | None = None
+    began: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check what the command line checks before it.
+
+        Raises UsageError.
+        """
+        if self.seconds is not None and not self.seconds > 0:
+            raise UsageError(f"seconds: expected more than 0, found {self.seconds}")
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search has found.
+
+    trials: whole ones, the best first, without the default. gain: of the best on the folds that
+    chose it, and fresh on n_fresh folds that did not, None where there was no time or no other
+    folds. run, toml: of the best, None if none is better than the default.
+    """
+
+    label: str
+    metric: str
+    default: Trial
+    trials: list[Trial]
+    n_given_up: int
+    gain: Gain | None
+    fresh: Gain | None
+    n_fresh: int
+    run: Run | None
+    toml: str | None
+
+
+class _GivenUp(Exception):  # noqa: N818 - no error, but how a trial may end
+    """A trial is worth no more folds, or has no time for them."""
+
+
+@dataclass(eq=False)
+class _Study:
+    """One search: whose parameters, on which folds, until when."""
+
+    opened: Opened
+    data: Data
+    train: TrainData
+    choice: ModelChoice
+    seed: int
+    folds: list[Fold]
+    deadline: float
+    fold_seconds: list[float] = field(default_factory=list)  # of the fits so far
+
+    @property
+    def label(self) -> str:
+        """The label of what is found."""
+        return f"{self.choice.label}_tuned"
+
+    def work(self, parameters: dict[str, Any], label: str) -> FoldWork:
+        """Return the folds of the model with other parameters."""
+        declared = {**self.choice.parameters, **parameters}
+        choice = replace(self.choice, label=label, parameters=declared)
+        competition = self.opened.competition.with_model(choice)
+        opened = replace(self.opened, competition=competition)
+        estimator = unfitted(opened, choice, self.seed)
+        return FoldWork(opened, choice, self.seed, self.train, estimator)
+
+    def validate(
+        self, fit_some: Callable[..., list[tuple[FoldResult, bool]]], work: FoldWork
+    ) -> CVResult:
+        """Return all folds' results, without a word of each fold."""
+        with only_listening(lambda event: None):
+            return cross_validate(
+                fit_some,
+                self.train,
+                self.folds,
+                METRICS[self.opened.competition.metric],
+                model=work.choice.label,
+                together=at_once(work.estimator, self.train),
+                labels=self.data.labels,
+            )
+
+    def gain(self, better: Trial, than: Trial) -> Gain:
+        """Compare two whole trials."""
+        assert better.score is not None
+        assert than.score is not None
+        up = METRICS[self.opened.competition.metric].greater_is_better
+        return gain_of(better.score, than.score, better.folds, than.folds, greater_is_better=up)
+
+
+def tune(workspace: Any, name: str, options: TuneOptions | None = None) -> Tuned:
+    """Search a model's parameters within a time, and leave a complete run of the best behind.
+
+    Whole and given up trials are kept, and the same call continues with them. Nothing is written to
+    the declaration.
+    Raises UsageError for a model that has nothing to choose, or a time in which not even its
+    default can be fitted; ModelError if Optuna is not installed.
+    """
+    options = options or TuneOptions()
+    log = Log() if options.began is None else Log(options.began)
+    seconds = options.seconds or SECONDS
+    with listening(log):
+        opened = open_competition(workspace, name)
+        choice = chosen_model(opened.competition, options.label)
+        space = space_of(choice.kind, opened.competition.task)
+        if not space:
+            known = [kind for kind in SPACES if space_of(kind, opened.competition.task)]
+            raise UsageError(
+                f"--model {choice.label}: {choice.kind} has no parameters that are searched; "
+                f"{did_you_mean(choice.kind, known)}"
+            )
+        is_up = METRICS[opened.competition.metric].greater_is_better
+        Search(space, (), seed=0, greater_is_better=is_up)  # is Optuna here, before the work
+        study = _open_study(opened, choice, options.seed, time.monotonic() - log.age + seconds)
+        default = _default(study, seconds)
+        path = workspace.tuning(name) / _file_name(study, repr(space))
+        trials = _search(study, space, path, default, seconds)
+        return _conclude(study, default, trials, log)
+
+
+def _open_study(opened: Opened, choice: ModelChoice, seed: int | None, deadline: float) -> _Study:
+    """Read the files and make the folds; a search is on the first repeat's."""
+    competition = opened.competition.with_validation(repeats=1)
+    opened = replace(opened, competition=competition)
+    data = read_data(opened)
+    validation = competition.validation
+    train = in_order(data, competition)
+    folds = make_folds(train.y, train.groups, train.order, validation, competition.task)
+    check_folds(folds, len(train))
+    tell_folds(competition, folds, len(train))
+    for folder in (opened.workspace.runs, opened.workspace.cache(opened.name)):
+        check_writable(folder)
+    seed = validation.seed if seed is None else seed
+    return _Study(opened, data, train, choice, seed, folds, deadline)
+
+
+def _default(study: _Study, seconds: float) -> Trial:
+    """Return what is declared as the trial that others must beat.
+
+    Raises UsageError if there is no time for it.
+    """
+    work = study.work({}, study.choice.label)
+    started, done = time.monotonic(), 0
+
+    def fit_some(folds: list[Fold], _: float | None) -> list[tuple[FoldResult, bool]]:
+        nonlocal done
+        results = work.fit(folds, max(study.deadline - time.monotonic(), 0.1))
+        done += len(folds)
+        spent = time.monotonic() - started
+        is_late = spent + spent / done * (len(study.folds) - done) > study.deadline - started
+        found_again = all(reused for _, reused in results)
+        if not found_again and (is_late or any(one.stopped_by_time for one, _ in results)):
+            raise UsageError(
+                f"--time: {seconds:.0f} s are too few for the {len(study.folds)} folds of "
+                f"{study.choice.label} as it is declared; {done} took {spent:.0f} s, so give more"
+            )
+        study.fold_seconds += [one.seconds for one, _ in results]
+        return results
+
+    result = study.validate(fit_some, work)
+    trial = _trial(0, {}, result)
+    _tell(trial, study, trial.score)
+    return trial
+
+
+def _trial(number: int, parameters: dict[str, Any], result: CVResult) -> Trial:
+    folds = [float(one.score) for one in sorted(result.folds, key=lambda one: one.fold.number)]
+    seconds = sum(one.seconds for one in result.folds)
+    return Trial(number, parameters, folds, result.score, round(seconds, 3))
+
+
+def _file_name(study: _Study, space: str) -> str:
+    """Return the name of what is known of a search; another declaration is another search."""
+    work = study.work({}, study.choice.label)
+    label = re.sub(r"[^A-Za-z0-9_]", "_", study.choice.label)
+    return f"{label}-{digest(work.key(study.folds), space)[:16]}.jsonl"
+
+
+def _search(study: _Study, space: Any, path: Any, default: Trial, seconds: float) -> list[Trial]:
+    """Try parameters until the time for it is over, and return all trials, earlier ones too."""
+    trials = load_trials(path)
+    up = METRICS[study.opened.competition.metric].greater_is_better
+    search = Search(space, [default, *trials], seed=study.seed, greater_is_better=up)
+    if trials:
+        emit(Note("tune", f"continues with {counted(len(trials), 'trial')} of {path.name}"))
+    while True:
+        best = _best([default, *trials], up)
+        end = study.deadline - min(_reserve(study, default, best), MOST_RESERVED * seconds)
+        expected = SURE * float(np.median(study.fold_seconds[-50:]))
+        if time.monotonic() + expected > end:
+            return trials
+        parameters = search.ask()
+        number = 1 + max((trial.number for trial in trials), default=0)
+        trial = _try(study, search, parameters, number, end, best)
+        if trial is None:
+            return trials
+        search.tell(trial)
+        trials.append(trial)
+        save_trial(path, trial)
+        _tell(trial, study, _best([default, *trials], up).score)
+
+
+def _reserve(study: _Study, default: Trial, best: Trial) -> float:
+    """Return the seconds that are needed after the search: other folds, perhaps a refit, a run."""
+    fits = default.seconds + best.seconds if not needs_refit(_validation(study)) else 0.0
+    refit = 2 * best.seconds / len(study.folds) if needs_refit(_validation(study)) else 0.0
+    return SURE * (fits + refit) + AT_END
+
+
+def _validation(study: _Study) -> Any:
+    return study.opened.competition.validation
+
+
+def _best(trials: list[Trial], greater_is_better: bool) -> Trial:
+    sign = -1 if greater_is_better else 1
+    whole = [trial for trial in trials if trial.score is not None]
+    return min(whole, key=lambda trial: sign * (trial.score or 0.0))
+
+
+def _try(
+    study: _Study,
+    search: Search,
+    parameters: dict[str, Any],
+    number: int,
+    end: float,
+    best: Trial,
+) -> Trial | None:
+    """Return what parameters came to, or None if there was no time; the best one's fits are kept.
+
+    Raises ModelError for a fit that fails for another reason than its parameters' values.
+    """
+    work = study.work(parameters, study.label)
+    scores: list[float] = []
+    kept: list[tuple[list[Fold], list[FoldResult]]] = []
+    spent = 0.0
+
+    def fit_some(folds: list[Fold], _: float | None) -> list[tuple[FoldResult, bool]]:
+        nonlocal spent
+        left = end - time.monotonic()
+        if spent / max(len(scores), 1) * len(folds) > left:
+            raise TimeoutError
+        results = [one for one, _ in work.fit(folds, max(left, 0.1), keep=False)]
+        if any(one.stopped_by_time for one in results):
+            raise TimeoutError
+        spent += sum(one.seconds for one in results)
+        study.fold_seconds.extend(one.seconds for one in results)
+        scores.extend(float(one.score) for one in results)
+        kept.append((folds, results))
+        if search.is_hopeless(scores) and len(scores) < len(study.folds):
+            raise _GivenUp
+        return [(one, False) for one in results]
+
+    try:
+        result = study.validate(fit_some, work)
+    except TimeoutError:
+        return None
+    except _GivenUp:
+        return Trial(number, parameters, scores, None, round(spent, 3))
+    trial = _trial(number, parameters, result)
+    if study.gain(trial, best).gain > 0:
+        for folds, results in kept:
+            work.cache.save(work.key(folds), results)
+    return trial
+
+
+def _tell(trial: Trial, study: _Study, best: float | None) -> None:
+    name = "default" if not trial.number else f"{trial.number}"
+    n, n_folds = len(trial.folds), len(study.folds)
+    came_to = f"given up after {n} of {n_folds} folds" if trial.score is None else ""
+    came_to = came_to or f"{trial.score:.5f}"
+    text = f"{name:>7}  {came_to:<28} {trial.seconds:6.1f} s   best {best:.5f}"
+    emit(Note("trial", text, asdict(trial)))
+
+
+def _conclude(study: _Study, default: Trial, trials: list[Trial], log: Log) -> Tuned:
+    """Score the best trial on folds that have not chosen it, and leave a run of it behind."""
+    competition = study.opened.competition
+    up = METRICS[competition.metric].greater_is_better
+    whole = sorted(
+        (trial for trial in trials if trial.score is not None),
+        key=lambda trial: (trial.score or 0.0) * (-1 if up else 1),
+    )
+    best = whole[0] if whole else None
+    gain = None if best is None else study.gain(best, default)
+    fresh, n_fresh, run, toml = None, 0, None, None
+    if best is not None and gain is not None and gain.gain > 0:
+        work = study.work(best.parameters, study.label)
+        fresh, n_fresh = _on_fresh_folds(study, work, default, best)
+        result = validate_model(work.opened, work.choice, study.data, study.seed)
+        emit(
+            Warned(
+                f"{study.label}: its score chose it among {counted(len(whole), 'whole trial')}, and "
+                "so is too good"
+            )
+        )
+        facts = {"search": _search_facts(default, trials, gain, fresh, n_fresh)}
+        run = save_run(work.opened, work.choice, study.data, result, study.seed, log, facts)
+        toml = toml_table(study.label, study.choice.kind, work.choice.parameters)
+    return Tuned(
+        label=study.label,
+        metric=competition.metric,
+        default=default,
+        trials=whole,
+        n_given_up=len(trials) - len(whole),
+        gain=gain,
+        fresh=fresh,
+        n_fresh=n_fresh,
+        run=run,
+        toml=toml,
+    )
+
+
+def _search_facts(
+    default: Trial, trials: list[Trial], gain: Gain, fresh: Gain | None, n_fresh: int
+) -> dict[str, Any]:
+    """Return what run.json says of the search that chose the parameters."""
+    return {
+        "trials": len(trials),
+        "default": asdict(default),
+        "gain": asdict(gain),
+        "fresh": None if fresh is None else asdict(fresh),
+        "fresh_folds": n_fresh,
+    }
+
+
+def _on_fresh_folds(
+    study: _Study, work: FoldWork, default: Trial, best: Trial
+) -> tuple[Gain | None, int]:
+    """Compare the best with the default on folds of another seed, as many as there is time for."""
+    validation, competition = _validation(study), study.opened.competition
+    if needs_refit(validation):
+        return None, 0  # such folds are the same whatever the seed
+    other = replace(validation, seed=validation.seed + FRESH)
+    train = study.train
+    folds = make_folds(train.y, train.groups, train.order, other, competition.task)
+    before = study.work({}, study.choice.label)
+    size = max(at_once(work.estimator, train), at_once(before.estimator, train))
+    pairs: list[tuple[FoldResult, FoldResult]] = []
+    expected = SURE * (default.seconds + best.seconds) / len(folds)
+    for first in range(0, len(folds), size):
+        some = folds[first : first + size]
+        left = study.deadline - AT_END - time.monotonic()
+        if expected * len(some) > left:
+            break
+        with only_listening(lambda event: None):
+            both = [one.fit(some, left, keep=False) for one in (work, before)]
+        fitted = [[result for result, _ in results] for results in both]
+        if any(result.stopped_by_time for results in fitted for result in results):
+            break
+        pairs += zip(*fitted, strict=True)
+    if len(pairs) < 2:
+        emit(Warned("there was no time to score the best trial on folds that did not choose it"))
+        return None, 0
+    return _compared(study, pairs), len(pairs)
+
+
+def _compared(study: _Study, pairs: list[tuple[FoldResult, FoldResult]]) -> Gain:
+    """Return the gain of the first of each pair over the second, on all their rows."""
+    metric = METRICS[study.opened.competition.metric]
+    rows = np.concatenate([one.fold.valid for one, _ in pairs])
+    y = study.train.y.iloc[rows]
+    better, than = (
+        metric(y, np.concatenate([pair[side].prediction for pair in pairs]), study.data.labels)
+        for side in (0, 1)
+    )
+    folds = [[pair[side].score for pair in pairs] for side in (0, 1)]
+    return gain_of(better, than, *folds, greater_is_better=metric.greater_is_better)
+
+
+def tuned_rows(tuned: Tuned) -> list[dict[str, Any]]:
+    """Return a table of the default and the best trials, each with its gain over the default."""
+    rows = [{"trial": "default", "score": tuned.default.score, "gain": None, "+-": None}]
+    rows[0]["parameters"] = "as declared"
+    for trial in tuned.trials[:SHOWN]:
+        assert trial.score is not None
+        gain = _gain(tuned, trial)
+        chosen = " ".join(f"{name}={value}" for name, value in trial.parameters.items())
+        rows.append(
+            {
+                "trial": trial.number,
+                "score": trial.score,
+                "gain": gain.gain,
+                "+-": gain.error,
+                "parameters": chosen,
+            }
+        )
+    return rows
+
+
+def _gain(tuned: Tuned, trial: Trial) -> Gain:
+    assert trial.score is not None
+    assert tuned.default.score is not None
+    up = METRICS[tuned.metric].greater_is_better
+    folds = (trial.folds, tuned.default.folds)
+    return gain_of(trial.score, tuned.default.score, *folds, greater_is_better=up)
+
+
+def tuned_lines(tuned: Tuned) -> list[str]:
+    """Return what a person should believe of a search."""
+    n = len(tuned.trials) + tuned.n_given_up
+    if not n:
+        return ["there was no time for a single trial; give more by --time"]
+    tried = f"{counted(n, 'trial')}, {tuned.n_given_up} given up"
+    if tuned.gain is None or tuned.gain.gain <= 0:
+        return [f"{tried}: none beats the default, so there is no new run"]
+    lines = [f"{tried}; the best gains {_shown(tuned.gain)} on the folds that chose it"]
+    if tuned.fresh is not None:
+        scores = f"{tuned.fresh.better:.5f} against {tuned.fresh.than:.5f} of the default"
+        where = f"on {counted(tuned.n_fresh, 'fold')} of another seed, which chose nothing"
+        lines.append(f"{where}: {scores}, a gain of {_shown(tuned.fresh)}")
+    judged = tuned.fresh or tuned.gain
+    if not judged.is_clear:
+        lines.append("that is not more than its standard error: nothing beats the default for sure")
+    return lines
+
+
+def _shown(gain: Gain) -> str:
+    return f"{gain.gain:.5f}" + ("" if gain.error is None else f" +- {gain.error:.5f}")
+
+
+def tuned_record(tuned: Tuned) -> dict[str, Any]:
+    """Return a search for scripts."""
+    record = asdict(replace(tuned, run=None))
+    return {**record, "run": None if tuned.run is None else tuned.run.id}
