@@ -233,6 +233,7 @@ def tune(
     name: Name,
     model: Model = None,
     time: Time = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Most sets that are tried.")] = None,
     seed: Seed = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -241,7 +242,7 @@ def tune(
     began = monotonic()
     from pipeline.stages import tuning
 
-    options = tuning.TuneOptions(model, seconds(time), seed, began)
+    options = tuning.TuneOptions(model, seconds(time), seed, began, trials)
     with _shown(quiet=quiet or as_json):
         found = tuning.tune(context.obj, name, options)
     if as_json:

@@ -52,24 +52,26 @@ class FoldWork:
         return digest(self._basis, *rows)
 
     def fit(
-        self, folds: list[Fold], max_seconds: float | None = None, *, keep: bool = True
+        self, folds: list[Fold], max_seconds: float | None = None
     ) -> list[tuple[FoldResult, bool]]:
         """Return the results of folds, and whether they were found again.
 
         What the clock ended is not kept: the same command may have more time.
-        keep: whether finished folds are; of a search, only the best are.
         """
         key = self.key(folds)
         found = self.cache.load(key)
-        results = found or self._fit(folds, max_seconds)
-        if keep and found is None and not any(result.stopped_by_time for result in results):
+        results = found or self.fit_anew(folds, max_seconds)
+        if found is None and not any(result.stopped_by_time for result in results):
             self.cache.save(key, results)
         if folds[0].number == 0:
             _tell_steps(results[0].estimator, self.train)
         return [(result, found is not None) for result in results]
 
-    def _fit(self, folds: list[Fold], max_seconds: float | None) -> list[FoldResult]:
-        """Fit folds; what the model or features.py has to say names the declaration."""
+    def fit_anew(self, folds: list[Fold], max_seconds: float | None) -> list[FoldResult]:
+        """Fit folds, neither looking for them nor keeping them.
+
+        What the model or features.py has to say names the declaration.
+        """
         opened = self.opened
         try:
             with blaming(opened.features):

@@ -4,16 +4,17 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.cache import digest
-from pipeline.competition import ModelChoice
+from pipeline.competition import ModelChoice, Validation
 from pipeline.data import TrainData
-from pipeline.errors import UsageError, did_you_mean
+from pipeline.errors import ModelError, UsageError, did_you_mean
 from pipeline.metrics import METRICS
-from pipeline.models.spaces import SPACES, space_of
+from pipeline.models.spaces import SPACES, Space, space_of
 from pipeline.progress import Note, Warned, counted, emit, listening, only_listening
 from pipeline.runs import Run
 from pipeline.splits import Fold, check_folds, make_folds, needs_refit
@@ -31,6 +32,7 @@ from pipeline.stages.training import in_order, tell_folds, validate_model
 from pipeline.storage import check_writable
 from pipeline.training import CVResult, FoldResult, cross_validate
 from pipeline.tuning import Gain, Search, Trial, gain_of, load_trials, save_trial, toml_table
+from pipeline.workspace import Workspace
 
 SECONDS = 300.0
 FRESH = 1000  # added to the folds' seed for folds that have chosen nothing
@@ -44,13 +46,15 @@ SHOWN = 5  # of the best trials
 class TuneOptions:
     """The choices made at run time; None keeps what is declared.
 
-    seconds: from began, on the clock of time.monotonic(), to the end of the command.
+    seconds: from began, on the clock of time.monotonic(), to the end of the command. trials: at
+    most, those of earlier commands too.
     """
 
     label: str | None = None
     seconds: float | None = None
     seed: int | None = None
     began: float | None = None
+    trials: int | None = None
 
     def __post_init__(self) -> None:
         """Check what the command line checks before it.
@@ -136,7 +140,7 @@ class _Study:
         return gain_of(better.score, than.score, better.folds, than.folds, greater_is_better=up)
 
 
-def tune(workspace: Any, name: str, options: TuneOptions | None = None) -> Tuned:
+def tune(workspace: Workspace, name: str, options: TuneOptions | None = None) -> Tuned:
     """Search a model's parameters within a time, and leave a complete run of the best behind.
 
     Whole and given up trials are kept, and the same call continues with them. Nothing is written to
@@ -162,7 +166,7 @@ def tune(workspace: Any, name: str, options: TuneOptions | None = None) -> Tuned
         study = _open_study(opened, choice, options.seed, time.monotonic() - log.age + seconds)
         default = _default(study, seconds)
         path = workspace.tuning(name) / _file_name(study, repr(space))
-        trials = _search(study, space, path, default, seconds)
+        trials = _search(study, space, path, default, seconds, options.trials)
         return _conclude(study, default, trials, log)
 
 
@@ -224,7 +228,9 @@ def _file_name(study: _Study, space: str) -> str:
     return f"{label}-{digest(work.key(study.folds), space)[:16]}.jsonl"
 
 
-def _search(study: _Study, space: Any, path: Any, default: Trial, seconds: float) -> list[Trial]:
+def _search(
+    study: _Study, space: Space, path: Path, default: Trial, seconds: float, most: int | None
+) -> list[Trial]:
     """Try parameters until the time for it is over, and return all trials, earlier ones too."""
     trials = load_trials(path)
     up = METRICS[study.opened.competition.metric].greater_is_better
@@ -235,7 +241,8 @@ def _search(study: _Study, space: Any, path: Any, default: Trial, seconds: float
         best = _best([default, *trials], up)
         end = study.deadline - min(_reserve(study, default, best), MOST_RESERVED * seconds)
         expected = SURE * float(np.median(study.fold_seconds[-50:]))
-        if time.monotonic() + expected > end:
+        is_enough = most is not None and len(trials) >= most
+        if is_enough or time.monotonic() + expected > end:
             return trials
         parameters = search.ask()
         number = 1 + max((trial.number for trial in trials), default=0)
@@ -255,7 +262,7 @@ def _reserve(study: _Study, default: Trial, best: Trial) -> float:
     return SURE * (fits + refit) + AT_END
 
 
-def _validation(study: _Study) -> Any:
+def _validation(study: _Study) -> Validation:
     return study.opened.competition.validation
 
 
@@ -273,10 +280,7 @@ def _try(
     end: float,
     best: Trial,
 ) -> Trial | None:
-    """Return what parameters came to, or None if there was no time; the best one's fits are kept.
-
-    Raises ModelError for a fit that fails for another reason than its parameters' values.
-    """
+    """Return what parameters came to, or None if there was no time; the best one's fits are kept."""
     work = study.work(parameters, study.label)
     scores: list[float] = []
     kept: list[tuple[list[Fold], list[FoldResult]]] = []
@@ -287,7 +291,7 @@ def _try(
         left = end - time.monotonic()
         if spent / max(len(scores), 1) * len(folds) > left:
             raise TimeoutError
-        results = [one for one, _ in work.fit(folds, max(left, 0.1), keep=False)]
+        results = work.fit_anew(folds, max(left, 0.1))
         if any(one.stopped_by_time for one in results):
             raise TimeoutError
         spent += sum(one.seconds for one in results)
@@ -302,6 +306,9 @@ def _try(
         result = study.validate(fit_some, work)
     except TimeoutError:
         return None
+    except ModelError as error:  # such values are none of the model's; others are
+        emit(Note("trial", f"{number:>7}  failed: {error}"))
+        return Trial(number, parameters, scores, None, round(spent, 3))
     except _GivenUp:
         return Trial(number, parameters, scores, None, round(spent, 3))
     trial = _trial(number, parameters, result)
@@ -337,8 +344,8 @@ def _conclude(study: _Study, default: Trial, trials: list[Trial], log: Log) -> T
         result = validate_model(work.opened, work.choice, study.data, study.seed)
         emit(
             Warned(
-                f"{study.label}: its score chose it among {counted(len(whole), 'whole trial')}, and "
-                "so is too good"
+                f"{study.label}: its score chose it among {counted(len(whole), 'whole trial')}, "
+                "and so is too good"
             )
         )
         facts = {"search": _search_facts(default, trials, gain, fresh, n_fresh)}
@@ -390,9 +397,7 @@ def _on_fresh_folds(
         left = study.deadline - AT_END - time.monotonic()
         if expected * len(some) > left:
             break
-        with only_listening(lambda event: None):
-            both = [one.fit(some, left, keep=False) for one in (work, before)]
-        fitted = [[result for result, _ in results] for results in both]
+        fitted = [one.fit_anew(some, left) for one in (work, before)]
         if any(result.stopped_by_time for results in fitted for result in results):
             break
         pairs += zip(*fitted, strict=True)
