@@ -115,6 +115,7 @@ class Target:
 
     positive: of two classes, the one whose probability is handed in; the last in sorted order if
         left out. answer: what the sample's one column takes; it follows the metric if left out.
+    parts: columns of the training file whose sum is the target; models may learn each by itself.
     """
 
     transform: Transform = "none"
@@ -122,6 +123,7 @@ class Target:
     upper: float | None = None
     positive: str | None = None
     answer: Answer | None = None
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,11 +156,15 @@ class Validation:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelChoice:
-    """A model by its label, its kind in the table of models, and its keyword arguments."""
+    """A model by its label, its kind in the table of models, and its keyword arguments.
+
+    by_parts: whether each of the target's parts is learned by itself.
+    """
 
     label: str
     kind: str
     parameters: dict[str, Any] = field(default_factory=dict)
+    by_parts: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,7 +251,12 @@ def _model_choice(label: str, table: Any, where: str) -> ModelChoice:
     kind = table.pop("kind", label)
     if not isinstance(kind, str):
         raise DeclarationError(f"{where}: models.{label!r}.kind: expected text, found {kind!r}")
-    return ModelChoice(label=label, kind=kind, parameters=table)
+    by_parts = table.pop("by_parts", False)
+    if not isinstance(by_parts, bool):
+        raise DeclarationError(
+            f"{where}: models.{label!r}.by_parts: expected true or false, found {by_parts!r}"
+        )
+    return ModelChoice(label=label, kind=kind, parameters=table, by_parts=by_parts)
 
 
 def _faults(c: Competition) -> Iterator[str]:
@@ -256,6 +267,7 @@ def _faults(c: Competition) -> Iterator[str]:
     yield from _column_faults(c.columns)
     yield from _validation_faults(c.validation, c.columns, c.task)
     yield from _target_faults(c.target, c.task, c.metric)
+    yield from _parts_faults(c)
     for spelling in c.levels:
         if spelling not in (*MISSING_SPELLINGS, *c.files.na_values):
             yield f"levels.{spelling!r}: is not read as missing anyway; remove it"
@@ -360,3 +372,17 @@ def _target_faults(target: Target, task: Task, metric: MetricName) -> Iterator[s
         yield f'target.transform = "{target.transform}" needs target.lower = 0 or more'
     if metric == "rmsle" and (low is None or low < 0):
         yield 'metric = "rmsle" needs target.lower = 0 or more; it cannot score negative numbers'
+
+
+def _parts_faults(c: Competition) -> Iterator[str]:
+    parts, columns = c.target.parts, c.columns
+    if parts and (c.task != "regression" or len(columns.target) > 1):
+        yield 'target.parts: only task = "regression" with one target is a sum of parts'
+    if len(parts) == 1 or len(set(parts)) < len(parts):
+        yield f"target.parts: expected two different columns or more, found {list(parts)}"
+    for name in parts:
+        if name not in columns.drop:
+            yield f"target.parts: {name!r} gives the target away; add it to columns.drop"
+    for label, choice in c.models.items():
+        if choice.by_parts and not parts:
+            yield f"models.{label}.by_parts: needs [target] parts, and there are none"

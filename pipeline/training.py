@@ -22,6 +22,7 @@ from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import Features
 from pipeline.metrics import METRICS, Metric, fitted_metric
 from pipeline.models import make_model, model_spec
+from pipeline.models.parts import SumOfParts
 from pipeline.preprocessing import make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
 from pipeline.splits import Fold, make_holdout
@@ -119,7 +120,10 @@ def make_estimator(
     )
     model = make_model(choice, competition.task, seed, fitted_metric(competition))
     whole = Pipeline([*own, *steps, ("model", model)])
-    return whole if competition.task != "regression" else bound_target(whole, competition.target)
+    if competition.task != "regression":
+        return whole
+    target = competition.target
+    return sum_of_parts(whole, target) if choice.by_parts else bound_target(whole, target)
 
 
 def _own_transformer(features: Features) -> Any:
@@ -141,6 +145,15 @@ def bound_target(regressor: Any, target: Target) -> TransformedTargetRegressor:
         inverse_func=functools.partial(restore, target=target),
         check_inverse=False,
     )
+
+
+def sum_of_parts(regressor: Any, target: Target) -> SumOfParts:
+    """Return what fits the regressor once a part, each on the transformed scale, and adds them up.
+
+    What is transformed is never below 0, so no part is; the sum keeps the target's bounds.
+    """
+    part = replace(target, lower=None if target.transform == "none" else 0, upper=None)
+    return SumOfParts(bound_target(regressor, part), target.lower, target.upper)
 
 
 def restore(transformed: np.ndarray, target: Target) -> np.ndarray:
@@ -209,7 +222,9 @@ def _scored(
         score=metric(unseen.y, prediction, labels) if len(unseen) else float("nan"),
         seconds=seconds,
         dropped=dropped,
-        stopped_by_time=bool(getattr(final_model(fitted), "stopped_by_time_", False)),
+        stopped_by_time=any(
+            bool(getattr(model, "stopped_by_time_", False)) for model in final_models(fitted)
+        ),
     )
 
 
@@ -254,7 +269,11 @@ def fit(
             "model__max_seconds": max_seconds,
         }
     with _naming(final_model(estimator)):
-        return estimator.fit(seen.X, seen.y, **settings)
+        return estimator.fit(seen.X, _answers(estimator, seen), **settings)
+
+
+def _answers(estimator: Any, seen: TrainData) -> pd.Series | pd.DataFrame | None:
+    return seen.parts if isinstance(estimator, SumOfParts) else seen.y
 
 
 @contextlib.contextmanager
@@ -359,17 +378,25 @@ def predict(result: CVResult, test: TestData) -> list[np.ndarray]:
 
 
 def final_model(estimator: Any) -> Any:
-    """Return the model at the end of a whole, fitted or not."""
-    return _pipeline(estimator).named_steps["model"]
+    """Return the model at the end of a whole, fitted or not; of several parts that of the first."""
+    return final_models(estimator)[0]
+
+
+def final_models(estimator: Any) -> list[Any]:
+    """Return the models at the ends of a whole: one a part if it is fitted by parts, else one."""
+    return [one.named_steps["model"] for one in _pipelines(estimator)]
 
 
 def preparing_steps(estimator: Any) -> list[tuple[str, Any]]:
     """Return the named steps before the model of a whole, fitted or not."""
-    return _pipeline(estimator).steps[:-1]  # type: ignore[no-any-return]
+    return _pipelines(estimator)[0].steps[:-1]  # type: ignore[no-any-return]
 
 
-def _pipeline(estimator: Any) -> Pipeline:
-    return getattr(estimator, "regressor_", getattr(estimator, "regressor", estimator))
+def _pipelines(estimator: Any) -> list[Pipeline]:
+    if isinstance(estimator, SumOfParts):
+        wholes = getattr(estimator, "regressors_", [estimator.regressor])
+        return [one for whole in wholes for one in _pipelines(whole)]
+    return [getattr(estimator, "regressor_", getattr(estimator, "regressor", estimator))]
 
 
 def _stops_early(estimator: Any) -> bool:
