@@ -18,6 +18,7 @@ MetricName = Literal[
     "rmse", "rmsle", "mae", "mape", "r2", "accuracy", "f1_macro", "log_loss", "roc_auc"
 ]
 Scheme = Literal["auto", "kfold", "stratified", "group", "time", "like_test"]
+Rule = Literal["open", "strict"]
 Transform = Literal["none", "log1p", "sqrt"]
 Answer = Literal["label", "probability"]
 Imputer = Literal["median", "mean", "most_frequent", "zero"]
@@ -147,9 +148,13 @@ class Preprocessing:
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """How the training rows are divided into folds."""
+    """How the training rows are divided into folds.
+
+    rule: what may inform a prediction: all training rows, or strictly those before it in time.
+    """
 
     scheme: Scheme = "auto"  # stratified for classes, else kfold
+    rule: Rule = "open"
     n_splits: int = 5
     seed: int = 42
 
@@ -353,6 +358,10 @@ def _validation_faults(validation: Validation, columns: Columns, task: Task) -> 
     for scheme, role in (("group", columns.group), ("time", columns.time)):
         if validation.scheme == scheme and not role:
             yield f'validation.scheme = "{scheme}" needs columns.{scheme}, and there is none'
+    if validation.rule == "strict" and not columns.time:
+        yield 'validation.rule = "strict" needs columns.time, and there is none'
+    if validation.rule == "strict" and validation.scheme == "like_test":
+        yield 'validation.rule = "strict" orders rows by time; scheme = "like_test" does not'
     if validation.scheme == "stratified" and task == "regression":
         yield 'validation.scheme = "stratified" needs classes; with task = "regression" use "kfold"'
 

@@ -66,10 +66,11 @@ class TrainData:
 
 @dataclass(frozen=True, eq=False)
 class TestData:
-    """Rows to be predicted: X (n_samples, n_features) and ids as in TrainData; there is no y."""
+    """Rows to be predicted: X, ids and order as in TrainData; there is no y."""
 
     X: pd.DataFrame
     ids: pd.Series
+    order: pd.Series | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -173,7 +174,11 @@ def split_test(
     frame: pd.DataFrame, ids: pd.Series, columns: Columns, features: Sequence[str]
 ) -> TestData:
     """Return typed rows as features, in the order in which the training data has them."""
-    return TestData(X=_features(frame, columns)[list(features)], ids=ids)
+    return TestData(
+        X=_features(frame, columns)[list(features)],
+        ids=ids,
+        order=None if columns.time is None else frame.get(columns.time),
+    )
 
 
 def normalise_ids(cells: pd.Series) -> pd.Series:

@@ -25,7 +25,7 @@ from pipeline.models import make_model, model_spec
 from pipeline.models.parts import SumOfParts
 from pipeline.preprocessing import make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
-from pipeline.splits import Fold, make_holdout
+from pipeline.splits import Fold, make_folds, make_holdout, make_strict_folds
 
 MIN_ROWS_TO_HOLD_OUT = 20
 
@@ -88,7 +88,8 @@ class CVResult:
     @property
     def predicting(self) -> tuple[FoldResult, ...]:
         """The fits whose mean predicts rows of the test file."""
-        return (self.refit,) if self.refit else self.folds
+        fits = (self.refit,) if self.refit else self.folds
+        return tuple(one for one in fits if one.fold.predicts_test)
 
     @property
     def fold_scores(self) -> np.ndarray:
@@ -167,6 +168,23 @@ def restore(transformed: np.ndarray, target: Target) -> np.ndarray:
 def trains_together(estimator: Any) -> bool:
     """Tell whether the fits of several folds are one piece of work, as they are for networks."""
     return hasattr(final_model(estimator), "fit_together")
+
+
+def folds_of(train: TrainData, test: TestData, competition: Competition) -> list[Fold]:
+    """Return the folds that the declared scheme and rule ask for; see make_folds.
+
+    Of the test rows, only the strict rule looks at anything, and that is their time.
+    """
+    validation = competition.validation
+    if validation.rule == "strict":
+        return make_strict_folds(train.order, test.order, validation)
+    return make_folds(train.y, train.groups, train.order, validation, competition.task)
+
+
+def needs_refit(competition: Competition) -> bool:
+    """Tell whether the folds see too few rows to predict the test rows themselves."""
+    validation = competition.validation
+    return validation.rule == "open" and validation.scheme in ("time", "like_test")
 
 
 def fit_folds(
@@ -333,7 +351,7 @@ def cross_validate(
     for first in range(0, len(units), together):
         some = units[first : first + together]
         left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-        if left == 0 and results and all(len(fold.valid) for fold in some):
+        if left == 0 and results and all(_can_be_left_out(fold) for fold in some):
             continue
         emit(FoldStarted(model, first + 1, len(units), len(some)))
         share = None if left is None else left * len(some) / (len(units) - first)
@@ -354,6 +372,11 @@ def cross_validate(
     return _with_decision(found, train, metric)
 
 
+def _can_be_left_out(fold: Fold) -> bool:
+    """Tell whether others predict the test rows where there is no time for this fold."""
+    return len(fold.valid) > 0 and (fold.test is None or not len(fold.test))
+
+
 def _with_decision(result: CVResult, train: TrainData, metric: Metric) -> CVResult:
     """Return the result with what is done to its predictions, if the folds prove that it helps."""
     y, fold = np.asarray(train.y), result.fold_of
@@ -361,8 +384,9 @@ def _with_decision(result: CVResult, train: TrainData, metric: Metric) -> CVResu
     if not found.decision:
         return result
     scores = fold_scores(y, found.answers, fold, metric, result.labels)
+    by_number = dict(zip(np.unique(fold[fold >= 0]).tolist(), scores, strict=True))
     ordered = sorted(result.folds, key=lambda one: one.fold.number)
-    folds = [replace(one, score=score) for one, score in zip(ordered, scores, strict=True)]
+    folds = [replace(one, score=by_number.get(one.fold.number, one.score)) for one in ordered]
     return replace(
         result,
         folds=tuple(folds),
@@ -373,8 +397,21 @@ def _with_decision(result: CVResult, train: TrainData, metric: Metric) -> CVResu
 
 
 def predict(result: CVResult, test: TestData) -> list[np.ndarray]:
-    """Return each predicting estimator's predictions of the test rows (n_samples, n_columns)."""
-    return [respond(one.estimator, test.X, result.labels) for one in result.predicting]
+    """Return each predicting estimator's predictions of the test rows (n_samples, n_columns).
+
+    Rows that an estimator does not predict, as the strict rule has it, are NaN.
+    """
+    return [_respond_own(one, test, result.labels) for one in result.predicting]
+
+
+def _respond_own(one: FoldResult, test: TestData, labels: np.ndarray | None) -> np.ndarray:
+    rows = one.fold.test
+    if rows is None:
+        return respond(one.estimator, test.X, labels)
+    own = respond(one.estimator, test.X.iloc[rows], labels)
+    prediction = np.full((len(test), own.shape[1]), np.nan)
+    prediction[rows] = own
+    return prediction
 
 
 def final_model(estimator: Any) -> Any:

@@ -87,7 +87,8 @@ def write_run(opened: Opened, data: Data, outcome: Outcome, log: Log) -> Run:
     be written; then none becomes visible.
     """
     competition, workspace = opened.competition, opened.workspace
-    answers = outcome.decision(np.mean(outcome.tests, axis=0))
+    mean = np.nanmean(outcome.tests, axis=0)  # by the strict rule, each has rows of its own
+    answers = outcome.decision(mean)
     submission = make_submission(competition, data.test.ids, answers, data.sample, data.labels)
     with start_run(workspace.runs, opened.name, outcome.label) as run:
         for name, content in opened.sources.items():

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline.cache import Cache, array_digest, code_digest, digest, frame_digest
 from pipeline.cleaning import clean_rows
-from pipeline.competition import Competition, ModelChoice, Scheme
+from pipeline.competition import Competition, ModelChoice, Rule, Scheme
 from pipeline.data import TrainData
 from pipeline.description import tell
 from pipeline.drift import measure_drift
@@ -20,7 +20,7 @@ from pipeline.metrics import METRICS
 from pipeline.models import model_spec
 from pipeline.progress import Note, Warned, emit, listening
 from pipeline.runs import Run
-from pipeline.splits import Fold, check_folds, make_folds, resolve_scheme
+from pipeline.splits import Fold, check_folds, resolve_scheme
 from pipeline.stages.opening import (
     Data,
     Opened,
@@ -37,12 +37,15 @@ from pipeline.training import (
     FoldResult,
     cross_validate,
     fit_folds,
+    folds_of,
+    needs_refit,
     preparing_steps,
     trains_together,
 )
 from pipeline.workspace import Workspace
 
 SCHEMES = get_args(Scheme)
+RULES = get_args(Rule)
 MOST_CELLS = 50_000_000  # of the folds that are fitted at once; as float32, 200 MB
 
 
@@ -61,6 +64,7 @@ class TrainOptions:
     epochs: int | None = None
     patience: int | None = None
     seconds: float | None = None
+    rule: str | None = None
 
     def __post_init__(self) -> None:
         """Check what the command line checks before it.
@@ -95,9 +99,13 @@ def _with_options(opened: Opened, options: TrainOptions) -> tuple[Opened, ModelC
     """
     if options.scheme is not None and options.scheme not in SCHEMES:
         raise UsageError(f"--scheme: {options.scheme!r}; {did_you_mean(options.scheme, SCHEMES)}")
+    if options.rule is not None and options.rule not in RULES:
+        raise UsageError(f"--rule: {options.rule!r}; {did_you_mean(options.rule, RULES)}")
     declared = opened.competition
     choice = _limited(chosen_model(declared, options.label), options)
-    changed = declared.with_validation(n_splits=options.n_splits, scheme=options.scheme)
+    changed = declared.with_validation(
+        n_splits=options.n_splits, scheme=options.scheme, rule=options.rule
+    )
     return replace(opened, competition=changed.with_model(choice)), choice
 
 
@@ -123,7 +131,7 @@ def _cross_validate(
     validation = competition.validation
     train = _ordered(data) if validation.scheme == "like_test" else data.train
     estimator = unfitted(opened, choice, seed)
-    folds = make_folds(train.y, train.groups, train.order, validation, competition.task)
+    folds = folds_of(train, data.test, competition)
     check_folds(folds, len(train))
     emit(row_note(*clean_rows(train, competition.cleaning)))
     _tell_folds(competition, folds, len(train))
@@ -137,7 +145,7 @@ def _cross_validate(
         model=choice.label,
         together=_at_once(estimator, train),
         labels=data.labels,
-        refit=validation.scheme in ("time", "like_test"),
+        refit=needs_refit(competition),
         deadline=deadline,
     )
 
@@ -214,13 +222,21 @@ def _code(opened: Opened) -> str:
 
 def _tell_folds(competition: Competition, folds: list[Fold], n_samples: int) -> None:
     scheme = resolve_scheme(competition.validation, competition.task)
-    sizes = [len(fold.valid) for fold in folds]
+    sizes = [len(fold.valid) for fold in folds if len(fold.valid)]
     each = f"{min(sizes):,}" if min(sizes) == max(sizes) else f"{min(sizes):,}-{max(sizes):,}"
-    text = f"{len(folds)} folds, {scheme}, {each} validation rows each"
+    text = f"{len(sizes)} folds, {_how(competition, scheme)}, {each} validation rows each"
     covered = sum(sizes)
     if covered < n_samples:
         text += f"; {n_samples - covered:,} rows are only ever trained on"
-    emit(Note("folds", text, {"scheme": scheme, "sizes": sizes}))
+    rule = competition.validation.rule
+    emit(Note("folds", text, {"scheme": scheme, "rule": rule, "sizes": sizes}))
+
+
+def _how(competition: Competition, scheme: str) -> str:
+    """Return how the folds are made, and where rows have a time by which rule."""
+    if competition.validation.rule == "strict":
+        return "strict rule (fitted on earlier rows only)"
+    return f"{scheme}, open rule" if competition.columns.time and scheme != "time" else scheme
 
 
 def _tell_steps(estimator: Any, train: TrainData) -> None:
