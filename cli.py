@@ -41,6 +41,9 @@ Seed = Annotated[
 ]
 Folds = Annotated[int | None, typer.Option(min=2, help="Number of folds.")]
 Scheme = Annotated[str | None, typer.Option(help="kfold, stratified, group, time or like_test.")]
+Rule = Annotated[
+    str | None, typer.Option(help="open: all training rows inform; strict: only earlier ones.")
+]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Most epochs (or boosting rounds) a fit.")]
 Patience = Annotated[int | None, typer.Option(min=1, help="Epochs without progress to stop after.")]
 Time = Annotated[
@@ -203,6 +206,7 @@ def train(
     seed: Seed = None,
     folds: Folds = None,
     scheme: Scheme = None,
+    rule: Rule = None,
     epochs: Epochs = None,
     patience: Patience = None,
     time: Time = None,
@@ -215,7 +219,7 @@ def train(
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
-    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), began)
+    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), began, rule)
     with _shown(quiet=quiet or as_json, verbose=verbose):
         run = stage(context.obj, name, options)
     _print_run(run, as_json)
@@ -231,6 +235,7 @@ def run_(
     seed: Seed = None,
     folds: Folds = None,
     scheme: Scheme = None,
+    rule: Rule = None,
     epochs: Epochs = None,
     patience: Patience = None,
     time: Time = None,
@@ -244,7 +249,7 @@ def run_(
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
-    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), began)
+    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), began, rule)
     with _shown(quiet=quiet or as_json, verbose=verbose):
         fetch_if_needed(context.obj, name, path, sample=sample)
         run = stage(context.obj, name, options)

@@ -163,11 +163,11 @@ def greedy(question: Question, rounds: int = ROUNDS) -> np.ndarray:
 
 
 def _greedy_losses(question: Question) -> Callable[[np.ndarray, int], np.ndarray]:
-    """Return the function from how often each model is in, and the size of the next sum, to the
-    loss (n_models,) of the mean with each model added.
+    """Return the function that tells the loss (n_models,) of the mean with each model added.
 
-    Squared errors are sums of products of errors, which are counted once; the log loss asks only
-    for the truth's probability.
+    It takes how often each model is in already, and of how many the new mean is. Squared errors are
+    sums of products of errors, which are counted once; the log loss asks only for the truth's
+    probability.
     """
     predictions = question.predictions
     if question.metric in ("rmse", "r2"):

@@ -30,7 +30,7 @@ from pipeline.splits import check_folds
 from pipeline.stages.opening import Data, Opened
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, Outcome, decision_record, tell_decision, write_run
-from pipeline.stages.units import Done, Task, carry_out, folds_of, get_ready, keep_estimators
+from pipeline.stages.units import Done, Task, all_folds, carry_out, get_ready, keep_estimators
 from pipeline.storage import check_writable, scratch_folder
 
 LABEL = "auto"
@@ -80,6 +80,7 @@ class Effort:
     data: Data
     task: Task
     schedule: Schedule
+    fold: np.ndarray  # (n_samples,), the number of the fold that predicts each row, or -1
     seconds: float
     began: float
     log: Log
@@ -116,7 +117,7 @@ def train_all(
     competition = opened.competition
     for folder in (opened.workspace.runs, opened.workspace.cache(opened.name)):
         check_writable(folder)
-    folds = folds_of(data.train, competition)
+    folds = all_folds(data.train, data.test, competition)
     check_folds([fold for fold in folds if len(fold.valid)], len(data.train))
     emit(row_note(*clean_rows(data.train, competition.cleaning)))
     n_outputs = len(competition.columns.target) if data.labels is None else len(data.labels)
@@ -129,6 +130,7 @@ def train_all(
         choices=tuple(entry.choice for entry in entries),
         n_splits=competition.validation.n_splits,
         scheme=competition.validation.scheme,
+        rule=competition.validation.rule,
         seed=seed,
         train=data.train,
         test=data.test,
@@ -136,7 +138,10 @@ def train_all(
     )
     stop_at = began + seconds - MARGIN - Effort.ending
     schedule = Schedule(entries, len(folds), len(workers), stop_at, time.monotonic)
-    effort = Effort(opened, data, task, schedule, seconds, began, log)
+    fold = np.full(len(data.train), -1)
+    for one in folds:
+        fold[one.valid] = one.number
+    effort = Effort(opened, data, task, schedule, fold, seconds, began, log)
     with scratch_folder(opened.workspace.cache(opened.name)) as scratch, _interruptible():
         path = scratch / "task.joblib"
         joblib.dump(task, path)
@@ -215,7 +220,7 @@ def _member(effort: Effort, number: int, passes: Sequence[Pass]) -> Member:
             for _, rows, prediction in done.valid:
                 oof[rows] = prediction
         oofs.append(oof)
-        tests.append(np.mean([test for done in results for test in done.test], axis=0))
+        tests.append(np.nanmean([test for done in results for test in done.test], axis=0))
         keys += [done.key for done in results if done.test]
         is_cut |= any(done.stopped_by_time for done in results)
     seconds = sum(sum(one.seconds) for one in passes)
@@ -229,10 +234,7 @@ def _mix(effort: Effort, *, firsts_only: bool = False) -> Mixed:
     competition, data = effort.opened.competition, effort.data
     whole = effort.schedule.whole(firsts_only=firsts_only)
     members = [_member(effort, number, passes) for number, passes in whole.items()]
-    fold = np.full(len(data.train), -1)
-    for number, one in enumerate(folds_of(data.train, competition)):
-        fold[one.valid] = number
-    covered = fold >= 0
+    fold, covered = effort.fold, effort.fold >= 0
     candidates = Candidates(
         predictions=np.array([member.oof[covered] for member in members]),
         y=np.asarray(data.train.y)[covered],

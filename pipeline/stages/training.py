@@ -7,7 +7,7 @@ from typing import get_args
 import pandas as pd
 
 from pipeline.cleaning import clean_rows
-from pipeline.competition import AUTO, Competition, ModelChoice, Scheme
+from pipeline.competition import AUTO, Competition, ModelChoice, Rule, Scheme
 from pipeline.data import TrainData
 from pipeline.drift import measure_drift
 from pipeline.errors import UsageError, did_you_mean
@@ -15,7 +15,7 @@ from pipeline.metrics import METRICS
 from pipeline.models import model_spec
 from pipeline.progress import Note, Warned, emit, listening
 from pipeline.runs import Run
-from pipeline.splits import Fold, check_folds, make_folds, needs_refit, resolve_scheme
+from pipeline.splits import Fold, check_folds, resolve_scheme
 from pipeline.stages.automatic import begin_workers, train_all
 from pipeline.stages.fetching import is_sample
 from pipeline.stages.folding import FoldWork, at_once
@@ -30,10 +30,10 @@ from pipeline.stages.opening import (
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, save_run, tell_decision
 from pipeline.storage import check_writable
-from pipeline.training import CVResult, cross_validate
+from pipeline.training import CVResult, cross_validate, folds_of, needs_refit
 from pipeline.workspace import Workspace
 
-SCHEMES = get_args(Scheme)
+SCHEMES, RULES = get_args(Scheme), get_args(Rule)
 SECONDS, SAMPLE_SECONDS = 300.0, 60.0  # for all models, if nobody says how long
 
 
@@ -55,6 +55,7 @@ class TrainOptions:
     patience: int | None = None
     seconds: float | None = None
     began: float | None = None
+    rule: str | None = None
 
     def __post_init__(self) -> None:
         """Check what the command line checks before it.
@@ -125,7 +126,11 @@ def _with_options(opened: Opened, options: TrainOptions) -> tuple[Opened, ModelC
 def _with_folds(opened: Opened, options: TrainOptions) -> Opened:
     if options.scheme is not None and options.scheme not in SCHEMES:
         raise UsageError(f"--scheme: {options.scheme!r}; {did_you_mean(options.scheme, SCHEMES)}")
-    changed = opened.competition.with_validation(n_splits=options.n_splits, scheme=options.scheme)
+    if options.rule is not None and options.rule not in RULES:
+        raise UsageError(f"--rule: {options.rule!r}; {did_you_mean(options.rule, RULES)}")
+    changed = opened.competition.with_validation(
+        n_splits=options.n_splits, scheme=options.scheme, rule=options.rule
+    )
     return replace(opened, competition=changed)
 
 
@@ -148,10 +153,9 @@ def _cross_validate(
 ) -> CVResult:
     deadline = None if seconds is None else time.monotonic() + seconds
     competition = opened.competition
-    validation = competition.validation
     train = in_order(data, competition)
     estimator = unfitted(opened, choice, seed)
-    folds = make_folds(train.y, train.groups, train.order, validation, competition.task)
+    folds = folds_of(train, data.test, competition)
     check_folds(folds, len(train))
     emit(row_note(*clean_rows(train, competition.cleaning)))
     tell_folds(competition, folds, len(train))
@@ -165,7 +169,7 @@ def _cross_validate(
         model=choice.label,
         together=at_once(estimator, train),
         labels=data.labels,
-        refit=needs_refit(validation),
+        refit=needs_refit(competition),
         deadline=deadline,
     )
 
@@ -183,13 +187,21 @@ def in_order(data: Data, competition: Competition) -> TrainData:
 def tell_folds(competition: Competition, folds: list[Fold], n_samples: int) -> None:
     """Tell how the training rows are divided."""
     scheme = resolve_scheme(competition.validation, competition.task)
-    sizes = [len(fold.valid) for fold in folds]
+    sizes = [len(fold.valid) for fold in folds if len(fold.valid)]
     each = f"{min(sizes):,}" if min(sizes) == max(sizes) else f"{min(sizes):,}-{max(sizes):,}"
-    text = f"{len(folds)} folds, {scheme}, {each} validation rows each"
+    text = f"{len(sizes)} folds, {_how(competition, scheme)}, {each} validation rows each"
     covered = sum(sizes)
     if covered < n_samples:
         text += f"; {n_samples - covered:,} rows are only ever trained on"
-    emit(Note("folds", text, {"scheme": scheme, "sizes": sizes}))
+    rule = competition.validation.rule
+    emit(Note("folds", text, {"scheme": scheme, "rule": rule, "sizes": sizes}))
+
+
+def _how(competition: Competition, scheme: str) -> str:
+    """Return how the folds are made, and where rows have a time by which rule."""
+    if competition.validation.rule == "strict":
+        return "strict rule (fitted on earlier rows only)"
+    return f"{scheme}, open rule" if competition.columns.time and scheme != "time" else scheme
 
 
 def _tell_training(competition: Competition, choice: ModelChoice, result: CVResult) -> None:
