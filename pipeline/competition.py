@@ -159,6 +159,7 @@ class Validation:
     rule: Rule = "open"
     n_splits: int = 5
     seed: int = 42
+    repeats: int = 1  # how often folds are made, with seed, seed + 1, ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,6 +229,7 @@ class Competition:
         facts = dataclasses.asdict(self)
         for name in ("title", "source", "models", "default_model"):
             del facts[name]
+        del facts["validation"]["repeats"]  # the first folds are the same, however many follow
         facts["model"] = dataclasses.asdict(self.model(label))
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -357,6 +359,18 @@ def _column_faults(columns: Columns) -> Iterator[str]:
 def _validation_faults(validation: Validation, columns: Columns, task: Task) -> Iterator[str]:
     if validation.n_splits < 2:
         yield f"validation.n_splits: expected 2 or more, found {validation.n_splits}"
+    if validation.repeats < 1:
+        yield f"validation.repeats: expected 1 or more, found {validation.repeats}"
+    if validation.repeats > 1 and validation.scheme in ("time", "like_test"):
+        yield (
+            f'validation.repeats: folds by scheme = "{validation.scheme}" are the same whatever '
+            f"the seed; expected 1, found {validation.repeats}"
+        )
+    if validation.repeats > 1 and validation.rule == "strict":
+        yield (
+            'validation.repeats: folds by rule = "strict" are the same whatever the seed; '
+            f"expected 1, found {validation.repeats}"
+        )
     if not 0 <= validation.seed < 2**31:
         yield f"validation.seed: expected 0 to {2**31 - 1}, found {validation.seed}"
     for scheme, role in (("group", columns.group), ("time", columns.time)):
