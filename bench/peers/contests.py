@@ -246,10 +246,10 @@ def counts(seed: int) -> Contest:
     days = pd.date_range("2021-01-01", "2022-12-31")
     table = pd.MultiIndex.from_product([days, list("ABCDEFGH")], names=["day", "shop"])
     frame = table.to_frame(index=False).sample(5000, random_state=0).sort_index(ignore_index=True)
-    part_of_year = 2 * np.pi * frame["day"].dt.dayofyear / 365.25
+    part_of_year = 2 * np.pi * frame["day"].dt.day_of_year / 365.25
     warmth = 12 - 10 * np.cos(part_of_year) + random.normal(0, 4, len(frame))
     offer = random.random(len(frame)) < 0.15
-    weekday = frame["day"].dt.weekday.to_numpy()
+    weekday = frame["day"].dt.day_of_week.to_numpy()
     rate = random.normal(3, 0.6, 8)[frame["shop"].map(dict(zip("ABCDEFGH", range(8), strict=True)))]
     rate = rate + np.array([0, -0.1, -0.1, 0, 0.3, 0.6, -0.8])[weekday] + 0.4 * offer
     rate += 0.03 * warmth - 0.0015 * np.square(np.maximum(warmth - 20, 0))
