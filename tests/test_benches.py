@@ -35,8 +35,8 @@ def contest(task: str = "regression", metric: str = "rmse", y=(1.0, 2.0, 3.0, 5.
 
 def line(tool: str, error: float, **more: object) -> dict:
     facts = {"contest": "a", "asked_seconds": 60.0, "seed": 0, "metric": "rmse", "constant": 2.0}
-    facts |= {"shape": [30, 10, 4], "seconds": 61.0, "score": error}
-    return facts | {"tool": tool, "error": error} | more
+    facts |= {"shape": [30, 10, 4], "seconds": 61.0, "cpu_seconds": 90.0}
+    return facts | {"tool": tool, "error": error, "score": error} | more
 
 
 def test_hidden_rows_lose_their_target_and_keep_their_order():
@@ -119,7 +119,7 @@ def test_the_table_normalises_between_the_constant_and_the_best():
     assert found.ratio() == 1.5
     text = standings.table(lines)
     assert text.splitlines()[0].split("|")[5].strip() == "kc"
-    assert "1.5000 (0.500; 61 s)" in text
+    assert "1.5000 (0.500; 61 s, cpu 90)" in text
     assert "1.500; below 1 0 of 1" in text
 
 

@@ -69,8 +69,9 @@ class Contested:
         share = self.normalised(tool)
         if share is None:
             return ""
-        score, seconds = self.mean(tool, "score"), self.mean(tool, "seconds")
-        return f"{score:.4f} ({share:.3f}; {seconds:.0f} s)"
+        names = ("score", "seconds", "cpu_seconds")
+        score, seconds, cpu = (self.mean(tool, name) for name in names)
+        return f"{score:.4f} ({share:.3f}; {seconds:.0f} s, cpu {cpu:.0f})"
 
 
 def table(lines: Sequence[Line]) -> str:
