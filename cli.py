@@ -41,6 +41,9 @@ Seed = Annotated[
 ]
 Folds = Annotated[int | None, typer.Option(min=2, help="Number of folds.")]
 Scheme = Annotated[str | None, typer.Option(help="kfold, stratified, group, time or like_test.")]
+Rule = Annotated[
+    str | None, typer.Option(help="open: all training rows inform; strict: only earlier ones.")
+]
 Repeats = Annotated[
     int | None, typer.Option(min=1, help="Sets of folds, each with a seed of its own.")
 ]
@@ -206,6 +209,7 @@ def train(
     seed: Seed = None,
     folds: Folds = None,
     scheme: Scheme = None,
+    rule: Rule = None,
     repeats: Repeats = None,
     epochs: Epochs = None,
     patience: Patience = None,
@@ -220,7 +224,7 @@ def train(
     from pipeline.stages.training import train as stage
 
     options = TrainOptions(
-        model, seed, folds, scheme, epochs, patience, seconds(time), began, repeats
+        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats
     )
     with _shown(quiet=quiet or as_json, verbose=verbose):
         run = stage(context.obj, name, options)
@@ -266,6 +270,7 @@ def run_(
     seed: Seed = None,
     folds: Folds = None,
     scheme: Scheme = None,
+    rule: Rule = None,
     repeats: Repeats = None,
     epochs: Epochs = None,
     patience: Patience = None,
@@ -281,7 +286,7 @@ def run_(
     from pipeline.stages.training import train as stage
 
     options = TrainOptions(
-        model, seed, folds, scheme, epochs, patience, seconds(time), began, repeats
+        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats
     )
     with _shown(quiet=quiet or as_json, verbose=verbose):
         fetch_if_needed(context.obj, name, path, sample=sample)

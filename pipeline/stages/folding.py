@@ -98,7 +98,7 @@ def _tell_steps(estimator: Any, train: TrainData) -> None:
 
 
 def _data_digest(train: TrainData) -> str:
-    parts = (train.X, train.y, train.groups, train.order)
+    parts = (train.X, train.y, train.groups, train.order, train.parts)
     return digest(*("" if part is None else frame_digest(part) for part in parts))
 
 

@@ -8,15 +8,15 @@ from typing import get_args
 import pandas as pd
 
 from pipeline.cleaning import clean_rows
-from pipeline.competition import AUTO, Competition, ModelChoice, Scheme, Task, Validation
-from pipeline.data import TrainData
+from pipeline.competition import AUTO, Competition, ModelChoice, Rule, Scheme
+from pipeline.data import TestData, TrainData
 from pipeline.drift import measure_drift
 from pipeline.errors import UsageError, did_you_mean
 from pipeline.metrics import METRICS
 from pipeline.models import model_spec
 from pipeline.progress import Note, Warned, emit, listening
 from pipeline.runs import Run
-from pipeline.splits import Fold, check_folds, make_folds, needs_refit, resolve_scheme
+from pipeline.splits import Fold, check_folds, resolve_scheme
 from pipeline.stages.automatic import begin_workers, train_all
 from pipeline.stages.estimating import warn_of_leaks
 from pipeline.stages.fetching import is_sample
@@ -31,11 +31,12 @@ from pipeline.stages.opening import (
 )
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, save_run, tell_decision
+from pipeline.stages.units import repeated
 from pipeline.storage import check_writable
-from pipeline.training import CVResult, cross_validate, merge_repeats
+from pipeline.training import CVResult, cross_validate, folds_of, merge_repeats, needs_refit
 from pipeline.workspace import Workspace
 
-SCHEMES = get_args(Scheme)
+SCHEMES, RULES = get_args(Scheme), get_args(Rule)
 SECONDS, SAMPLE_SECONDS = 300.0, 60.0  # for all models, if nobody says how long
 
 
@@ -58,6 +59,7 @@ class TrainOptions:
     patience: int | None = None
     seconds: float | None = None
     began: float | None = None
+    rule: str | None = None
     repeats: int | None = None
 
     def __post_init__(self) -> None:
@@ -111,7 +113,6 @@ def _train_several(opened: Opened, label: str, options: TrainOptions, log: Log) 
     opened = _with_folds(opened, options)
     with begin_workers() as workers:
         data = read_data(opened)
-        warn_of_leaks(opened.competition, data)
         data = replace(data, train=in_order(data, opened.competition))
         seed = opened.competition.validation.seed if options.seed is None else options.seed
         usual = SAMPLE_SECONDS if is_sample(data.manifest.origin) else SECONDS
@@ -133,8 +134,13 @@ def _with_options(opened: Opened, options: TrainOptions) -> tuple[Opened, ModelC
 def _with_folds(opened: Opened, options: TrainOptions) -> Opened:
     if options.scheme is not None and options.scheme not in SCHEMES:
         raise UsageError(f"--scheme: {options.scheme!r}; {did_you_mean(options.scheme, SCHEMES)}")
+    if options.rule is not None and options.rule not in RULES:
+        raise UsageError(f"--rule: {options.rule!r}; {did_you_mean(options.rule, RULES)}")
     changed = opened.competition.with_validation(
-        n_splits=options.n_splits, scheme=options.scheme, repeats=options.repeats
+        n_splits=options.n_splits,
+        scheme=options.scheme,
+        rule=options.rule,
+        repeats=options.repeats,
     )
     return replace(opened, competition=changed)
 
@@ -162,10 +168,9 @@ def validate_model(
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     competition = opened.competition
-    validation = competition.validation
     train = in_order(data, competition)
     estimator = unfitted(opened, choice, seed)
-    sets = _sets_of_folds(train, validation, competition.task)
+    sets = _sets_of_folds(train, data.test, competition)
     emit(row_note(*clean_rows(train, competition.cleaning)))
     tell_folds(competition, sets[0], len(train))
     for folder in (opened.workspace.runs, opened.workspace.cache(opened.name)):
@@ -181,11 +186,11 @@ def validate_model(
             model=choice.label,
             together=at_once(estimator, train),
             labels=data.labels,
-            refit=needs_refit(validation),
+            refit=needs_refit(competition),
             deadline=until,
         )
 
-    results = _fit_sets(fit_set, sets, deadline, validation.seed)
+    results = _fit_sets(fit_set, sets, deadline, competition.validation.seed)
     return merge_repeats(results, train, METRICS[competition.metric])
 
 
@@ -215,14 +220,13 @@ def _fit_sets(
     return [one for one in results if not one.skipped] or results
 
 
-def _sets_of_folds(train: TrainData, validation: Validation, task: Task) -> list[list[Fold]]:
+def _sets_of_folds(train: TrainData, test: TestData, competition: Competition) -> list[list[Fold]]:
     """Return the folds of each repeat, all of them numbered on, those of the first from 0."""
     sets = []
-    for number in range(validation.repeats):
-        one = replace(validation, seed=validation.seed + number)
-        made = make_folds(train.y, train.groups, train.order, one, task)
+    for number in range(competition.validation.repeats):
+        made = folds_of(train, test, repeated(competition, number))
         check_folds(made, len(train))
-        first = number * validation.n_splits
+        first = number * len(made)
         sets.append([replace(fold, number=first + fold.number) for fold in made])
     return sets
 
@@ -240,13 +244,21 @@ def in_order(data: Data, competition: Competition) -> TrainData:
 def tell_folds(competition: Competition, folds: list[Fold], n_samples: int) -> None:
     """Tell how the training rows are divided."""
     scheme = resolve_scheme(competition.validation, competition.task)
-    sizes = [len(fold.valid) for fold in folds]
+    sizes = [len(fold.valid) for fold in folds if len(fold.valid)]
     each = f"{min(sizes):,}" if min(sizes) == max(sizes) else f"{min(sizes):,}-{max(sizes):,}"
-    text = f"{len(folds)} folds, {scheme}, {each} validation rows each"
+    text = f"{len(sizes)} folds, {_how(competition, scheme)}, {each} validation rows each"
     covered = sum(sizes)
     if covered < n_samples:
         text += f"; {n_samples - covered:,} rows are only ever trained on"
-    emit(Note("folds", text, {"scheme": scheme, "sizes": sizes}))
+    rule = competition.validation.rule
+    emit(Note("folds", text, {"scheme": scheme, "rule": rule, "sizes": sizes}))
+
+
+def _how(competition: Competition, scheme: str) -> str:
+    """Return how the folds are made, and where rows have a time by which rule."""
+    if competition.validation.rule == "strict":
+        return "strict rule (fitted on earlier rows only)"
+    return f"{scheme}, open rule" if competition.columns.time and scheme != "time" else scheme
 
 
 def _tell_training(competition: Competition, choice: ModelChoice, result: CVResult) -> None:
