@@ -244,17 +244,17 @@ def tune(
 ) -> None:
     """Search a model's parameters. Example: kc tune bike --model lightgbm --time 10m."""
     began = monotonic()
-    from pipeline.stages import tuning
+    from pipeline.stages import tuned, tuning
 
     options = tuning.TuneOptions(model, seconds(time), seed, began, trials)
     with _shown(quiet=quiet or as_json):
         found = tuning.tune(context.obj, name, options)
     if as_json:
-        _print_json(tuning.tuned_record(found))
+        _print_json(tuned.tuned_record(found))
         return
     columns = ("trial", "score", "gain", "+-", "parameters")
-    _print_table(tuning.tuned_rows(found), columns, shrinkable=("parameters",))
-    typer.echo("\n".join(tuning.tuned_lines(found)))
+    _print_table(tuned.tuned_rows(found), columns, shrinkable=("parameters",))
+    typer.echo("\n".join(tuned.tuned_lines(found)))
     if found.run is not None:
         _print_run(found.run, False)
         typer.echo(f"\n{found.toml}")

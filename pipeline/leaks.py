@@ -72,14 +72,15 @@ def explained_by_hidden(
     hidden: (n_samples, n_columns). They are no features and no danger, but a hint: they may be
     targets of their own, of which the declared one is made.
     """
-    names = [str(name) for name in hidden if is_numeric_dtype(hidden[name])]
+    known = competition.target.parts
+    names = [str(one) for one in hidden if is_numeric_dtype(hidden[one]) and one not in known]
     if not names or competition.task != "regression" or isinstance(train.y, pd.DataFrame):
         return None
     values, y = hidden[names].fillna(0).to_numpy(dtype=float), train.y.to_numpy(dtype=float)
     if np.allclose(values.sum(axis=1), y):
         return (
-            f"{', '.join(names)}: only in train, and they sum to {train.y.name}; "
-            "two models, one for each, may predict better than one"
+            f"{', '.join(names)}: only in train, and they sum to {train.y.name}; declare them as "
+            "[target] parts, and models may learn each by itself"
         )
     goal = _goal(train.y, competition)
     rows = _sample(len(train), seed)
@@ -278,7 +279,8 @@ def _places(competition: Competition, train: TrainData, test: TestData) -> Itera
 
 
 def _by_chance(competition: Competition) -> bool:
-    return resolve_scheme(competition.validation, competition.task) in BY_CHANCE
+    validation = competition.validation
+    return validation.rule == "open" and resolve_scheme(validation, competition.task) in BY_CHANCE
 
 
 def _by_id(train: pd.Series, test: pd.Series) -> tuple[np.ndarray, bool]:

@@ -23,7 +23,8 @@ from pipeline.errors import ModelError, UsageError
 from pipeline.models import MODELS, make_model
 from pipeline.models.spaces import Options, Range, space_of
 from pipeline.progress import Event, Warned, listening
-from pipeline.stages.tuning import Tuned, TuneOptions, tune, tuned_lines, tuned_rows
+from pipeline.stages.tuned import Tuned, tuned_lines, tuned_rows
+from pipeline.stages.tuning import TuneOptions, tune
 from pipeline.tuning import Gain, Search, Trial, gain_of, load_trials, save_trial, toml_table
 
 BOWL = {"x": Range(-4.0, 4.0), "n": Range(1, 64, log=True, whole=True), "how": Options(([1], "b"))}

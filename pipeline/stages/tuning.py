@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.cache import digest
-from pipeline.competition import ModelChoice, Validation
+from pipeline.competition import ModelChoice
 from pipeline.data import TrainData
 from pipeline.errors import ModelError, UsageError, did_you_mean
 from pipeline.metrics import METRICS
 from pipeline.models.spaces import SPACES, Space, space_of
 from pipeline.progress import Note, Warned, counted, emit, listening, only_listening
-from pipeline.runs import Run
-from pipeline.splits import Fold, check_folds, make_folds, needs_refit
+from pipeline.splits import Fold, check_folds
 from pipeline.stages.folding import FoldWork, at_once
 from pipeline.stages.opening import (
     Data,
@@ -29,8 +28,9 @@ from pipeline.stages.opening import (
 )
 from pipeline.stages.recording import Log, save_run
 from pipeline.stages.training import in_order, tell_folds, validate_model
+from pipeline.stages.tuned import Tuned
 from pipeline.storage import check_writable
-from pipeline.training import CVResult, FoldResult, cross_validate
+from pipeline.training import CVResult, FoldResult, cross_validate, folds_of, needs_refit
 from pipeline.tuning import Gain, Search, Trial, gain_of, load_trials, save_trial, toml_table
 from pipeline.workspace import Workspace
 
@@ -39,7 +39,6 @@ FRESH = 1000  # added to the folds' seed for folds that have chosen nothing
 AT_END = 1.5  # seconds that a run takes to be written
 SURE = 1.2  # a fit may take so many times what is expected
 MOST_RESERVED = 0.5  # of the time, at most, is for what comes after the search
-SHOWN = 5  # of the best trials
 
 
 @dataclass(frozen=True)
@@ -63,27 +62,6 @@ class TuneOptions:
         """
         if self.seconds is not None and not self.seconds > 0:
             raise UsageError(f"seconds: expected more than 0, found {self.seconds}")
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What a search has found.
-
-    trials: whole ones, the best first, without the default. gain: of the best on the folds that
-    chose it, and fresh on n_fresh folds that did not, None where there was no time or no other
-    folds. run, toml: of the best, None if none is better than the default.
-    """
-
-    label: str
-    metric: str
-    default: Trial
-    trials: list[Trial]
-    n_given_up: int
-    gain: Gain | None
-    fresh: Gain | None
-    n_fresh: int
-    run: Run | None
-    toml: str | None
 
 
 class _GivenUp(Exception):  # noqa: N818 - no error, but how a trial may end
@@ -175,14 +153,13 @@ def _open_study(opened: Opened, choice: ModelChoice, seed: int | None, deadline:
     competition = opened.competition.with_validation(repeats=1)
     opened = replace(opened, competition=competition)
     data = read_data(opened)
-    validation = competition.validation
     train = in_order(data, competition)
-    folds = make_folds(train.y, train.groups, train.order, validation, competition.task)
+    folds = folds_of(train, data.test, competition)
     check_folds(folds, len(train))
     tell_folds(competition, folds, len(train))
     for folder in (opened.workspace.runs, opened.workspace.cache(opened.name)):
         check_writable(folder)
-    seed = validation.seed if seed is None else seed
+    seed = competition.validation.seed if seed is None else seed
     return _Study(opened, data, train, choice, seed, folds, deadline)
 
 
@@ -216,7 +193,8 @@ def _default(study: _Study, seconds: float) -> Trial:
 
 
 def _trial(number: int, parameters: dict[str, Any], result: CVResult) -> Trial:
-    folds = [float(one.score) for one in sorted(result.folds, key=lambda one: one.fold.number)]
+    ordered = sorted(result.folds, key=lambda one: one.fold.number)
+    folds = [float(one.score) for one in ordered if np.isfinite(one.score)]
     seconds = sum(one.seconds for one in result.folds)
     return Trial(number, parameters, folds, result.score, round(seconds, 3))
 
@@ -257,13 +235,16 @@ def _search(
 
 def _reserve(study: _Study, default: Trial, best: Trial) -> float:
     """Return the seconds that are needed after the search: other folds, perhaps a refit, a run."""
-    fits = default.seconds + best.seconds if not needs_refit(_validation(study)) else 0.0
-    refit = 2 * best.seconds / len(study.folds) if needs_refit(_validation(study)) else 0.0
-    return SURE * (fits + refit) + AT_END
+    fits = default.seconds + best.seconds if _can_be_redrawn(study) else 0.0
+    if needs_refit(study.opened.competition):
+        fits += 2 * best.seconds / len(study.folds)
+    return SURE * fits + AT_END
 
 
-def _validation(study: _Study) -> Validation:
-    return study.opened.competition.validation
+def _can_be_redrawn(study: _Study) -> bool:
+    """Tell whether another seed makes other folds."""
+    validation = study.opened.competition.validation
+    return validation.rule == "open" and validation.scheme not in ("time", "like_test")
 
 
 def _best(trials: list[Trial], greater_is_better: bool) -> Trial:
@@ -280,25 +261,26 @@ def _try(
     end: float,
     best: Trial,
 ) -> Trial | None:
-    """Return what parameters came to, or None if there was no time; the best one's fits are kept."""
+    """Return what parameters came to, None if there was no time; the best one's fits are kept."""
     work = study.work(parameters, study.label)
     scores: list[float] = []
     kept: list[tuple[list[Fold], list[FoldResult]]] = []
-    spent = 0.0
+    spent, n_done = 0.0, 0
 
     def fit_some(folds: list[Fold], _: float | None) -> list[tuple[FoldResult, bool]]:
-        nonlocal spent
+        nonlocal spent, n_done
         left = end - time.monotonic()
-        if spent / max(len(scores), 1) * len(folds) > left:
+        if spent / max(n_done, 1) * len(folds) > left:
             raise TimeoutError
         results = work.fit_anew(folds, max(left, 0.1))
         if any(one.stopped_by_time for one in results):
             raise TimeoutError
         spent += sum(one.seconds for one in results)
         study.fold_seconds.extend(one.seconds for one in results)
-        scores.extend(float(one.score) for one in results)
+        n_done += len(results)
+        scores.extend(float(one.score) for one in results if np.isfinite(one.score))
         kept.append((folds, results))
-        if search.is_hopeless(scores) and len(scores) < len(study.folds):
+        if n_done < len(study.folds) and scores and search.is_hopeless(scores):
             raise _GivenUp
         return [(one, False) for one in results]
 
@@ -350,7 +332,8 @@ def _conclude(study: _Study, default: Trial, trials: list[Trial], log: Log) -> T
         )
         facts = {"search": _search_facts(default, trials, gain, fresh, n_fresh)}
         run = save_run(work.opened, work.choice, study.data, result, study.seed, log, facts)
-        toml = toml_table(study.label, study.choice.kind, work.choice.parameters)
+        by_parts = {"by_parts": True} if study.choice.by_parts else {}
+        toml = toml_table(study.label, study.choice.kind, by_parts | work.choice.parameters)
     return Tuned(
         label=study.label,
         metric=competition.metric,
@@ -382,12 +365,11 @@ def _on_fresh_folds(
     study: _Study, work: FoldWork, default: Trial, best: Trial
 ) -> tuple[Gain | None, int]:
     """Compare the best with the default on folds of another seed, as many as there is time for."""
-    validation, competition = _validation(study), study.opened.competition
-    if needs_refit(validation):
-        return None, 0  # such folds are the same whatever the seed
-    other = replace(validation, seed=validation.seed + FRESH)
-    train = study.train
-    folds = make_folds(train.y, train.groups, train.order, other, competition.task)
+    if not _can_be_redrawn(study):
+        return None, 0
+    train, competition = study.train, study.opened.competition
+    other = competition.with_validation(seed=competition.validation.seed + FRESH)
+    folds = folds_of(train, study.data.test, other)
     before = study.work({}, study.choice.label)
     size = max(at_once(work.estimator, train), at_once(before.estimator, train))
     pairs: list[tuple[FoldResult, FoldResult]] = []
@@ -418,60 +400,3 @@ def _compared(study: _Study, pairs: list[tuple[FoldResult, FoldResult]]) -> Gain
     )
     folds = [[pair[side].score for pair in pairs] for side in (0, 1)]
     return gain_of(better, than, *folds, greater_is_better=metric.greater_is_better)
-
-
-def tuned_rows(tuned: Tuned) -> list[dict[str, Any]]:
-    """Return a table of the default and the best trials, each with its gain over the default."""
-    rows = [{"trial": "default", "score": tuned.default.score, "gain": None, "+-": None}]
-    rows[0]["parameters"] = "as declared"
-    for trial in tuned.trials[:SHOWN]:
-        assert trial.score is not None
-        gain = _gain(tuned, trial)
-        chosen = " ".join(f"{name}={value}" for name, value in trial.parameters.items())
-        rows.append(
-            {
-                "trial": trial.number,
-                "score": trial.score,
-                "gain": gain.gain,
-                "+-": gain.error,
-                "parameters": chosen,
-            }
-        )
-    return rows
-
-
-def _gain(tuned: Tuned, trial: Trial) -> Gain:
-    assert trial.score is not None
-    assert tuned.default.score is not None
-    up = METRICS[tuned.metric].greater_is_better
-    folds = (trial.folds, tuned.default.folds)
-    return gain_of(trial.score, tuned.default.score, *folds, greater_is_better=up)
-
-
-def tuned_lines(tuned: Tuned) -> list[str]:
-    """Return what a person should believe of a search."""
-    n = len(tuned.trials) + tuned.n_given_up
-    if not n:
-        return ["there was no time for a single trial; give more by --time"]
-    tried = f"{counted(n, 'trial')}, {tuned.n_given_up} given up"
-    if tuned.gain is None or tuned.gain.gain <= 0:
-        return [f"{tried}: none beats the default, so there is no new run"]
-    lines = [f"{tried}; the best gains {_shown(tuned.gain)} on the folds that chose it"]
-    if tuned.fresh is not None:
-        scores = f"{tuned.fresh.better:.5f} against {tuned.fresh.than:.5f} of the default"
-        where = f"on {counted(tuned.n_fresh, 'fold')} of another seed, which chose nothing"
-        lines.append(f"{where}: {scores}, a gain of {_shown(tuned.fresh)}")
-    judged = tuned.fresh or tuned.gain
-    if not judged.is_clear:
-        lines.append("that is not more than its standard error: nothing beats the default for sure")
-    return lines
-
-
-def _shown(gain: Gain) -> str:
-    return f"{gain.gain:.5f}" + ("" if gain.error is None else f" +- {gain.error:.5f}")
-
-
-def tuned_record(tuned: Tuned) -> dict[str, Any]:
-    """Return a search for scripts."""
-    record = asdict(replace(tuned, run=None))
-    return {**record, "run": None if tuned.run is None else tuned.run.id}
