@@ -2,8 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +10,24 @@ import numpy as np
 
 from pipeline.cache import digest
 from pipeline.competition import ModelChoice
-from pipeline.data import TrainData
-from pipeline.errors import ModelError, UsageError, did_you_mean
+from pipeline.errors import UsageError, did_you_mean
 from pipeline.metrics import METRICS
 from pipeline.models.spaces import SPACES, Space, space_of
-from pipeline.progress import Note, Warned, counted, emit, listening, only_listening
-from pipeline.splits import Fold, check_folds
+from pipeline.progress import Note, Warned, counted, emit, listening
+from pipeline.splits import check_folds
 from pipeline.stages.folding import FoldWork, at_once
 from pipeline.stages.opening import (
-    Data,
     Opened,
     chosen_model,
     open_competition,
     read_data,
-    unfitted,
 )
 from pipeline.stages.recording import Log, save_run
 from pipeline.stages.training import in_order, tell_folds, validate_model
+from pipeline.stages.trials import Study, best_of, fit_default, tell_trial, try_parameters
 from pipeline.stages.tuned import Tuned
 from pipeline.storage import check_writable
-from pipeline.training import CVResult, FoldResult, cross_validate, folds_of, needs_refit
+from pipeline.training import FoldResult, folds_of, needs_refit
 from pipeline.tuning import Gain, Search, Trial, gain_of, load_trials, save_trial, toml_table
 from pipeline.workspace import Workspace
 
@@ -64,60 +61,6 @@ class TuneOptions:
             raise UsageError(f"seconds: expected more than 0, found {self.seconds}")
 
 
-class _GivenUp(Exception):  # noqa: N818 - no error, but how a trial may end
-    """A trial is worth no more folds, or has no time for them."""
-
-
-@dataclass(eq=False)
-class _Study:
-    """One search: whose parameters, on which folds, until when."""
-
-    opened: Opened
-    data: Data
-    train: TrainData
-    choice: ModelChoice
-    seed: int
-    folds: list[Fold]
-    deadline: float
-    fold_seconds: list[float] = field(default_factory=list)  # of the fits so far
-
-    @property
-    def label(self) -> str:
-        """The label of what is found."""
-        return f"{self.choice.label}_tuned"
-
-    def work(self, parameters: dict[str, Any], label: str) -> FoldWork:
-        """Return the folds of the model with other parameters."""
-        declared = {**self.choice.parameters, **parameters}
-        choice = replace(self.choice, label=label, parameters=declared)
-        competition = self.opened.competition.with_model(choice)
-        opened = replace(self.opened, competition=competition)
-        estimator = unfitted(opened, choice, self.seed)
-        return FoldWork(opened, choice, self.seed, self.train, estimator)
-
-    def validate(
-        self, fit_some: Callable[..., list[tuple[FoldResult, bool]]], work: FoldWork
-    ) -> CVResult:
-        """Return all folds' results, without a word of each fold."""
-        with only_listening(lambda event: None):
-            return cross_validate(
-                fit_some,
-                self.train,
-                self.folds,
-                METRICS[self.opened.competition.metric],
-                model=work.choice.label,
-                together=at_once(work.estimator, self.train),
-                labels=self.data.labels,
-            )
-
-    def gain(self, better: Trial, than: Trial) -> Gain:
-        """Compare two whole trials."""
-        assert better.score is not None
-        assert than.score is not None
-        up = METRICS[self.opened.competition.metric].greater_is_better
-        return gain_of(better.score, than.score, better.folds, than.folds, greater_is_better=up)
-
-
 def tune(workspace: Workspace, name: str, options: TuneOptions | None = None) -> Tuned:
     """Search a model's parameters within a time, and leave a complete run of the best behind.
 
@@ -142,13 +85,13 @@ def tune(workspace: Workspace, name: str, options: TuneOptions | None = None) ->
         is_up = METRICS[opened.competition.metric].greater_is_better
         Search(space, (), seed=0, greater_is_better=is_up)  # is Optuna here, before the work
         study = _open_study(opened, choice, options.seed, time.monotonic() - log.age + seconds)
-        default = _default(study, seconds)
+        default = fit_default(study, seconds)
         path = workspace.tuning(name) / _file_name(study, repr(space))
         trials = _search(study, space, path, default, seconds, options.trials)
         return _conclude(study, default, trials, log)
 
 
-def _open_study(opened: Opened, choice: ModelChoice, seed: int | None, deadline: float) -> _Study:
+def _open_study(opened: Opened, choice: ModelChoice, seed: int | None, deadline: float) -> Study:
     """Read the files and make the folds; a search is on the first repeat's."""
     competition = opened.competition.with_validation(repeats=1)
     opened = replace(opened, competition=competition)
@@ -160,46 +103,10 @@ def _open_study(opened: Opened, choice: ModelChoice, seed: int | None, deadline:
     for folder in (opened.workspace.runs, opened.workspace.cache(opened.name)):
         check_writable(folder)
     seed = competition.validation.seed if seed is None else seed
-    return _Study(opened, data, train, choice, seed, folds, deadline)
+    return Study(opened, data, train, choice, seed, folds, deadline)
 
 
-def _default(study: _Study, seconds: float) -> Trial:
-    """Return what is declared as the trial that others must beat.
-
-    Raises UsageError if there is no time for it.
-    """
-    work = study.work({}, study.choice.label)
-    started, done = time.monotonic(), 0
-
-    def fit_some(folds: list[Fold], _: float | None) -> list[tuple[FoldResult, bool]]:
-        nonlocal done
-        results = work.fit(folds, max(study.deadline - time.monotonic(), 0.1))
-        done += len(folds)
-        spent = time.monotonic() - started
-        is_late = spent + spent / done * (len(study.folds) - done) > study.deadline - started
-        found_again = all(reused for _, reused in results)
-        if not found_again and (is_late or any(one.stopped_by_time for one, _ in results)):
-            raise UsageError(
-                f"--time: {seconds:.0f} s are too few for the {len(study.folds)} folds of "
-                f"{study.choice.label} as it is declared; {done} took {spent:.0f} s, so give more"
-            )
-        study.fold_seconds += [one.seconds for one, _ in results]
-        return results
-
-    result = study.validate(fit_some, work)
-    trial = _trial(0, {}, result)
-    _tell(trial, study, trial.score)
-    return trial
-
-
-def _trial(number: int, parameters: dict[str, Any], result: CVResult) -> Trial:
-    ordered = sorted(result.folds, key=lambda one: one.fold.number)
-    folds = [float(one.score) for one in ordered if np.isfinite(one.score)]
-    seconds = sum(one.seconds for one in result.folds)
-    return Trial(number, parameters, folds, result.score, round(seconds, 3))
-
-
-def _file_name(study: _Study, space: str) -> str:
+def _file_name(study: Study, space: str) -> str:
     """Return the name of what is known of a search; another declaration is another search."""
     work = study.work({}, study.choice.label)
     label = re.sub(r"[^A-Za-z0-9_]", "_", study.choice.label)
@@ -207,7 +114,7 @@ def _file_name(study: _Study, space: str) -> str:
 
 
 def _search(
-    study: _Study, space: Space, path: Path, default: Trial, seconds: float, most: int | None
+    study: Study, space: Space, path: Path, default: Trial, seconds: float, most: int | None
 ) -> list[Trial]:
     """Try parameters until the time for it is over, and return all trials, earlier ones too."""
     trials = load_trials(path)
@@ -216,7 +123,7 @@ def _search(
     if trials:
         emit(Note("tune", f"continues with {counted(len(trials), 'trial')} of {path.name}"))
     while True:
-        best = _best([default, *trials], up)
+        best = best_of([default, *trials], up)
         end = study.deadline - min(_reserve(study, default, best), MOST_RESERVED * seconds)
         expected = SURE * float(np.median(study.fold_seconds[-50:]))
         is_enough = most is not None and len(trials) >= most
@@ -224,92 +131,32 @@ def _search(
             return trials
         parameters = search.ask()
         number = 1 + max((trial.number for trial in trials), default=0)
-        trial = _try(study, search, parameters, number, end, best)
+        trial = try_parameters(study, search, parameters, number, end, best)
         if trial is None:
             return trials
         search.tell(trial)
         trials.append(trial)
         save_trial(path, trial)
-        _tell(trial, study, _best([default, *trials], up).score)
+        tell_trial(trial, study, best_of([default, *trials], up).score)
 
 
-def _reserve(study: _Study, default: Trial, best: Trial) -> float:
+def _reserve(study: Study, default: Trial, best: Trial) -> float:
     """Return the seconds that are needed after the search: other folds, perhaps a refit, a run."""
     fits = default.seconds + best.seconds if _can_be_redrawn(study) else 0.0
+    if not best.number:  # nothing to confirm so far; two folds must do for what comes last
+        fits *= 2 / len(study.folds)
     if needs_refit(study.opened.competition):
         fits += 2 * best.seconds / len(study.folds)
     return SURE * fits + AT_END
 
 
-def _can_be_redrawn(study: _Study) -> bool:
+def _can_be_redrawn(study: Study) -> bool:
     """Tell whether another seed makes other folds."""
     validation = study.opened.competition.validation
     return validation.rule == "open" and validation.scheme not in ("time", "like_test")
 
 
-def _best(trials: list[Trial], greater_is_better: bool) -> Trial:
-    sign = -1 if greater_is_better else 1
-    whole = [trial for trial in trials if trial.score is not None]
-    return min(whole, key=lambda trial: sign * (trial.score or 0.0))
-
-
-def _try(
-    study: _Study,
-    search: Search,
-    parameters: dict[str, Any],
-    number: int,
-    end: float,
-    best: Trial,
-) -> Trial | None:
-    """Return what parameters came to, None if there was no time; the best one's fits are kept."""
-    work = study.work(parameters, study.label)
-    scores: list[float] = []
-    kept: list[tuple[list[Fold], list[FoldResult]]] = []
-    spent, n_done = 0.0, 0
-
-    def fit_some(folds: list[Fold], _: float | None) -> list[tuple[FoldResult, bool]]:
-        nonlocal spent, n_done
-        left = end - time.monotonic()
-        if spent / max(n_done, 1) * len(folds) > left:
-            raise TimeoutError
-        results = work.fit_anew(folds, max(left, 0.1))
-        if any(one.stopped_by_time for one in results):
-            raise TimeoutError
-        spent += sum(one.seconds for one in results)
-        study.fold_seconds.extend(one.seconds for one in results)
-        n_done += len(results)
-        scores.extend(float(one.score) for one in results if np.isfinite(one.score))
-        kept.append((folds, results))
-        if n_done < len(study.folds) and scores and search.is_hopeless(scores):
-            raise _GivenUp
-        return [(one, False) for one in results]
-
-    try:
-        result = study.validate(fit_some, work)
-    except TimeoutError:
-        return None
-    except ModelError as error:  # such values are none of the model's; others are
-        emit(Note("trial", f"{number:>7}  failed: {error}"))
-        return Trial(number, parameters, scores, None, round(spent, 3))
-    except _GivenUp:
-        return Trial(number, parameters, scores, None, round(spent, 3))
-    trial = _trial(number, parameters, result)
-    if study.gain(trial, best).gain > 0:
-        for folds, results in kept:
-            work.cache.save(work.key(folds), results)
-    return trial
-
-
-def _tell(trial: Trial, study: _Study, best: float | None) -> None:
-    name = "default" if not trial.number else f"{trial.number}"
-    n, n_folds = len(trial.folds), len(study.folds)
-    came_to = f"given up after {n} of {n_folds} folds" if trial.score is None else ""
-    came_to = came_to or f"{trial.score:.5f}"
-    text = f"{name:>7}  {came_to:<28} {trial.seconds:6.1f} s   best {best:.5f}"
-    emit(Note("trial", text, asdict(trial)))
-
-
-def _conclude(study: _Study, default: Trial, trials: list[Trial], log: Log) -> Tuned:
+def _conclude(study: Study, default: Trial, trials: list[Trial], log: Log) -> Tuned:
     """Score the best trial on folds that have not chosen it, and leave a run of it behind."""
     competition = study.opened.competition
     up = METRICS[competition.metric].greater_is_better
@@ -362,7 +209,7 @@ def _search_facts(
 
 
 def _on_fresh_folds(
-    study: _Study, work: FoldWork, default: Trial, best: Trial
+    study: Study, work: FoldWork, default: Trial, best: Trial
 ) -> tuple[Gain | None, int]:
     """Compare the best with the default on folds of another seed, as many as there is time for."""
     if not _can_be_redrawn(study):
@@ -389,7 +236,7 @@ def _on_fresh_folds(
     return _compared(study, pairs), len(pairs)
 
 
-def _compared(study: _Study, pairs: list[tuple[FoldResult, FoldResult]]) -> Gain:
+def _compared(study: Study, pairs: list[tuple[FoldResult, FoldResult]]) -> Gain:
     """Return the gain of the first of each pair over the second, on all their rows."""
     metric = METRICS[study.opened.competition.metric]
     rows = np.concatenate([one.fold.valid for one, _ in pairs])
