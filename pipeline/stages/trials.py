@@ -34,7 +34,12 @@ class Study:
     seed: int
     folds: list[Fold]
     deadline: float
-    fold_seconds: list[float] = field(default_factory=list)  # of the fits so far
+    fold_seconds: list[float] = field(default_factory=list)  # of the folds so far
+
+    @property
+    def usual(self) -> float:
+        """The seconds that a fold usually takes, as it has been of late."""
+        return float(np.median(self.fold_seconds[-50:]))
 
     @property
     def label(self) -> str:
@@ -136,11 +141,13 @@ def try_parameters(
         left = end - time.monotonic()
         if spent / max(n_done, 1) * len(folds) > left:
             raise TimeoutError
+        started = time.monotonic()
         results = work.fit_anew(folds, max(left, 0.1))
+        seconds = time.monotonic() - started
         if any(one.stopped_by_time for one in results):
             raise TimeoutError
-        spent += sum(one.seconds for one in results)
-        study.fold_seconds.extend(one.seconds for one in results)
+        spent += seconds
+        study.fold_seconds += [seconds / len(results)] * len(results)
         n_done += len(results)
         scores.extend(float(one.score) for one in results if np.isfinite(one.score))
         kept.append((folds, results))
@@ -157,7 +164,7 @@ def try_parameters(
         return Trial(number, parameters, scores, None, round(spent, 3))
     except _GivenUp:
         return Trial(number, parameters, scores, None, round(spent, 3))
-    trial = trial_of(number, parameters, result)
+    trial = replace(trial_of(number, parameters, result), seconds=round(spent, 3))
     if study.gain(trial, best).gain > 0:
         for folds, results in kept:
             work.cache.save(work.key(folds), results)

@@ -33,7 +33,7 @@ from pipeline.workspace import Workspace
 
 SECONDS = 300.0
 FRESH = 1000  # added to the folds' seed for folds that have chosen nothing
-AT_END = 1.5  # seconds that a run takes to be written
+AT_END = 3.0  # seconds that a run takes to be written
 SURE = 1.2  # a fit may take so many times what is expected
 MOST_RESERVED = 0.5  # of the time, at most, is for what comes after the search
 
@@ -125,7 +125,7 @@ def _search(
     while True:
         best = best_of([default, *trials], up)
         end = study.deadline - min(_reserve(study, default, best), MOST_RESERVED * seconds)
-        expected = SURE * float(np.median(study.fold_seconds[-50:]))
+        expected = SURE * study.usual
         is_enough = most is not None and len(trials) >= most
         if is_enough or time.monotonic() + expected > end:
             return trials
@@ -142,11 +142,13 @@ def _search(
 
 def _reserve(study: Study, default: Trial, best: Trial) -> float:
     """Return the seconds that are needed after the search: other folds, perhaps a refit, a run."""
-    fits = default.seconds + best.seconds if _can_be_redrawn(study) else 0.0
+    usual = study.usual * len(study.folds)  # the machine may have more to do than before
+    each = [max(trial.seconds, usual) for trial in (default, best)]
+    fits = sum(each) if _can_be_redrawn(study) else 0.0
     if not best.number:  # nothing to confirm so far; two folds must do for what comes last
         fits *= 2 / len(study.folds)
     if needs_refit(study.opened.competition):
-        fits += 2 * best.seconds / len(study.folds)
+        fits += 2 * each[1] / len(study.folds)
     return SURE * fits + AT_END
 
 
@@ -220,7 +222,7 @@ def _on_fresh_folds(
     before = study.work({}, study.choice.label)
     size = max(at_once(work.estimator, train), at_once(before.estimator, train))
     pairs: list[tuple[FoldResult, FoldResult]] = []
-    expected = SURE * (default.seconds + best.seconds) / len(folds)
+    expected = SURE * max(default.seconds + best.seconds, 2 * study.usual * len(folds)) / len(folds)
     for first in range(0, len(folds), size):
         some = folds[first : first + size]
         left = study.deadline - AT_END - time.monotonic()
