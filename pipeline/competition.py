@@ -31,6 +31,8 @@ METRICS_OF_TASK: dict[Task, tuple[MetricName, ...]] = {
     "binary": ("accuracy", "f1_macro", "log_loss", "roc_auc"),
     "multiclass": ("accuracy", "f1_macro", "log_loss", "roc_auc"),
 }
+AUTO = "auto"  # no model, but as many as a time budget bears
+SHOWN = "dnn"  # the model whose preparation of rows is shown where none is named
 # The spellings that are read as "missing" unless [levels] says that they are a level.
 MISSING_SPELLINGS = (
     "", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NULL", "null", "None", "NaT",
@@ -157,6 +159,7 @@ class Validation:
     rule: Rule = "open"
     n_splits: int = 5
     seed: int = 42
+    repeats: int = 1  # how often folds are made, with seed, seed + 1, ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +185,7 @@ class Competition:
     metric: MetricName
     files: Files
     columns: Columns
-    default_model: str = "dnn"
+    default_model: str = AUTO
     source: Source = Source()
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     target: Target = Target()
@@ -202,7 +205,7 @@ class Competition:
 
     def model(self, label: str | None = None) -> ModelChoice:
         """Return the declared model of that label, or the model of that kind with its defaults."""
-        label = label or self.default_model
+        label = label or (SHOWN if self.default_model == AUTO else self.default_model)
         return self.models.get(label, ModelChoice(label=label, kind=label))
 
     def with_model(self, choice: ModelChoice) -> "Competition":
@@ -226,6 +229,7 @@ class Competition:
         facts = dataclasses.asdict(self)
         for name in ("title", "source", "models", "default_model"):
             del facts[name]
+        del facts["validation"]["repeats"]  # the first folds are the same, however many follow
         facts["model"] = dataclasses.asdict(self.model(label))
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -272,6 +276,8 @@ def _faults(c: Competition) -> Iterator[str]:
     yield from _column_faults(c.columns)
     yield from _validation_faults(c.validation, c.columns, c.task)
     yield from _target_faults(c.target, c.task, c.metric)
+    if AUTO in c.models:
+        yield f"models.{AUTO}: the name is taken; it stands for all models; choose another label"
     yield from _parts_faults(c)
     for spelling in c.levels:
         if spelling not in (*MISSING_SPELLINGS, *c.files.na_values):
@@ -353,6 +359,18 @@ def _column_faults(columns: Columns) -> Iterator[str]:
 def _validation_faults(validation: Validation, columns: Columns, task: Task) -> Iterator[str]:
     if validation.n_splits < 2:
         yield f"validation.n_splits: expected 2 or more, found {validation.n_splits}"
+    if validation.repeats < 1:
+        yield f"validation.repeats: expected 1 or more, found {validation.repeats}"
+    if validation.repeats > 1 and validation.scheme in ("time", "like_test"):
+        yield (
+            f'validation.repeats: folds by scheme = "{validation.scheme}" are the same whatever '
+            f"the seed; expected 1, found {validation.repeats}"
+        )
+    if validation.repeats > 1 and validation.rule == "strict":
+        yield (
+            'validation.repeats: folds by rule = "strict" are the same whatever the seed; '
+            f"expected 1, found {validation.repeats}"
+        )
     if not 0 <= validation.seed < 2**31:
         yield f"validation.seed: expected 0 to {2**31 - 1}, found {validation.seed}"
     for scheme, role in (("group", columns.group), ("time", columns.time)):

@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from pipeline.cleaning import DroppedRows, clean_rows
 from pipeline.competition import Competition, ModelChoice, Target
 from pipeline.data import TestData, TrainData
-from pipeline.decisions import NOTHING, Decision, decide, fold_scores
+from pipeline.decisions import NOTHING, Decision, answers_by_others, decide, fold_scores
 from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import Features
 from pipeline.metrics import METRICS, Metric, fitted_metric
@@ -25,7 +25,7 @@ from pipeline.models import make_model, model_spec
 from pipeline.models.parts import SumOfParts
 from pipeline.preprocessing import make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
-from pipeline.splits import Fold, make_folds, make_holdout, make_strict_folds
+from pipeline.splits import Fold, all_rows, make_folds, make_holdout, make_strict_folds
 
 MIN_ROWS_TO_HOLD_OUT = 20
 
@@ -66,20 +66,29 @@ class CVResult:
     decision: what is done to predictions before they are answers. score, and those of the folds,
         are of the answers, each fold's as the rows of the others have decided; plain_score and oof
         are without it.
+    answers: as oof, with the decision of each fold's others.
+    repeats: the results of the same rows in other folds, this one's mean; empty if there is one.
     """
 
     folds: tuple[FoldResult, ...]
     oof: np.ndarray
+    answers: np.ndarray
     score: float
     labels: np.ndarray | None = None
     refit: FoldResult | None = None
     skipped: int = 0
     decision: Decision = NOTHING
     plain_score: float | None = None
+    repeats: tuple["CVResult", ...] = ()
 
     @property
     def fold_of(self) -> np.ndarray:
-        """The number of the fold that predicted each row (n_samples,), -1 for none."""
+        """The number of the fold that predicted each row (n_samples,), -1 for none.
+
+        Of several repeats, the first one's.
+        """
+        if self.repeats:
+            return self.repeats[0].fold_of
         numbers = np.full(len(self.oof), -1)
         for one in self.folds:
             numbers[one.fold.valid] = one.fold.number
@@ -98,9 +107,24 @@ class CVResult:
 
     @property
     def standard_error(self) -> float | None:
-        """The standard error of the folds' mean score; None for a single fold."""
+        """The standard error of the folds' mean score; None for a single fold.
+
+        Repeats predict the same rows, so they share what is due to the rows: only what is due to
+        how rows were dealt out, which is how far the repeats lie apart, shrinks with their number.
+        """
+        if self.repeats:
+            errors = [repeat.standard_error or 0.0 for repeat in self.repeats]
+            spread, n = self.repeat_spread or 0.0, len(self.repeats)
+            squared = float(np.mean(np.square(errors))) - spread**2 * (1 - 1 / n)
+            return float(np.sqrt(max(squared, spread**2 / n)))
         scores = self.fold_scores[np.isfinite(self.fold_scores)]
         return float(scores.std(ddof=1) / np.sqrt(len(scores))) if len(scores) > 1 else None
+
+    @property
+    def repeat_spread(self) -> float | None:
+        """The standard deviation of the repeats' scores; None without repeats."""
+        scores = [repeat.score for repeat in self.repeats]
+        return float(np.std(scores, ddof=1)) if scores else None
 
 
 def make_estimator(
@@ -346,7 +370,7 @@ def cross_validate(
     refit: fit all rows once more, to predict test rows.
     deadline: on the clock of time.monotonic(); the first fold and the refit are always fitted.
     """
-    units = [*folds, _all_rows(len(folds), len(train))] if refit else folds
+    units = [*folds, all_rows(len(folds), len(train))] if refit else folds
     results: list[FoldResult] = []
     for first in range(0, len(units), together):
         some = units[first : first + together]
@@ -368,7 +392,7 @@ def cross_validate(
             f"{metric.name} of the out-of-fold rows is not defined: the folds hold too few classes "
             "or values; declare another [validation] scheme or metric"
         )
-    found = CVResult(tuple(results), oof, score, labels, whole, len(folds) - len(results))
+    found = CVResult(tuple(results), oof, oof, score, labels, whole, len(folds) - len(results))
     return _with_decision(found, train, metric)
 
 
@@ -383,16 +407,57 @@ def _with_decision(result: CVResult, train: TrainData, metric: Metric) -> CVResu
     found = decide(y, result.oof, fold, metric, result.labels)
     if not found.decision:
         return result
-    scores = fold_scores(y, found.answers, fold, metric, result.labels)
-    by_number = dict(zip(np.unique(fold[fold >= 0]).tolist(), scores, strict=True))
+    return _answered(result, y, found.answers, found.decision, metric)
+
+
+def _answered(
+    result: CVResult, y: np.ndarray, answers: np.ndarray, decision: Decision, metric: Metric
+) -> CVResult:
+    """Return the result with other answers, scored."""
+    fold, labels = result.fold_of, result.labels
+    scores = fold_scores(y, answers, fold, metric, labels)
     ordered = sorted(result.folds, key=lambda one: one.fold.number)
+    by_number = dict(zip(np.unique(fold[fold >= 0]).tolist(), scores, strict=True))
     folds = [replace(one, score=by_number.get(one.fold.number, one.score)) for one in ordered]
+    covered = fold >= 0
     return replace(
         result,
         folds=tuple(folds),
-        score=found.score,
+        answers=answers,
+        score=metric(y[covered], answers[covered], labels),
+        decision=decision,
+        plain_score=metric(y[covered], result.oof[covered], labels) if decision else None,
+    )
+
+
+def merge_repeats(results: Sequence[CVResult], train: TrainData, metric: Metric) -> CVResult:
+    """Return one result of the same rows in several sets of folds, all of them fitted.
+
+    A row's prediction is the mean of its predictions, and the score the mean of the scores. What is
+    done to predictions is decided on their mean, and all are scored by it. Every fit predicts.
+    """
+    if len(results) == 1:
+        return results[0]
+    y, first = np.asarray(train.y), results[0]
+    oof = np.mean([result.oof for result in results], axis=0)
+    found = decide(y, oof, first.fold_of, metric, first.labels)
+    repeats = []
+    for one in results:
+        answers = one.oof
+        if found.decision:
+            chosen = answers_by_others(y, one.oof, one.fold_of, metric, one.labels)
+            answers = answers if chosen is None else chosen
+        repeats.append(_answered(one, y, answers, found.decision, metric))
+    plain = [one.plain_score for one in repeats if one.plain_score is not None]
+    return replace(
+        first,
+        folds=tuple(fold for one in repeats for fold in one.folds),
+        oof=oof,
+        answers=found.answers,
+        score=float(np.mean([one.score for one in repeats])),
         decision=found.decision,
-        plain_score=found.plain,
+        plain_score=float(np.mean(plain)) if plain else None,
+        repeats=tuple(repeats),
     )
 
 
@@ -401,10 +466,11 @@ def predict(result: CVResult, test: TestData) -> list[np.ndarray]:
 
     Rows that an estimator does not predict, as the strict rule has it, are NaN.
     """
-    return [_respond_own(one, test, result.labels) for one in result.predicting]
+    return [respond_test(one, test, result.labels) for one in result.predicting]
 
 
-def _respond_own(one: FoldResult, test: TestData, labels: np.ndarray | None) -> np.ndarray:
+def respond_test(one: FoldResult, test: TestData, labels: np.ndarray | None) -> np.ndarray:
+    """Return what a fit says of the test rows that it may predict, and NaN of the others."""
     rows = one.fold.test
     if rows is None:
         return respond(one.estimator, test.X, labels)
@@ -458,10 +524,6 @@ def _holdout(estimator: Any, seen: TrainData, competition: Competition) -> np.nd
         task=competition.task,
         fraction=_validation_fraction(final_model(estimator)),
     )
-
-
-def _all_rows(number: int, n_samples: int) -> Fold:
-    return Fold(number, np.arange(n_samples), np.arange(0))
 
 
 def _out_of_fold(results: list[FoldResult], n_samples: int) -> np.ndarray:
