@@ -126,10 +126,15 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaning:
-    """What happens to missing values and repeated rows; only training rows are ever dropped."""
+    """What happens to missing values and repeated rows; only training rows are ever dropped.
+
+    outliers: a condition on the training file's columns as read, in the words of pandas' query, of
+        the rows that no model shall be fitted on. They are validated on like all others.
+    """
 
     missing: Literal["impute", "drop"] = "impute"
     duplicates: Literal["keep", "drop"] = "keep"
+    outliers: str | None = None
     columns: dict[str, ColumnCleaning] = field(default_factory=dict)
 
 

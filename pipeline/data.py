@@ -39,6 +39,7 @@ class TrainData:
     X: (n_samples, n_features); numbers, text categories (str) and datetime64, missing as NaN/NaT.
     y: (n_samples,), or a frame (n_samples, n_targets) if there are several targets.
     ids: (n_samples,), text. groups, order: (n_samples,) or None; the declared columns of that role.
+    outlying: (n_samples,) of booleans or None; rows that [cleaning] outliers keeps out of training.
     """
 
     X: pd.DataFrame
@@ -46,6 +47,7 @@ class TrainData:
     ids: pd.Series
     groups: pd.Series | None = None
     order: pd.Series | None = None
+    outlying: pd.Series | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -58,6 +60,7 @@ class TrainData:
             ids=self.ids.iloc[rows],
             groups=None if self.groups is None else self.groups.iloc[rows],
             order=None if self.order is None else self.order.iloc[rows],
+            outlying=None if self.outlying is None else self.outlying.iloc[rows],
         )
 
 

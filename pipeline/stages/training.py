@@ -202,7 +202,7 @@ def _ordered(data: Data) -> TrainData:
 
 
 def _data_digest(train: TrainData) -> str:
-    parts = (train.X, train.y, train.groups, train.order)
+    parts = (train.X, train.y, train.groups, train.order, train.outlying)
     return digest(*("" if part is None else frame_digest(part) for part in parts))
 
 
