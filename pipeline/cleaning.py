@@ -90,7 +90,7 @@ def _fulfil(frame: pd.DataFrame, condition: str) -> pd.Series:
     if not isinstance(found, pd.Series) or not pd.api.types.is_bool_dtype(found):
         raise DataError(
             f"cleaning.outliers: {condition!r}: expected a condition that is true or false of each "
-            "row, like \"area > 4000 and price < 300000\""
+            'row, like "area > 4000 and price < 300000"'
         )
     return found
 

@@ -4,12 +4,12 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.declaration import parse_table, read_toml
+from pipeline.declaration import parse_table, parse_value, read_toml
 from pipeline.errors import DeclarationError, UsageError
 from pipeline.slugs import read_slug
 
@@ -113,11 +113,12 @@ class Columns:
 class Target:
     """How the target is transformed for fitting, which values it can take, and what is answered.
 
+    transform: if left out it follows the metric: log1p for rmsle, else none.
     positive: of two classes, the one whose probability is handed in; the last in sorted order if
         left out. answer: what the sample's one column takes; it follows the metric if left out.
     """
 
-    transform: Transform = "none"
+    transform: Transform | None = None
     lower: float | None = None
     upper: float | None = None
     positive: str | None = None
@@ -159,11 +160,15 @@ class Validation:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelChoice:
-    """A model by its label, its kind in the table of models, and its keyword arguments."""
+    """A model by its label, its kind in the table of models, and its keyword arguments.
+
+    transform: that of the target for this model alone, where it is not the declared one.
+    """
 
     label: str
     kind: str
     parameters: dict[str, Any] = field(default_factory=dict)
+    transform: Transform | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,10 +191,14 @@ class Competition:
     models: dict[str, ModelChoice] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check what no single key can show.
+        """Settle the target's transform, and check what no single key can show.
 
         Raises DeclarationError.
         """
+        if self.target.transform is None:
+            usual: Transform = "log1p" if self.metric == "rmsle" else "none"
+            target = dataclasses.replace(self.target, transform=usual)
+            object.__setattr__(self, "target", target)
         fault = next(_faults(self), None)
         if fault:
             raise DeclarationError(f"competition {self.name!r}: {fault}")
@@ -202,6 +211,13 @@ class Competition:
     def with_model(self, choice: ModelChoice) -> "Competition":
         """Return this competition with another parameter set for one label."""
         return dataclasses.replace(self, models={**self.models, choice.label: choice})
+
+    def seen_by(self, choice: ModelChoice) -> "Competition":
+        """Return this competition with the target on the scale that the model is fitted on."""
+        if choice.transform is None:
+            return self
+        target = dataclasses.replace(self.target, transform=choice.transform)
+        return dataclasses.replace(self, target=target)
 
     def with_validation(self, **changes: Any) -> "Competition":
         """Return this competition with other folds; None leaves a choice as it is.
@@ -250,7 +266,10 @@ def _model_choice(label: str, table: Any, where: str) -> ModelChoice:
     kind = table.pop("kind", label)
     if not isinstance(kind, str):
         raise DeclarationError(f"{where}: models.{label!r}.kind: expected text, found {kind!r}")
-    return ModelChoice(label=label, kind=kind, parameters=table)
+    transform = table.pop("transform", None)
+    if transform is not None:
+        transform = parse_value(Transform, transform, f"{where}: models.{label}.transform")
+    return ModelChoice(label=label, kind=kind, parameters=table, transform=transform)
 
 
 def _faults(c: Competition) -> Iterator[str]:
@@ -261,6 +280,7 @@ def _faults(c: Competition) -> Iterator[str]:
     yield from _column_faults(c.columns)
     yield from _validation_faults(c.validation, c.columns, c.task)
     yield from _target_faults(c.target, c.task, c.metric)
+    yield from _model_faults(c.models.values(), c.target, c.task)
     for spelling in c.levels:
         if spelling not in (*MISSING_SPELLINGS, *c.files.na_values):
             yield f"levels.{spelling!r}: is not read as missing anyway; remove it"
@@ -361,7 +381,18 @@ def _target_faults(target: Target, task: Task, metric: MetricName) -> Iterator[s
     low, high = target.lower, target.upper
     if low is not None and high is not None and low >= high:
         yield f"target.lower: expected less than target.upper = {high:g}, found {low:g}"
-    if target.transform != "none" and (low is None or low < 0):
-        yield f'target.transform = "{target.transform}" needs target.lower = 0 or more'
     if metric == "rmsle" and (low is None or low < 0):
         yield 'metric = "rmsle" needs target.lower = 0 or more; it cannot score negative numbers'
+    if target.transform != "none" and (low is None or low < 0):
+        yield f'target.transform = "{target.transform}" needs target.lower = 0 or more'
+
+
+def _model_faults(models: Iterable[ModelChoice], target: Target, task: Task) -> Iterator[str]:
+    for choice in models:
+        if choice.transform is not None and task != "regression":
+            yield f'models.{choice.label}.transform: needs task = "regression"; found "{task}"'
+        if choice.transform not in (None, "none") and (target.lower is None or target.lower < 0):
+            yield (
+                f'models.{choice.label}.transform = "{choice.transform}" needs target.lower = 0 or '
+                "more"
+            )

@@ -141,7 +141,9 @@ def as_read() -> pd.DataFrame:
         ("GrLivArea > 9000", [False] * 5),
     ],
 )
-def test_outliers_are_the_rows_that_fulfil_the_condition(condition: str, marked: list[bool]) -> None:
+def test_outliers_are_the_rows_that_fulfil_the_condition(
+    condition: str, marked: list[bool]
+) -> None:
     assert mark_outliers(as_read(), condition).tolist() == marked
 
 

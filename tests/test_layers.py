@@ -14,7 +14,7 @@ FLOORS = (
     "errors",
     "dates declaration encodings labels language machine packages progress slugs storage",
     "competition csvtext ledger tables terminal workspace",
-    "cache drift features kinds metrics models preprocessing runs scoring sources splits",
+    "cache drift features kinds metrics models preprocessing runs scoring sources splits targets",
     "data decisions description raw rowwise",
     "checks cleaning ensemble submission",
     "diagnosis inference inspection training",
