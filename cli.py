@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import sys
+import time as time_
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ from pipeline.workspace import Workspace
 if TYPE_CHECKING:
     from pipeline.runs import Run
 
+STARTED = time_.monotonic()  # a budget of time counts from here
 app = typer.Typer(
     help="From a competition's files to an honestly validated submission.",
     no_args_is_help=True,
@@ -213,7 +215,7 @@ def train(
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
-    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time))
+    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), STARTED)
     with _shown(quiet=quiet or as_json, verbose=verbose):
         run = stage(context.obj, name, options)
     _print_run(run, as_json)
@@ -241,7 +243,7 @@ def run_(
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
-    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time))
+    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), STARTED)
     with _shown(quiet=quiet or as_json, verbose=verbose):
         fetch_if_needed(context.obj, name, path, sample=sample)
         run = stage(context.obj, name, options)

@@ -30,6 +30,8 @@ METRICS_OF_TASK: dict[Task, tuple[MetricName, ...]] = {
     "binary": ("accuracy", "f1_macro", "log_loss", "roc_auc"),
     "multiclass": ("accuracy", "f1_macro", "log_loss", "roc_auc"),
 }
+AUTO = "auto"  # no model, but as many as a time budget bears
+SHOWN = "dnn"  # the model whose preparation of rows is shown where none is named
 # The spellings that are read as "missing" unless [levels] says that they are a level.
 MISSING_SPELLINGS = (
     "", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NULL", "null", "None", "NaT",
@@ -181,7 +183,7 @@ class Competition:
     metric: MetricName
     files: Files
     columns: Columns
-    default_model: str = "dnn"
+    default_model: str = AUTO
     source: Source = Source()
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     target: Target = Target()
@@ -205,7 +207,7 @@ class Competition:
 
     def model(self, label: str | None = None) -> ModelChoice:
         """Return the declared model of that label, or the model of that kind with its defaults."""
-        label = label or self.default_model
+        label = label or (SHOWN if self.default_model == AUTO else self.default_model)
         return self.models.get(label, ModelChoice(label=label, kind=label))
 
     def with_model(self, choice: ModelChoice) -> "Competition":
@@ -281,6 +283,8 @@ def _faults(c: Competition) -> Iterator[str]:
     yield from _validation_faults(c.validation, c.columns, c.task)
     yield from _target_faults(c.target, c.task, c.metric)
     yield from _model_faults(c.models.values(), c.target, c.task)
+    if AUTO in c.models:
+        yield f"models.{AUTO}: the name is taken; it stands for all models; choose another label"
     for spelling in c.levels:
         if spelling not in (*MISSING_SPELLINGS, *c.files.na_values):
             yield f"levels.{spelling!r}: is not read as missing anyway; remove it"

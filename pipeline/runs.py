@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import os
 import platform
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -87,6 +89,14 @@ class UnfinishedRun:
     def save_estimator(self, number: int, estimator: Any) -> None:
         """Write a fold's fitted estimator."""
         joblib.dump(estimator, self._path(f"fold-{number}/estimator.joblib"), compress=3)
+
+    def keep_file(self, name: str, source: Path) -> None:
+        """Keep a file that never changes under another name; a second name costs no room."""
+        path = self._path(name)
+        try:
+            os.link(source, path)
+        except OSError:  # another disk, or one that knows no second names
+            shutil.copy2(source, path)
 
     def save_record(self, record: dict[str, Any]) -> None:
         """Write run.json; what JSON cannot say, NaN and infinity, becomes null."""

@@ -86,6 +86,16 @@ def make_holdout(
     return held_out
 
 
+def all_rows(number: int, n_samples: int) -> Fold:
+    """Return the fold that trains on every row and predicts none."""
+    return Fold(number, np.arange(n_samples), np.arange(0))
+
+
+def needs_refit(validation: Validation) -> bool:
+    """Tell whether folds see too few of the rows for their mean to predict the test."""
+    return validation.scheme in ("time", "like_test")
+
+
 def check_folds(folds: list[Fold], n_samples: int) -> None:
     """Check that no row is on both sides of a fold, and none is predicted twice.
 

@@ -22,7 +22,7 @@ from pipeline.metrics import METRICS, Metric, fitted_metric
 from pipeline.models import make_model, model_spec
 from pipeline.preprocessing import make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
-from pipeline.splits import Fold, make_holdout
+from pipeline.splits import Fold, all_rows, make_holdout
 from pipeline.targets import RootRegressor, bound_target
 
 MIN_ROWS_TO_HOLD_OUT = 20
@@ -305,7 +305,7 @@ def cross_validate(
     refit: fit all rows once more, to predict test rows.
     deadline: on the clock of time.monotonic(); the first fold and the refit are always fitted.
     """
-    units = [*folds, _all_rows(len(folds), len(train))] if refit else folds
+    units = [*folds, all_rows(len(folds), len(train))] if refit else folds
     results: list[FoldResult] = []
     for first in range(0, len(units), together):
         some = units[first : first + together]
@@ -394,10 +394,6 @@ def _held_out(seen: TrainData, competition: Competition, fraction: float) -> np.
         task=competition.task,
         fraction=fraction,
     )
-
-
-def _all_rows(number: int, n_samples: int) -> Fold:
-    return Fold(number, np.arange(n_samples), np.arange(0))
 
 
 def _out_of_fold(results: list[FoldResult], n_samples: int) -> np.ndarray:

@@ -113,7 +113,7 @@ def chosen_model(competition: Competition, label: str | None) -> ModelChoice:
 
     Raises UsageError naming the nearest label of either.
     """
-    label = label or competition.default_model
+    label = label or competition.model().label
     known = {*MODELS, *competition.models}
     if label not in known:
         raise UsageError(f"no model {label!r}; {did_you_mean(label, known)}")

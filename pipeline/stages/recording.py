@@ -31,11 +31,16 @@ class Log:
     notes: list[Note] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def age(self) -> float:
+        """Seconds since it was begun."""
+        return time.monotonic() - self.started
+
     def __call__(self, event: Event) -> None:
         """Keep an event."""
         text = line(event)
         if text:
-            self.lines.append(f"{time.monotonic() - self.started:9.1f}  {text}")
+            self.lines.append(f"{self.age:9.1f}  {text}")
         if isinstance(event, Note):
             self.notes.append(event)
         if isinstance(event, Warned):
@@ -165,7 +170,7 @@ def _record(opened: Opened, data: Data, log: Log) -> dict[str, Any]:
         "data": {file.name: file.sha256 for file in data.manifest.files},
         "versions": versions(),
         "git": git_state(opened.workspace.root),
-        "seconds": round(time.monotonic() - log.started, 3),
+        "seconds": round(log.age, 3),
     }
 
 
