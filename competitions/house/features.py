@@ -32,11 +32,6 @@ AREAS = [
     "EnclosedPorch", "ScreenPorch",
 ]  # fmt: skip
 PORCHES = ["OpenPorchSF", "EnclosedPorch", "3SsnPorch", "ScreenPorch"]
-# All but a few rows say the same; what is in them says the price of those few.
-NEARLY_CONSTANT = [
-    "Street", "Condition2", "RoofMatl", "Heating", "LowQualFinSF", "3SsnPorch", "PoolArea",
-    "PoolQC", "MiscFeature", "MiscVal",
-]  # fmt: skip
 
 
 def add_features(frame: pd.DataFrame) -> pd.DataFrame:
@@ -46,11 +41,11 @@ def add_features(frame: pd.DataFrame) -> pd.DataFrame:
     made = frame.assign(**numbers, **logs).assign(
         **_sizes(frame), **_ages(frame), **_flags(frame), **_places(frame)
     )
-    return made.assign(**_products(frame, made)).drop(columns=NEARLY_CONSTANT)
+    return made.assign(**_products(frame, made))
 
 
 def _log(area: pd.Series) -> pd.Series:
-    return np.log1p(area.astype(float))
+    return pd.Series(np.log1p(area.astype(float)), index=area.index)
 
 
 def _sizes(f: pd.DataFrame) -> dict[str, pd.Series]:
@@ -74,7 +69,7 @@ def _sizes(f: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def _ages(f: pd.DataFrame) -> dict[str, pd.Series]:
-    # A garage cannot be newer than its sale (one is said to be of 2207), nor older than its house.
+    # No garage is newer than its sale, though one is said to be of 2207.
     garage = f["GarageYrBlt"].fillna(f["YearBuilt"]).clip(upper=f["YrSold"])
     return {
         "Age": (f["YrSold"] - f["YearBuilt"]).clip(lower=0),
