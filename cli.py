@@ -4,9 +4,9 @@ import dataclasses
 import json
 import re
 import sys
-import time as time_
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +18,6 @@ from pipeline.workspace import Workspace
 if TYPE_CHECKING:
     from pipeline.runs import Run
 
-STARTED = time_.monotonic()  # a budget of time counts from here
 app = typer.Typer(
     help="From a competition's files to an honestly validated submission.",
     no_args_is_help=True,
@@ -42,6 +41,12 @@ Seed = Annotated[
 ]
 Folds = Annotated[int | None, typer.Option(min=2, help="Number of folds.")]
 Scheme = Annotated[str | None, typer.Option(help="kfold, stratified, group, time or like_test.")]
+Rule = Annotated[
+    str | None, typer.Option(help="open: all training rows inform; strict: only earlier ones.")
+]
+Repeats = Annotated[
+    int | None, typer.Option(min=1, help="Sets of folds, each with a seed of its own.")
+]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Most epochs (or boosting rounds) a fit.")]
 Patience = Annotated[int | None, typer.Option(min=1, help="Epochs without progress to stop after.")]
 Time = Annotated[
@@ -204,6 +209,8 @@ def train(
     seed: Seed = None,
     folds: Folds = None,
     scheme: Scheme = None,
+    rule: Rule = None,
+    repeats: Repeats = None,
     epochs: Epochs = None,
     patience: Patience = None,
     time: Time = None,
@@ -212,10 +219,13 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Cross-validate a model and leave a complete run. Example: kc train bike --model lightgbm."""
+    began = monotonic()  # loading what trains is part of a budget of time
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
-    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), STARTED)
+    options = TrainOptions(
+        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats
+    )
     with _shown(quiet=quiet or as_json, verbose=verbose):
         run = stage(context.obj, name, options)
     _print_run(run, as_json)
@@ -231,6 +241,8 @@ def run_(
     seed: Seed = None,
     folds: Folds = None,
     scheme: Scheme = None,
+    rule: Rule = None,
+    repeats: Repeats = None,
     epochs: Epochs = None,
     patience: Patience = None,
     time: Time = None,
@@ -239,11 +251,14 @@ def run_(
     as_json: Json = False,
 ) -> None:
     """Fetch if needed, train, write and check a submission. Example: kc run bike --sample."""
+    began = monotonic()  # loading what trains is part of a budget of time
     from pipeline.stages.fetching import fetch_if_needed
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
-    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), STARTED)
+    options = TrainOptions(
+        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats
+    )
     with _shown(quiet=quiet or as_json, verbose=verbose):
         fetch_if_needed(context.obj, name, path, sample=sample)
         run = stage(context.obj, name, options)
@@ -308,7 +323,9 @@ def runs(
     for row in rows:
         if row["public"] is not None:
             row["submitted"] = f"public {row['public']:.5g}"
-    _print_rows(rows, False, without=("model", "seconds", "public", _LESS_WORTH[is_any]))
+    _print_rows(
+        rows, False, without=("model", "seconds", "public", "leaderboard", _LESS_WORTH[is_any])
+    )
 
 
 @app.command(cls=_WaitCommand)
@@ -463,6 +480,7 @@ def _prepare(context: typer.Context, name: str, model: str | None, stage: str) -
 
 
 def _print_run(run: "Run", as_json: bool) -> None:
+    from pipeline.stages.estimating import leaderboard_line
     from pipeline.stages.listing import run_result
 
     result = run_result(run)
@@ -472,8 +490,11 @@ def _print_run(run: "Run", as_json: bool) -> None:
     spread = result["standard_error"]
     spread = "" if spread is None else f" +- {spread:.5f}"
     typer.echo(f"{result['metric']} {result['score']:.5f}{spread} (out-of-fold, {result['model']})")
+    typer.echo(leaderboard_line(result["leaderboard"]))
     typer.echo(f"run        {result['path']}")
     typer.echo(f"submission {result['submission']}")
+    if run.record.get("budget", {}).get("interrupted"):
+        raise typer.Exit(INTERRUPTED)
 
 
 def _print_json(value: Any) -> None:

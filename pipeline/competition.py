@@ -18,6 +18,7 @@ MetricName = Literal[
     "rmse", "rmsle", "mae", "mape", "r2", "accuracy", "f1_macro", "log_loss", "roc_auc"
 ]
 Scheme = Literal["auto", "kfold", "stratified", "group", "time", "like_test"]
+Rule = Literal["open", "strict"]
 Transform = Literal["none", "log1p", "sqrt"]
 Answer = Literal["label", "probability"]
 Imputer = Literal["median", "mean", "most_frequent", "zero"]
@@ -118,6 +119,7 @@ class Target:
     transform: if left out it follows the metric: log1p for rmsle, else none.
     positive: of two classes, the one whose probability is handed in; the last in sorted order if
         left out. answer: what the sample's one column takes; it follows the metric if left out.
+    parts: columns of the training file whose sum is the target; models may learn each by itself.
     """
 
     transform: Transform | None = None
@@ -125,6 +127,7 @@ class Target:
     upper: float | None = None
     positive: str | None = None
     answer: Answer | None = None
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,11 +156,16 @@ class Preprocessing:
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """How the training rows are divided into folds."""
+    """How the training rows are divided into folds.
+
+    rule: what may inform a prediction: all training rows, or strictly those before it in time.
+    """
 
     scheme: Scheme = "auto"  # stratified for classes, else kfold
+    rule: Rule = "open"
     n_splits: int = 5
     seed: int = 42
+    repeats: int = 1  # how often folds are made, with seed, seed + 1, ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,12 +173,14 @@ class ModelChoice:
     """A model by its label, its kind in the table of models, and its keyword arguments.
 
     transform: that of the target for this model alone, where it is not the declared one.
+    by_parts: whether each of the target's parts is learned by itself.
     """
 
     label: str
     kind: str
     parameters: dict[str, Any] = field(default_factory=dict)
     transform: Transform | None = None
+    by_parts: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +248,7 @@ class Competition:
         facts = dataclasses.asdict(self)
         for name in ("title", "source", "models", "default_model"):
             del facts[name]
+        del facts["validation"]["repeats"]  # the first folds are the same, however many follow
         facts["model"] = dataclasses.asdict(self.model(label))
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -271,7 +282,14 @@ def _model_choice(label: str, table: Any, where: str) -> ModelChoice:
     transform = table.pop("transform", None)
     if transform is not None:
         transform = parse_value(Transform, transform, f"{where}: models.{label}.transform")
-    return ModelChoice(label=label, kind=kind, parameters=table, transform=transform)
+    by_parts = table.pop("by_parts", False)
+    if not isinstance(by_parts, bool):
+        raise DeclarationError(
+            f"{where}: models.{label!r}.by_parts: expected true or false, found {by_parts!r}"
+        )
+    return ModelChoice(
+        label=label, kind=kind, parameters=table, transform=transform, by_parts=by_parts
+    )
 
 
 def _faults(c: Competition) -> Iterator[str]:
@@ -285,6 +303,7 @@ def _faults(c: Competition) -> Iterator[str]:
     yield from _model_faults(c.models.values(), c.target, c.task)
     if AUTO in c.models:
         yield f"models.{AUTO}: the name is taken; it stands for all models; choose another label"
+    yield from _parts_faults(c)
     for spelling in c.levels:
         if spelling not in (*MISSING_SPELLINGS, *c.files.na_values):
             yield f"levels.{spelling!r}: is not read as missing anyway; remove it"
@@ -365,11 +384,27 @@ def _column_faults(columns: Columns) -> Iterator[str]:
 def _validation_faults(validation: Validation, columns: Columns, task: Task) -> Iterator[str]:
     if validation.n_splits < 2:
         yield f"validation.n_splits: expected 2 or more, found {validation.n_splits}"
+    if validation.repeats < 1:
+        yield f"validation.repeats: expected 1 or more, found {validation.repeats}"
+    if validation.repeats > 1 and validation.scheme in ("time", "like_test"):
+        yield (
+            f'validation.repeats: folds by scheme = "{validation.scheme}" are the same whatever '
+            f"the seed; expected 1, found {validation.repeats}"
+        )
+    if validation.repeats > 1 and validation.rule == "strict":
+        yield (
+            'validation.repeats: folds by rule = "strict" are the same whatever the seed; '
+            f"expected 1, found {validation.repeats}"
+        )
     if not 0 <= validation.seed < 2**31:
         yield f"validation.seed: expected 0 to {2**31 - 1}, found {validation.seed}"
     for scheme, role in (("group", columns.group), ("time", columns.time)):
         if validation.scheme == scheme and not role:
             yield f'validation.scheme = "{scheme}" needs columns.{scheme}, and there is none'
+    if validation.rule == "strict" and not columns.time:
+        yield 'validation.rule = "strict" needs columns.time, and there is none'
+    if validation.rule == "strict" and validation.scheme == "like_test":
+        yield 'validation.rule = "strict" orders rows by time; scheme = "like_test" does not'
     if validation.scheme == "stratified" and task == "regression":
         yield 'validation.scheme = "stratified" needs classes; with task = "regression" use "kfold"'
 
@@ -400,3 +435,17 @@ def _model_faults(models: Iterable[ModelChoice], target: Target, task: Task) -> 
                 f'models.{choice.label}.transform = "{choice.transform}" needs target.lower = 0 or '
                 "more"
             )
+
+
+def _parts_faults(c: Competition) -> Iterator[str]:
+    parts, columns = c.target.parts, c.columns
+    if parts and (c.task != "regression" or len(columns.target) > 1):
+        yield 'target.parts: only task = "regression" with one target is a sum of parts'
+    if len(parts) == 1 or len(set(parts)) < len(parts):
+        yield f"target.parts: expected two different columns or more, found {list(parts)}"
+    for name in parts:
+        if name not in columns.drop:
+            yield f"target.parts: {name!r} gives the target away; add it to columns.drop"
+    for label, choice in c.models.items():
+        if choice.by_parts and not parts:
+            yield f"models.{label}.by_parts: needs [target] parts, and there are none"

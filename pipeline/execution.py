@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -62,10 +63,10 @@ class Worker:
             return Ended(work, error=error)
         except MemoryError:
             return Ended(work, error=WorkerError("there was not enough memory for it"))
-        except _died() as error:
+        except _died():
             self.stop()
             self._begin()
-            return Ended(work, error=WorkerError(f"its process died, perhaps of memory: {error}"))
+            return Ended(work, error=WorkerError("its process died, perhaps of too little memory"))
 
     def stop(self) -> None:
         """End the process at once, whatever it is doing."""
@@ -77,6 +78,7 @@ class Worker:
         self.executor = ProcessPoolExecutor(
             1, initializer=_settle, initargs=(self.prepare, self.arguments), env=ONE_THREAD
         )
+        self.executor.submit(len, ())  # a process begins with its first work
 
 
 class Workers:
@@ -116,9 +118,17 @@ class Workers:
 
 def _settle(prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     """Make a new worker ready; an interruption is for the process that can keep what is done."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(ONE_THREAD)
     prepare(*arguments)
+
+
+def _end_with(parent: int) -> None:
+    """End this process once the one that began it is gone, however that ended."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _died() -> tuple[type[BaseException], ...]:

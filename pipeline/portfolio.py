@@ -4,7 +4,7 @@ The order is that of bench/portfolio.py: what gains most a second in a blend, ov
 """
 
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,22 +103,29 @@ CLASSES: tuple[tuple[str, str, dict[str, Any]], ...] = (
 )
 
 
-def make_portfolio(competition: Competition, size: Size) -> list[Entry]:
+def make_portfolio(
+    competition: Competition, size: Size, chosen: Sequence[ModelChoice] = ()
+) -> list[Entry]:
     """Return what may be trained, in the order of its expected worth a second.
 
+    chosen: the models that somebody named, in their order; none leaves the choice to the portfolio.
     What the competition declares replaces what has its label here, and stands after the first of
     the portfolio, which is quick: there shall soon be an answer.
     """
+    if chosen:
+        return list(_entries(chosen, competition, size))
     usual = NUMBERS if competition.task == "regression" else CLASSES
     built_in = [ModelChoice(label=label, kind=kind, parameters=p) for label, kind, p in usual]
     labels = [choice.label for choice in built_in]
     declared = [one for label, one in competition.models.items() if label not in labels]
-    chosen = [competition.models.get(choice.label, choice) for choice in built_in]
-    wanted = [chosen[0], *declared, *chosen[1:]]
+    first, *rest = [competition.models.get(choice.label, choice) for choice in built_in]
+    wanted = [first, *declared, *rest]
     return list(_entries(wanted, competition, size))
 
 
-def _entries(choices: list[ModelChoice], competition: Competition, size: Size) -> Iterator[Entry]:
+def _entries(
+    choices: Sequence[ModelChoice], competition: Competition, size: Size
+) -> Iterator[Entry]:
     """Yield the choices that can do the task with so many rows, each with its cost."""
     for choice in choices:
         spec, cost = model_spec(choice), COSTS.get(choice.kind, UNKNOWN)

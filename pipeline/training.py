@@ -13,16 +13,17 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
 from pipeline.cleaning import DroppedRows, clean_rows
-from pipeline.competition import Competition, ModelChoice
+from pipeline.competition import Competition, MetricName, ModelChoice, Target
 from pipeline.data import TestData, TrainData
-from pipeline.decisions import NOTHING, Decision, decide, fold_scores
+from pipeline.decisions import NOTHING, Decision, answers_by_others, decide, fold_scores
 from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import Features
 from pipeline.metrics import METRICS, Metric, fitted_metric
 from pipeline.models import make_model, model_spec
+from pipeline.models.parts import SumOfParts
 from pipeline.preprocessing import make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
-from pipeline.splits import Fold, all_rows, make_holdout
+from pipeline.splits import Fold, all_rows, make_folds, make_holdout, make_strict_folds
 from pipeline.targets import RootRegressor, bound_target
 
 MIN_ROWS_TO_HOLD_OUT = 20
@@ -56,20 +57,29 @@ class CVResult:
     decision: what is done to predictions before they are answers. score, and those of the folds,
         are of the answers, each fold's as the rows of the others have decided; plain_score and oof
         are without it.
+    answers: as oof, with the decision of each fold's others.
+    repeats: the results of the same rows in other folds, this one's mean; empty if there is one.
     """
 
     folds: tuple[FoldResult, ...]
     oof: np.ndarray
+    answers: np.ndarray
     score: float
     labels: np.ndarray | None = None
     refit: FoldResult | None = None
     skipped: int = 0
     decision: Decision = NOTHING
     plain_score: float | None = None
+    repeats: tuple["CVResult", ...] = ()
 
     @property
     def fold_of(self) -> np.ndarray:
-        """The number of the fold that predicted each row (n_samples,), -1 for none."""
+        """The number of the fold that predicted each row (n_samples,), -1 for none.
+
+        Of several repeats, the first one's.
+        """
+        if self.repeats:
+            return self.repeats[0].fold_of
         numbers = np.full(len(self.oof), -1)
         for one in self.folds:
             numbers[one.fold.valid] = one.fold.number
@@ -78,7 +88,8 @@ class CVResult:
     @property
     def predicting(self) -> tuple[FoldResult, ...]:
         """The fits whose mean predicts rows of the test file."""
-        return (self.refit,) if self.refit else self.folds
+        fits = (self.refit,) if self.refit else self.folds
+        return tuple(one for one in fits if one.fold.predicts_test)
 
     @property
     def fold_scores(self) -> np.ndarray:
@@ -87,9 +98,24 @@ class CVResult:
 
     @property
     def standard_error(self) -> float | None:
-        """The standard error of the folds' mean score; None for a single fold."""
+        """The standard error of the folds' mean score; None for a single fold.
+
+        Repeats predict the same rows, so they share what is due to the rows: only what is due to
+        how rows were dealt out, which is how far the repeats lie apart, shrinks with their number.
+        """
+        if self.repeats:
+            errors = [repeat.standard_error or 0.0 for repeat in self.repeats]
+            spread, n = self.repeat_spread or 0.0, len(self.repeats)
+            squared = float(np.mean(np.square(errors))) - spread**2 * (1 - 1 / n)
+            return float(np.sqrt(max(squared, spread**2 / n)))
         scores = self.fold_scores[np.isfinite(self.fold_scores)]
         return float(scores.std(ddof=1) / np.sqrt(len(scores))) if len(scores) > 1 else None
+
+    @property
+    def repeat_spread(self) -> float | None:
+        """The standard deviation of the repeats' scores; None without repeats."""
+        scores = [repeat.score for repeat in self.repeats]
+        return float(np.std(scores, ddof=1)) if scores else None
 
 
 def make_estimator(
@@ -112,7 +138,8 @@ def make_estimator(
     whole = Pipeline([*own, *steps, ("model", model)])
     if competition.task != "regression":
         return whole
-    return bound_target(whole, competition.target, competition.metric)
+    make = sum_of_parts if choice.by_parts else bound_target
+    return make(whole, competition.target, competition.metric)
 
 
 def _own_transformer(features: Features) -> Any:
@@ -126,9 +153,35 @@ def _own_transformer(features: Features) -> Any:
     return made
 
 
+def sum_of_parts(regressor: Any, target: Target, metric: MetricName) -> SumOfParts:
+    """Return what fits the regressor once a part, each on the transformed scale, and adds them up.
+
+    What is transformed is never below 0, so no part is; the sum keeps the target's bounds.
+    """
+    part = replace(target, lower=None if target.transform == "none" else 0, upper=None)
+    return SumOfParts(bound_target(regressor, part, metric), target.lower, target.upper)
+
+
 def trains_together(estimator: Any) -> bool:
     """Tell whether the fits of several folds are one piece of work, as they are for networks."""
     return hasattr(final_model(estimator), "fit_together")
+
+
+def folds_of(train: TrainData, test: TestData, competition: Competition) -> list[Fold]:
+    """Return the folds that the declared scheme and rule ask for; see make_folds.
+
+    Of the test rows, only the strict rule looks at anything, and that is their time.
+    """
+    validation = competition.validation
+    if validation.rule == "strict":
+        return make_strict_folds(train.order, test.order, validation)
+    return make_folds(train.y, train.groups, train.order, validation, competition.task)
+
+
+def needs_refit(competition: Competition) -> bool:
+    """Tell whether the folds see too few rows to predict the test rows themselves."""
+    validation = competition.validation
+    return validation.rule == "open" and validation.scheme in ("time", "like_test")
 
 
 def fit_folds(
@@ -184,7 +237,9 @@ def _scored(
         score=metric(unseen.y, prediction, labels) if len(unseen) else float("nan"),
         seconds=seconds,
         dropped=dropped,
-        stopped_by_time=bool(getattr(final_model(fitted), "stopped_by_time_", False)),
+        stopped_by_time=any(
+            bool(getattr(model, "stopped_by_time_", False)) for model in final_models(fitted)
+        ),
     )
 
 
@@ -231,7 +286,7 @@ def fit(
             "model__max_seconds": max_seconds,
         }
     with _naming(final_model(estimator)):
-        fitted = estimator.fit(seen.X, seen.y, **settings)
+        fitted = estimator.fit(seen.X, _answers(estimator, seen), **settings)
         return fitted if later is not None else _learn_variance(fitted, seen, competition)
 
 
@@ -241,6 +296,9 @@ def _learn_variance(fitted: Any, seen: TrainData, competition: Competition) -> A
     They are those of the rows that its early stopping held out; a model that holds out none is
     fitted once more without a fifth of its rows, on which it is then wrong.
     """
+    if isinstance(fitted, SumOfParts) and seen.parts is not None:
+        for name, one in zip(fitted.names_, fitted.regressors_, strict=True):
+            _learn_variance(one, replace(seen, y=seen.parts[name]), competition)
     if not isinstance(fitted, RootRegressor) or len(seen) < MIN_ROWS_TO_HOLD_OUT:
         return fitted
     if _stops_early(fitted):
@@ -251,6 +309,10 @@ def _learn_variance(fitted: Any, seen: TrainData, competition: Competition) -> A
     other = clone(fitted).fit(seen.X.iloc[rest], seen.y.iloc[rest])
     fitted.variance_ = other.learn_variance(unseen.X, unseen.y).variance_
     return fitted
+
+
+def _answers(estimator: Any, seen: TrainData) -> pd.Series | pd.DataFrame | None:
+    return seen.parts if isinstance(estimator, SumOfParts) else seen.y
 
 
 @contextlib.contextmanager
@@ -310,7 +372,7 @@ def cross_validate(
     for first in range(0, len(units), together):
         some = units[first : first + together]
         left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-        if left == 0 and results and all(len(fold.valid) for fold in some):
+        if left == 0 and results and all(_can_be_left_out(fold) for fold in some):
             continue
         emit(FoldStarted(model, first + 1, len(units), len(some)))
         share = None if left is None else left * len(some) / (len(units) - first)
@@ -327,8 +389,13 @@ def cross_validate(
             f"{metric.name} of the out-of-fold rows is not defined: the folds hold too few classes "
             "or values; declare another [validation] scheme or metric"
         )
-    found = CVResult(tuple(results), oof, score, labels, whole, len(folds) - len(results))
+    found = CVResult(tuple(results), oof, oof, score, labels, whole, len(folds) - len(results))
     return _with_decision(found, train, metric)
+
+
+def _can_be_left_out(fold: Fold) -> bool:
+    """Tell whether others predict the test rows where there is no time for this fold."""
+    return len(fold.valid) > 0 and (fold.test is None or not len(fold.test))
 
 
 def _with_decision(result: CVResult, train: TrainData, metric: Metric) -> CVResult:
@@ -337,35 +404,99 @@ def _with_decision(result: CVResult, train: TrainData, metric: Metric) -> CVResu
     found = decide(y, result.oof, fold, metric, result.labels)
     if not found.decision:
         return result
-    scores = fold_scores(y, found.answers, fold, metric, result.labels)
+    return _answered(result, y, found.answers, found.decision, metric)
+
+
+def _answered(
+    result: CVResult, y: np.ndarray, answers: np.ndarray, decision: Decision, metric: Metric
+) -> CVResult:
+    """Return the result with other answers, scored."""
+    fold, labels = result.fold_of, result.labels
+    scores = fold_scores(y, answers, fold, metric, labels)
     ordered = sorted(result.folds, key=lambda one: one.fold.number)
-    folds = [replace(one, score=score) for one, score in zip(ordered, scores, strict=True)]
+    by_number = dict(zip(np.unique(fold[fold >= 0]).tolist(), scores, strict=True))
+    folds = [replace(one, score=by_number.get(one.fold.number, one.score)) for one in ordered]
+    covered = fold >= 0
     return replace(
         result,
         folds=tuple(folds),
-        score=found.score,
+        answers=answers,
+        score=metric(y[covered], answers[covered], labels),
+        decision=decision,
+        plain_score=metric(y[covered], result.oof[covered], labels) if decision else None,
+    )
+
+
+def merge_repeats(results: Sequence[CVResult], train: TrainData, metric: Metric) -> CVResult:
+    """Return one result of the same rows in several sets of folds, all of them fitted.
+
+    A row's prediction is the mean of its predictions, and the score the mean of the scores. What is
+    done to predictions is decided on their mean, and all are scored by it. Every fit predicts.
+    """
+    if len(results) == 1:
+        return results[0]
+    y, first = np.asarray(train.y), results[0]
+    oof = np.mean([result.oof for result in results], axis=0)
+    found = decide(y, oof, first.fold_of, metric, first.labels)
+    repeats = []
+    for one in results:
+        answers = one.oof
+        if found.decision:
+            chosen = answers_by_others(y, one.oof, one.fold_of, metric, one.labels)
+            answers = answers if chosen is None else chosen
+        repeats.append(_answered(one, y, answers, found.decision, metric))
+    plain = [one.plain_score for one in repeats if one.plain_score is not None]
+    return replace(
+        first,
+        folds=tuple(fold for one in repeats for fold in one.folds),
+        oof=oof,
+        answers=found.answers,
+        score=float(np.mean([one.score for one in repeats])),
         decision=found.decision,
-        plain_score=found.plain,
+        plain_score=float(np.mean(plain)) if plain else None,
+        repeats=tuple(repeats),
     )
 
 
 def predict(result: CVResult, test: TestData) -> list[np.ndarray]:
-    """Return each predicting estimator's predictions of the test rows (n_samples, n_columns)."""
-    return [respond(one.estimator, test.X, result.labels) for one in result.predicting]
+    """Return each predicting estimator's predictions of the test rows (n_samples, n_columns).
+
+    Rows that an estimator does not predict, as the strict rule has it, are NaN.
+    """
+    return [respond_test(one, test, result.labels) for one in result.predicting]
+
+
+def respond_test(one: FoldResult, test: TestData, labels: np.ndarray | None) -> np.ndarray:
+    """Return what a fit says of the test rows that it may predict, and NaN of the others."""
+    rows = one.fold.test
+    if rows is None:
+        return respond(one.estimator, test.X, labels)
+    own = respond(one.estimator, test.X.iloc[rows], labels)
+    prediction = np.full((len(test), own.shape[1]), np.nan)
+    prediction[rows] = own
+    return prediction
 
 
 def final_model(estimator: Any) -> Any:
-    """Return the model at the end of a whole, fitted or not."""
-    return _pipeline(estimator).named_steps["model"]
+    """Return the model at the end of a whole, fitted or not; of several parts that of the first."""
+    return final_models(estimator)[0]
+
+
+def final_models(estimator: Any) -> list[Any]:
+    """Return the models at the ends of a whole: one a part if it is fitted by parts, else one."""
+    return [one.named_steps["model"] for one in _pipelines(estimator)]
 
 
 def preparing_steps(estimator: Any) -> list[tuple[str, Any]]:
     """Return the named steps before the model of a whole, fitted or not."""
-    return _pipeline(estimator).steps[:-1]  # type: ignore[no-any-return]
+    return _pipelines(estimator)[0].steps[:-1]  # type: ignore[no-any-return]
 
 
-def _pipeline(estimator: Any) -> Pipeline:
-    return getattr(estimator, "regressor_", getattr(estimator, "regressor", estimator))
+def _pipelines(estimator: Any) -> list[Pipeline]:
+    if isinstance(estimator, SumOfParts):
+        wholes = getattr(estimator, "regressors_", [estimator.regressor])
+        return [one for whole in wholes for one in _pipelines(whole)]
+    return [getattr(estimator, "regressor_", getattr(estimator, "regressor", estimator))]
 
 
 def _stops_early(estimator: Any) -> bool:

@@ -15,9 +15,9 @@ FLOORS = (
     "dates declaration encodings labels language machine packages progress slugs storage",
     "competition csvtext ledger tables terminal workspace",
     "budget cache drift execution features kinds metrics models preprocessing runs scoring "
-    "sources splits targets",
-    "data decisions description raw rowwise",
-    "checks cleaning ensemble portfolio submission",
+    "sources splits targets totals",
+    "data decisions description estimate raw rowwise",
+    "checks cleaning ensemble leaks portfolio submission",
     "diagnosis inference inspection training",
     "stages",
     "cli",

@@ -15,9 +15,10 @@ import numpy as np
 from pipeline.budget import Entry, Pass, Schedule, Unit
 from pipeline.cache import Cache
 from pipeline.cleaning import clean_rows
+from pipeline.competition import ModelChoice
 from pipeline.decisions import Decided, decide, fold_scores
 from pipeline.ensemble import Blend, Candidates, Mixer, choose_blend
-from pipeline.errors import PipelineError
+from pipeline.errors import ModelError, PipelineError
 from pipeline.execution import Ended, Workers
 from pipeline.ledger import load_ledger
 from pipeline.machine import cores
@@ -26,10 +27,11 @@ from pipeline.portfolio import Size, make_portfolio
 from pipeline.progress import BudgetSpent, Note, Warned, counted, emit, only_listening
 from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import check_folds
+from pipeline.stages.estimating import warn_of_leaks
 from pipeline.stages.opening import Data, Opened
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, Outcome, decision_record, tell_decision, write_run
-from pipeline.stages.units import Done, Task, carry_out, folds_of, get_ready, keep_estimators
+from pipeline.stages.units import Done, Task, all_folds, carry_out, get_ready, keep_estimators
 from pipeline.storage import check_writable, scratch_folder
 
 LABEL = "auto"
@@ -79,12 +81,13 @@ class Effort:
     data: Data
     task: Task
     schedule: Schedule
+    fold: np.ndarray  # (n_samples,), the number of the fold that predicts each row, or -1
     seconds: float
     began: float
     log: Log
+    ending: float  # seconds that a blend and its run take
     kept: Run | None = None
     kept_at: float = 0.0
-    ending: float = 2.0  # seconds that a blend and its run take
     n_whole: int = 0  # passes
     n_kept: int = 0  # of them, in the run that is kept
     interrupted: bool = False
@@ -96,38 +99,51 @@ class Effort:
 
 
 def train_all(
-    opened: Opened, data: Data, workers: Workers, seconds: float, seed: int, log: Log
+    opened: Opened,
+    data: Data,
+    workers: Workers,
+    log: Log,
+    *,
+    chosen: Sequence[ModelChoice],
+    seconds: float,
+    seed: int,
 ) -> Run:
     """Train what the budget bears, and leave one run of the best blend behind.
 
-    workers: begun while the files were read. seconds: from the command's begin to its end.
+    workers: begun while the files were read. chosen: the models that were named, or none for all.
+    seconds: from the command's begin to its end.
     Raises the first model's PipelineError if no model could be fitted.
     """
     began = time.monotonic() - log.age
     competition = opened.competition
     for folder in (opened.workspace.runs, opened.workspace.cache(opened.name)):
         check_writable(folder)
-    folds = folds_of(data.train, competition)
+    folds = all_folds(data.train, data.test, competition)
     check_folds([fold for fold in folds if len(fold.valid)], len(data.train))
     emit(row_note(*clean_rows(data.train, competition.cleaning)))
     n_outputs = len(competition.columns.target) if data.labels is None else len(data.labels)
     most = max(len(fold.train) for fold in folds)
     size = Size(most, data.train.X.shape[1], n_outputs, len(folds))
-    entries = make_portfolio(competition, size)
+    entries = make_portfolio(competition, size, chosen)
     task = Task(
         workspace=opened.workspace,
         name=opened.name,
         choices=tuple(entry.choice for entry in entries),
         n_splits=competition.validation.n_splits,
         scheme=competition.validation.scheme,
+        rule=competition.validation.rule,
         seed=seed,
         train=data.train,
         test=data.test,
         labels=data.labels,
     )
-    stop_at = began + seconds - MARGIN - Effort.ending
+    ending = max(2.0, log.age / 2)  # as long as files were read, as long they are written
+    stop_at = began + seconds - MARGIN - ending
     schedule = Schedule(entries, len(folds), len(workers), stop_at, time.monotonic)
-    effort = Effort(opened, data, task, schedule, seconds, began, log)
+    fold = np.full(len(data.train), -1)
+    for one in folds:
+        fold[one.valid] = one.number
+    effort = Effort(opened, data, task, schedule, fold, seconds, began, log, ending)
     with scratch_folder(opened.workspace.cache(opened.name)) as scratch, _interruptible():
         path = scratch / "task.joblib"
         joblib.dump(task, path)
@@ -142,11 +158,10 @@ def train_all(
 def _work(effort: Effort, workers: Workers, path: Path) -> None:
     """Keep the workers busy until the time is over or nothing is left to do."""
     schedule = effort.schedule
+    _hand_out(schedule, workers, path)
+    warn_of_leaks(effort.opened.competition, effort.data)  # the workers are busy meanwhile
     while True:
-        for worker in workers.free:
-            unit = schedule.next(with_networks=worker.number % 2 == 0)
-            if unit is not None:
-                worker.do(carry_out, (path, unit))
+        _hand_out(schedule, workers, path)
         if len(workers.free) == len(workers):
             return
         for ended in workers.wait(min(TICK, max(schedule.left, 0.0))):
@@ -156,6 +171,14 @@ def _work(effort: Effort, workers: Workers, path: Path) -> None:
         if schedule.left <= 0 and (effort.n_whole or schedule.left < -effort.seconds):
             return
         _keep_so_far(effort)
+
+
+def _hand_out(schedule: Schedule, workers: Workers, path: Path) -> None:
+    """Give each worker that has nothing to do what is worth most, if anything fits."""
+    for worker in workers.free:
+        unit = schedule.next(with_networks=worker.number % 2 == 0)
+        if unit is not None:
+            worker.do(carry_out, (path, unit))
 
 
 def _take(effort: Effort, ended: Ended) -> None:
@@ -206,7 +229,7 @@ def _member(effort: Effort, number: int, passes: Sequence[Pass]) -> Member:
             for _, rows, prediction in done.valid:
                 oof[rows] = prediction
         oofs.append(oof)
-        tests.append(np.mean([test for done in results for test in done.test], axis=0))
+        tests.append(np.nanmean([test for done in results for test in done.test], axis=0))
         keys += [done.key for done in results if done.test]
         is_cut |= any(done.stopped_by_time for done in results)
     seconds = sum(sum(one.seconds) for one in passes)
@@ -220,10 +243,7 @@ def _mix(effort: Effort, *, firsts_only: bool = False) -> Mixed:
     competition, data = effort.opened.competition, effort.data
     whole = effort.schedule.whole(firsts_only=firsts_only)
     members = [_member(effort, number, passes) for number, passes in whole.items()]
-    fold = np.full(len(data.train), -1)
-    for number, one in enumerate(folds_of(data.train, competition)):
-        fold[one.valid] = number
-    covered = fold >= 0
+    fold, covered = effort.fold, effort.fold >= 0
     candidates = Candidates(
         predictions=np.array([member.oof[covered] for member in members]),
         y=np.asarray(data.train.y)[covered],
@@ -308,10 +328,13 @@ def _outcome(effort: Effort, mixed: Mixed, is_last: bool) -> Outcome:
             if np.any(weights):
                 keep_estimators(run, member.entry.choice.label, member.keys, cache)
 
+    answers = np.full(mixed.oof.shape, np.nan)
+    answers[mixed.fold >= 0] = mixed.decided.answers
     return Outcome(
         label=LABEL,
         fold=mixed.fold,
         oof=mixed.oof,
+        answers=answers,
         tests=[mixed.test],
         decision=mixed.decided.decision,
         facts=_facts(effort, mixed, is_last),
@@ -391,13 +414,15 @@ def _finish(effort: Effort) -> Run:
 
 
 def _why_nothing(effort: Effort) -> PipelineError:
-    failed = [one.given_up for one in effort.schedule.passes.values() if one.given_up]
-    if effort.interrupted or not failed:
-        return PipelineError(
-            f"no model was fitted within {effort.seconds:.0f} s; give more by --time, or name a "
-            "quick one by --model"
-        )
-    return PipelineError(failed[0])
+    for (number, _), one in effort.schedule.passes.items():
+        if one.given_up and not effort.interrupted:
+            label = f"models.{effort.schedule.entries[number].choice.label}"
+            why = one.given_up
+            return ModelError(why if label in why else f"{label}: {why}")
+    return ModelError(
+        f"no model was fitted within {effort.seconds:.0f} s; give more by --time, or name a quick "
+        "one by --model"
+    )
 
 
 def _tell(effort: Effort, mixed: Mixed) -> None:

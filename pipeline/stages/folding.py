@@ -95,7 +95,7 @@ def _tell_steps(estimator: Any, train: TrainData) -> None:
 
 
 def _data_digest(train: TrainData) -> str:
-    parts = (train.X, train.y, train.groups, train.order, train.outlying)
+    parts = (train.X, train.y, train.groups, train.order, train.outlying, train.parts)
     return digest(*("" if part is None else frame_digest(part) for part in parts))
 
 

@@ -1,6 +1,7 @@
 """The start of every stage: the declaration, its code, and the files as typed frames."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pipeline.data import (
     split_test,
     split_train,
 )
+from pipeline.drift import Drift, glance_at_drift
 from pipeline.errors import DataError, DeclarationError, ModelError, UsageError, did_you_mean
 from pipeline.features import (
     Features,
@@ -65,7 +67,8 @@ class Opened:
 class Data:
     """The competition's files, read and checked; labels are the sorted classes or None.
 
-    style: how the sample submission is written, and so what is handed in.
+    style: how the sample submission is written, and so what is handed in. hidden: the columns of
+    the training rows that neither the test rows nor any model have.
     """
 
     train: TrainData
@@ -75,6 +78,12 @@ class Data:
     labels: np.ndarray | None
     manifest: Manifest
     kinds: dict[str, Any]
+    hidden: pd.DataFrame
+
+    @cached_property
+    def drift(self) -> Drift | None:
+        """How far the test rows lie from the training rows, at a glance."""
+        return glance_at_drift(self.train.X, self.test.X)
 
 
 def open_competition(workspace: Workspace, name: str) -> Opened:
@@ -154,7 +163,9 @@ def read_data(opened: Opened) -> Data:
     check_train(train_frame, train_table.file, competition)
     check_test(test_frame, test_table.ids, test_table.file, train_frame, competition)
     columns = competition.columns
-    train = split_train(spread_dates(train_frame, columns), train_table.ids, columns)
+    train = split_train(
+        spread_dates(train_frame, columns), train_table.ids, columns, competition.target.parts
+    )
     test = split_test(
         spread_dates(test_frame, columns), test_table.ids, columns, list(map(str, train.X))
     )
@@ -168,7 +179,15 @@ def read_data(opened: Opened) -> Data:
     check_sample(competition, sample, labels)
     check_ids_asked(competition, test.ids, sample)
     _warn_of_unseen(train.X, test.X)
-    return Data(train, test, sample, style, labels, manifest, dict(train_table.kinds))
+    hidden = _hidden(train_table.frame, test_table.frame, columns)
+    kinds = dict(train_table.kinds)
+    return Data(train, test, sample, style, labels, manifest, kinds, hidden)
+
+
+def _hidden(train: pd.DataFrame, test: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """Return the columns that only the training rows have, and that are not what is asked for."""
+    others = {columns.id, columns.group, columns.time, *columns.target, *test}
+    return train[[name for name in train if name not in others]]
 
 
 def _with_features(features: Features, train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:

@@ -16,10 +16,10 @@ from pipeline.data import TestData, TrainData
 from pipeline.errors import DataError
 from pipeline.progress import Event, Warned, only_listening
 from pipeline.runs import Run, UnfinishedRun
-from pipeline.splits import Fold, all_rows, make_folds, needs_refit
+from pipeline.splits import Fold, all_rows
 from pipeline.stages.folding import FoldWork
 from pipeline.stages.opening import Opened, open_competition, unfitted
-from pipeline.training import FoldResult, respond
+from pipeline.training import FoldResult, folds_of, needs_refit, respond_test
 from pipeline.workspace import Workspace
 
 MEMBERS = "members"  # the folder of a run that has the fits of its members
@@ -29,7 +29,7 @@ MEMBERS = "members"  # the folder of a run that has the fits of its members
 class Task:
     """What all units of one command share; it is written once and read by each worker.
 
-    choices: the portfolio's. n_splits, scheme: of the folds, as chosen at run time.
+    choices: the portfolio's. n_splits, scheme, rule: of the folds, as chosen at run time.
     """
 
     workspace: Workspace
@@ -37,6 +37,7 @@ class Task:
     choices: tuple[ModelChoice, ...]
     n_splits: int
     scheme: str
+    rule: str
     seed: int
     train: TrainData
     test: TestData
@@ -80,7 +81,7 @@ def carry_out(work: tuple[Path, Unit]) -> Done:
     told: list[Event] = []
     with only_listening(told.append):
         fits = FoldWork(opened, choice, seed, task.train, unfitted(opened, choice, seed))
-        every = folds_of(task.train, opened.competition)
+        every = all_folds(task.train, task.test, opened.competition)
         chosen = [every[number] for number in unit.folds]
         results = [result for result, _ in fits.fit(chosen, unit.max_seconds)]
         is_cut = any(result.stopped_by_time for result in results)
@@ -105,11 +106,10 @@ def repeated(competition: Competition, repeat: int) -> Competition:
     return competition.with_validation(seed=competition.validation.seed + repeat)
 
 
-def folds_of(train: TrainData, competition: Competition) -> list[Fold]:
+def all_folds(train: TrainData, test: TestData, competition: Competition) -> list[Fold]:
     """Return the folds, and at their end all rows where these have to predict the test."""
-    validation = competition.validation
-    folds = make_folds(train.y, train.groups, train.order, validation, competition.task)
-    return [*folds, all_rows(len(folds), len(train))] if needs_refit(validation) else folds
+    folds = folds_of(train, test, competition)
+    return [*folds, all_rows(len(folds), len(train))] if needs_refit(competition) else folds
 
 
 def keep_estimators(run: UnfinishedRun, label: str, keys: list[str], cache: Cache) -> None:
@@ -126,19 +126,24 @@ def kept_estimators(run: Run, member: dict[str, Any]) -> list[Any]:
     """
     kept = Cache(run.path / MEMBERS / member["label"])
     competition = load_competition(run.path / "competition.toml")
-    competition = competition.with_validation(scheme=run.record["validation"]["scheme"])
+    known = run.record["validation"]
+    competition = competition.with_validation(scheme=known["scheme"], rule=known["rule"])
     found: dict[str, Any] = {key: kept.load(key) for key in member["keys"]}
     for key, results in found.items():
         if results is None:
             raise DataError(f"{kept.path(key)}: is missing or damaged; train again")
-    return [one.estimator for some in found.values() for one in predicting(some, competition)]
+    fits = [one for some in found.values() for one in predicting(some, competition)]
+    if known["rule"] == "strict":  # new rows are predicted by the fit that knows most
+        last = max(one.fold.number for one in fits)
+        fits = [one for one in fits if one.fold.number == last]
+    return [one.estimator for one in fits]
 
 
 def predicting(results: list[FoldResult], competition: Competition) -> list[FoldResult]:
     """Return the fits that may predict the test rows."""
-    if not needs_refit(competition.validation):
-        return results
-    return [result for result in results if not len(result.fold.valid)]
+    if needs_refit(competition):
+        return [result for result in results if not len(result.fold.valid)]
+    return [result for result in results if result.fold.predicts_test]
 
 
 def _answer(fits: FoldWork, key: str, results: list[FoldResult], task: Task) -> list[np.ndarray]:
@@ -147,7 +152,7 @@ def _answer(fits: FoldWork, key: str, results: list[FoldResult], task: Task) -> 
     found: list[np.ndarray] | None = fits.cache.load(key)
     if found is None:
         asked = predicting(results, fits.opened.competition)
-        found = [respond(one.estimator, task.test.X, task.labels) for one in asked]
+        found = [respond_test(one, task.test, task.labels) for one in asked]
         fits.cache.save(key, found)
     return found
 
@@ -156,7 +161,9 @@ def _answer(fits: FoldWork, key: str, results: list[FoldResult], task: Task) -> 
 def _load(path: Path) -> tuple[Task, Opened]:
     task: Task = joblib.load(path)
     opened = open_competition(task.workspace, task.name)
-    competition = opened.competition.with_validation(n_splits=task.n_splits, scheme=task.scheme)
+    competition = opened.competition.with_validation(
+        n_splits=task.n_splits, scheme=task.scheme, rule=task.rule
+    )
     return task, replace(opened, competition=competition)
 
 
