@@ -15,7 +15,7 @@ FLOORS = (
     "dates declaration encodings labels language machine packages progress slugs storage",
     "competition csvtext ledger tables terminal workspace",
     "budget cache drift execution features kinds metrics models preprocessing runs scoring "
-    "sources splits strength totals",
+    "sources splits strength targets totals",
     "data decisions description estimate raw rowwise tuning",
     "checks cleaning ensemble leaks portfolio submission",
     "diagnosis inference inspection training",

@@ -283,6 +283,7 @@ def _fold_record(one: FoldResult) -> dict[str, Any]:
         "valid_rows": len(one.fold.valid),
         "dropped_missing": one.dropped.missing,
         "dropped_duplicates": one.dropped.duplicates,
+        "dropped_outliers": one.dropped.outliers,
         "best_epoch": getattr(model, "best_epoch_", None),
         "stopped_by_time": one.stopped_by_time,
     }
