@@ -127,13 +127,18 @@ def test_every_point_of_a_space_is_a_model_and_a_declaration(name: str, task: An
     search = Search(space, [], seed=0, greater_is_better=False)
     for number in range(3):
         parameters = search.ask()
-        found = tomllib.loads(toml_table("mine", name, parameters))["models"]["mine"]
-        assert found == {"kind": name, **parameters}
+        told = toml_table(ModelChoice(label="mine", kind=name, parameters=parameters))
+        assert tomllib.loads(told)["models"]["mine"] == {"kind": name, **parameters}
         fewer = {FEWER[name]: 5} if name in FEWER else {}
         choice = ModelChoice(label=name, kind=name, parameters=parameters | fewer)
         model = make_model(choice, task, 0)
         if name in QUICK and number == 0:
             assert len(model.fit(X, y).predict(X)) == 60
+
+
+def test_a_table_has_what_else_is_declared_of_the_model() -> None:
+    choice = ModelChoice(label="mine", kind="ridge", parameters={"alpha": 2.5}, by_parts=True)
+    assert toml_table(choice) == '[models.mine]\nkind = "ridge"\nby_parts = true\nalpha = 2.5'
 
 
 def test_what_is_not_installed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,6 +235,8 @@ def test_what_cannot_be_searched_is_refused(tmp_path: Path) -> None:
     before = files_of(tmp_path)
     with pytest.raises(UsageError, match="gaussian_process has no parameters that are searched"):
         tune(workspace, "toy", TuneOptions("gaussian_process"))
+    with pytest.raises(UsageError, match="kc tune searches one model; name it by --model"):
+        tune(workspace, "toy", TuneOptions("auto"))
     with pytest.raises(UsageError, match="seconds: expected more than 0, found 0"):
         TuneOptions("ridge", seconds=0)
     assert files_of(tmp_path) == before

@@ -86,6 +86,7 @@ SPACES: dict[str, Space] = {
     },
     "random_forest": FOREST,
     "extra_trees": {**FOREST, "bootstrap": YES_OR_NO},
+    "trend_forest": {**FOREST, "alpha": _log(0.1, 1e3)},
     "lightgbm": {
         "learning_rate": _log(0.01, 0.15),
         "num_leaves": _whole(4, 128, log=True),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.cache import digest
-from pipeline.competition import ModelChoice
+from pipeline.competition import AUTO, ModelChoice
 from pipeline.errors import UsageError, did_you_mean
 from pipeline.metrics import METRICS
 from pipeline.models.spaces import SPACES, Space, space_of
@@ -74,7 +74,10 @@ def tune(workspace: Workspace, name: str, options: TuneOptions | None = None) ->
     seconds = options.seconds or SECONDS
     with listening(log):
         opened = open_competition(workspace, name)
-        choice = chosen_model(opened.competition, options.label)
+        label = options.label or opened.competition.default_model
+        if label == AUTO:
+            raise UsageError("kc tune searches one model; name it by --model")
+        choice = chosen_model(opened.competition, label)
         space = space_of(choice.kind, opened.competition.task)
         if not space:
             known = [kind for kind in SPACES if space_of(kind, opened.competition.task)]
@@ -181,8 +184,7 @@ def _conclude(study: Study, default: Trial, trials: list[Trial], log: Log) -> Tu
         )
         facts = {"search": _search_facts(default, trials, gain, fresh, n_fresh)}
         run = save_run(work.opened, work.choice, study.data, result, study.seed, log, facts)
-        by_parts = {"by_parts": True} if study.choice.by_parts else {}
-        toml = toml_table(study.label, study.choice.kind, by_parts | work.choice.parameters)
+        toml = toml_table(work.choice)
     return Tuned(
         label=study.label,
         metric=competition.metric,
