@@ -12,7 +12,6 @@ hidden labels. Results are lines of JSON, appended as they come; what is there i
 """
 
 import argparse
-import contextlib
 import itertools
 import json
 import os
@@ -21,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -215,7 +213,7 @@ def timed(command: list[Any], environment: dict[str, str], seconds: float) -> di
     """
     load, started = os.getloadavg()[0], time.perf_counter()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with told_end(seconds):
+    try:
         done = subprocess.run(
             command,
             env=environment | {"OMP_WAIT_POLICY": "PASSIVE"},
@@ -223,6 +221,8 @@ def timed(command: list[Any], environment: dict[str, str], seconds: float) -> di
             text=True,
             timeout=PATIENCE * seconds + 120,
         )
+    except subprocess.TimeoutExpired:
+        raise ToolError(f"did not end in {PATIENCE} times {seconds:g} s") from None
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise ToolError(f"exit code {done.returncode}: {(done.stdout + done.stderr)[-2000:]}")
@@ -233,15 +233,6 @@ def timed(command: list[Any], environment: dict[str, str], seconds: float) -> di
         "load": load,
         "stdout": done.stdout,
     }
-
-
-@contextlib.contextmanager
-def told_end(seconds: float) -> Iterator[None]:
-    """Turn a process that outlasted its patience into an error."""
-    try:
-        yield
-    except subprocess.TimeoutExpired:
-        raise ToolError(f"did not end in {PATIENCE} times {seconds:g} s") from None
 
 
 def keep(line: dict[str, Any], results: Path) -> None:
