@@ -231,6 +231,35 @@ def train(
     _print_run(run, as_json)
 
 
+@app.command()
+def tune(
+    context: typer.Context,
+    name: Name,
+    model: Model = None,
+    time: Time = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Most sets that are tried.")] = None,
+    seed: Seed = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Search a model's parameters. Example: kc tune bike --model lightgbm --time 10m."""
+    began = monotonic()
+    from pipeline.stages import tuned, tuning
+
+    options = tuning.TuneOptions(model, seconds(time), seed, began, trials)
+    with _shown(quiet=quiet or as_json):
+        found = tuning.tune(context.obj, name, options)
+    if as_json:
+        _print_json(tuned.tuned_record(found))
+        return
+    columns = ("trial", "score", "gain", "+-", "parameters")
+    _print_table(tuned.tuned_rows(found), columns, shrinkable=("parameters",))
+    typer.echo("\n".join(tuned.tuned_lines(found)))
+    if found.run is not None:
+        _print_run(found.run, False)
+        typer.echo(f"\n{found.toml}")
+
+
 @app.command("run")
 def run_(
     context: typer.Context,

@@ -46,7 +46,7 @@ from pipeline.training import class_labels, fit_folds
 ROOT = Path(__file__).resolve().parents[1]
 N_FOLDS = 3
 MOST_ROWS = 4600  # a larger set is cut down to these
-SMALL = 3000  # rows to fit on, as for pipeline.models.libraries
+SMALL = 3000  # rows, as for pipeline.models.libraries
 LONGEST = 150.0  # seconds of a model's defaults on a set, above which its variants are left out
 SEED = 42
 # Each kind by turns, so that there is something to order early.
@@ -210,7 +210,7 @@ def measured(folder: Path) -> Iterator[tuple[str, Measured]]:
         labels = np.arange(len(facts["labels"])) if facts["labels"] else None
         metric = METRICS[facts["metric"]]
         question = Candidates(oof, truth["y"], truth["fold"], metric, labels).questions()[0]
-        size = "small" if len(truth["y"]) * (1 - 1 / N_FOLDS) < SMALL * 0.7 else "larger"
+        size = "small" if len(truth["y"]) < SMALL else "larger"
         kind = "numbers" if facts["task"] == "regression" else "classes"
         seconds = {one: own[one]["seconds"] for one in names}
         yield f"{size} {kind}", Measured(name, question, names, seconds)

@@ -4,12 +4,12 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.declaration import parse_table, read_toml
+from pipeline.declaration import parse_table, parse_value, read_toml
 from pipeline.errors import DeclarationError, UsageError
 from pipeline.slugs import read_slug
 
@@ -116,12 +116,13 @@ class Columns:
 class Target:
     """How the target is transformed for fitting, which values it can take, and what is answered.
 
+    transform: if left out it follows the metric: log1p for rmsle, else none.
     positive: of two classes, the one whose probability is handed in; the last in sorted order if
         left out. answer: what the sample's one column takes; it follows the metric if left out.
     parts: columns of the training file whose sum is the target; models may learn each by itself.
     """
 
-    transform: Transform = "none"
+    transform: Transform | None = None
     lower: float | None = None
     upper: float | None = None
     positive: str | None = None
@@ -131,10 +132,15 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaning:
-    """What happens to missing values and repeated rows; only training rows are ever dropped."""
+    """What happens to missing values and repeated rows; only training rows are ever dropped.
+
+    outliers: a condition on the training file's columns as read, in the words of pandas' query, of
+        the rows that no model shall be fitted on. They are validated on like all others.
+    """
 
     missing: Literal["impute", "drop"] = "impute"
     duplicates: Literal["keep", "drop"] = "keep"
+    outliers: str | None = None
     columns: dict[str, ColumnCleaning] = field(default_factory=dict)
 
 
@@ -166,12 +172,14 @@ class Validation:
 class ModelChoice:
     """A model by its label, its kind in the table of models, and its keyword arguments.
 
+    transform: that of the target for this model alone, where it is not the declared one.
     by_parts: whether each of the target's parts is learned by itself.
     """
 
     label: str
     kind: str
     parameters: dict[str, Any] = field(default_factory=dict)
+    transform: Transform | None = None
     by_parts: bool = False
 
 
@@ -195,10 +203,14 @@ class Competition:
     models: dict[str, ModelChoice] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check what no single key can show.
+        """Settle the target's transform, and check what no single key can show.
 
         Raises DeclarationError.
         """
+        if self.target.transform is None:
+            usual: Transform = "log1p" if self.metric == "rmsle" else "none"
+            target = dataclasses.replace(self.target, transform=usual)
+            object.__setattr__(self, "target", target)
         fault = next(_faults(self), None)
         if fault:
             raise DeclarationError(f"competition {self.name!r}: {fault}")
@@ -211,6 +223,13 @@ class Competition:
     def with_model(self, choice: ModelChoice) -> "Competition":
         """Return this competition with another parameter set for one label."""
         return dataclasses.replace(self, models={**self.models, choice.label: choice})
+
+    def seen_by(self, choice: ModelChoice) -> "Competition":
+        """Return this competition with the target on the scale that the model is fitted on."""
+        if choice.transform is None:
+            return self
+        target = dataclasses.replace(self.target, transform=choice.transform)
+        return dataclasses.replace(self, target=target)
 
     def with_validation(self, **changes: Any) -> "Competition":
         """Return this competition with other folds; None leaves a choice as it is.
@@ -260,12 +279,17 @@ def _model_choice(label: str, table: Any, where: str) -> ModelChoice:
     kind = table.pop("kind", label)
     if not isinstance(kind, str):
         raise DeclarationError(f"{where}: models.{label!r}.kind: expected text, found {kind!r}")
+    transform = table.pop("transform", None)
+    if transform is not None:
+        transform = parse_value(Transform, transform, f"{where}: models.{label}.transform")
     by_parts = table.pop("by_parts", False)
     if not isinstance(by_parts, bool):
         raise DeclarationError(
             f"{where}: models.{label!r}.by_parts: expected true or false, found {by_parts!r}"
         )
-    return ModelChoice(label=label, kind=kind, parameters=table, by_parts=by_parts)
+    return ModelChoice(
+        label=label, kind=kind, parameters=table, transform=transform, by_parts=by_parts
+    )
 
 
 def _faults(c: Competition) -> Iterator[str]:
@@ -276,6 +300,7 @@ def _faults(c: Competition) -> Iterator[str]:
     yield from _column_faults(c.columns)
     yield from _validation_faults(c.validation, c.columns, c.task)
     yield from _target_faults(c.target, c.task, c.metric)
+    yield from _model_faults(c.models.values(), c.target, c.task)
     if AUTO in c.models:
         yield f"models.{AUTO}: the name is taken; it stands for all models; choose another label"
     yield from _parts_faults(c)
@@ -395,10 +420,21 @@ def _target_faults(target: Target, task: Task, metric: MetricName) -> Iterator[s
     low, high = target.lower, target.upper
     if low is not None and high is not None and low >= high:
         yield f"target.lower: expected less than target.upper = {high:g}, found {low:g}"
-    if target.transform != "none" and (low is None or low < 0):
-        yield f'target.transform = "{target.transform}" needs target.lower = 0 or more'
     if metric == "rmsle" and (low is None or low < 0):
         yield 'metric = "rmsle" needs target.lower = 0 or more; it cannot score negative numbers'
+    if target.transform != "none" and (low is None or low < 0):
+        yield f'target.transform = "{target.transform}" needs target.lower = 0 or more'
+
+
+def _model_faults(models: Iterable[ModelChoice], target: Target, task: Task) -> Iterator[str]:
+    for choice in models:
+        if choice.transform is not None and task != "regression":
+            yield f'models.{choice.label}.transform: needs task = "regression"; found "{task}"'
+        if choice.transform not in (None, "none") and (target.lower is None or target.lower < 0):
+            yield (
+                f'models.{choice.label}.transform = "{choice.transform}" needs target.lower = 0 or '
+                "more"
+            )
 
 
 def _parts_faults(c: Competition) -> Iterator[str]:

@@ -64,8 +64,9 @@ def find_warnings(
 
 def is_unlike(competition: Competition, drift: Drift | None) -> bool:
     """Tell whether the test rows differ from the training rows, and the folds take no notice."""
-    scheme = competition.validation.scheme
-    return drift is not None and drift.is_clear and scheme in BY_CHANCE
+    validation = competition.validation
+    is_by_chance = validation.scheme in BY_CHANCE and validation.rule == "open"
+    return drift is not None and drift.is_clear and is_by_chance
 
 
 def unseen_levels(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, list[str]]:

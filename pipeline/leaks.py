@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 from scipy.stats import rankdata
-from sklearn.ensemble import ExtraTreesRegressor
-from sklearn.tree import DecisionTreeRegressor
 
 from pipeline.competition import Competition
 from pipeline.data import TestData, TrainData
 from pipeline.progress import counted
 from pipeline.splits import resolve_scheme
+from pipeline.strength import goal_of, strength_of, strength_together
 
 MIN_ROWS = 50  # with fewer, anything explains anything
 MOST_ROWS = 2000  # that are looked at
@@ -25,8 +24,7 @@ TOO_GOOD = 0.98  # of 1, out of fold, by one column alone
 NAMED = 0.8  # enough for a column that is called like the target
 HONEST = 0.9  # by all other columns together: then the target is simply easy
 ONE_TO_ONE = 0.9999  # correlation of ranks
-WORTH_A_TREE = 0.9  # of 1, by the means of a column's bins
-N_BINS = 20
+FEW_VALUES = 20  # of a number: too few to say that it is another's unit
 ALIKE = 0.5  # correlation of a row's answer with its neighbours'
 REPEATED = 0.01  # of the rows
 BEYOND_CHANCE = 20.0  # times as many equal rows as independent columns have
@@ -72,18 +70,19 @@ def explained_by_hidden(
     hidden: (n_samples, n_columns). They are no features and no danger, but a hint: they may be
     targets of their own, of which the declared one is made.
     """
-    names = [str(name) for name in hidden if is_numeric_dtype(hidden[name])]
+    known = competition.target.parts
+    names = [str(one) for one in hidden if is_numeric_dtype(hidden[one]) and one not in known]
     if not names or competition.task != "regression" or isinstance(train.y, pd.DataFrame):
         return None
     values, y = hidden[names].fillna(0).to_numpy(dtype=float), train.y.to_numpy(dtype=float)
     if np.allclose(values.sum(axis=1), y):
         return (
-            f"{', '.join(names)}: only in train, and they sum to {train.y.name}; "
-            "two models, one for each, may predict better than one"
+            f"{', '.join(names)}: only in train, and they sum to {train.y.name}; declare them as "
+            "[target] parts, and models may learn each by itself"
         )
-    goal = _goal(train.y, competition)
+    goal = goal_of(train.y, competition)
     rows = _sample(len(train), seed)
-    found = {name: _strength(hidden[name].iloc[rows], goal[rows], False, seed) for name in names}
+    found = {name: strength_of(hidden[name].iloc[rows], goal[rows], False, seed) for name in names}
     best = max(found, key=lambda name: found[name])
     if found[best] < TOO_GOOD:
         return None
@@ -97,8 +96,8 @@ def _columns(competition: Competition, train: TrainData, seed: int) -> Iterator[
     """Yield the columns that are too good to be true."""
     is_classes = competition.task != "regression"
     rows = _sample(len(train), seed)
-    goal, X = _goal(train.y, competition)[rows], train.X.iloc[rows]
-    strengths = {str(name): _strength(X[name], goal, is_classes, seed) for name in X}
+    goal, X = goal_of(train.y, competition)[rows], train.X.iloc[rows]
+    strengths = {str(name): strength_of(X[name], goal, is_classes, seed) for name in X}
     named = [name for name in strengths if _is_called_like(name, competition.columns.target)]
     strong = {
         name: strength
@@ -108,7 +107,7 @@ def _columns(competition: Competition, train: TrainData, seed: int) -> Iterator[
     if not strong:
         return
     others = X.drop(columns=list(strong))
-    is_easy = _together(others, goal, is_classes, seed) > HONEST
+    is_easy = strength_together(others, goal, is_classes, seed) > HONEST
     for name, strength in strong.items():
         unit = _as_another_unit(train, name, competition)
         if is_easy and unit is None and name not in named:
@@ -127,102 +126,6 @@ def _sample(n_samples: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(n_samples)[:MOST_ROWS])
 
 
-def _goal(y: pd.Series | pd.DataFrame, competition: Competition) -> np.ndarray:
-    """Return what is to be explained (n_samples, n_goals): ranks, or a column a class."""
-    if competition.task == "regression":
-        return np.asarray(rankdata(np.asarray(y).reshape(len(y), -1), axis=0) / len(y))
-    codes, labels = pd.factorize(np.asarray(y), sort=True)
-    one_hot = np.eye(len(labels))[codes]
-    return one_hot[:, 1:] if len(labels) == 2 else one_hot
-
-
-def _strength(column: pd.Series, goal: np.ndarray, is_classes: bool, seed: int) -> float:
-    """Return how well one column explains the goal, out of fold if that is in doubt."""
-    x = column.astype(float) if is_numeric_dtype(column) else None
-    filled = None if x is None else x.fillna(x.min() - 1).to_numpy()  # a gap may tell as well
-    levels = pd.factorize(column)[0] if filled is None else filled
-    if len(np.unique(levels)) < 2:
-        return 0.0
-    in_bins = _bin_means(levels, goal)
-    screened = _score(goal, in_bins, is_classes)
-    if screened < WORTH_A_TREE:
-        return screened
-    halves = np.random.default_rng(seed).permutation(len(goal)) % 2
-    said = np.empty(goal.shape)
-    for half in (0, 1):
-        seen = halves != half
-        values = levels if filled is not None else _level_means(levels, goal, seen)
-        tree = DecisionTreeRegressor(max_leaf_nodes=100, min_samples_leaf=5, random_state=seed)
-        tree.fit(values[seen, None], goal[seen])
-        said[~seen] = tree.predict(values[~seen, None]).reshape(-1, goal.shape[1])
-    by_rank = 0.0 if filled is None else _by_rank(filled, goal, is_classes)
-    return max(_score(goal, said, is_classes), by_rank)
-
-
-def _by_rank(values: np.ndarray, goal: np.ndarray, is_classes: bool) -> float:
-    """Return how well a column's ranks explain the goal; few rows tell that better than a tree."""
-    ranks = np.broadcast_to(rankdata(values)[:, None], goal.shape)
-    if is_classes:
-        return _score(goal, ranks, is_classes) if goal.shape[1] == 1 else 0.0
-    return max(float(np.corrcoef(ranks[:, 0], one)[0, 1] ** 2) for one in goal.T)
-
-
-def _bin_means(values: np.ndarray, goal: np.ndarray) -> np.ndarray:
-    """Return the goal's mean in each value's bin, of about equally many rows."""
-    ranks = rankdata(values, method="dense")
-    if ranks.max() > N_BINS:
-        ranks = np.ceil(rankdata(values, method="max") * N_BINS / len(values))
-    bins = ranks.astype(int)
-    sums = np.column_stack([np.bincount(bins, one) for one in goal.T])
-    return np.asarray((sums / np.maximum(np.bincount(bins), 1)[:, None])[bins])
-
-
-def _level_means(levels: np.ndarray, goal: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Return each level's mean code of the goal among the rows seen; a level not seen has -1."""
-    code = goal @ np.arange(1, goal.shape[1] + 1)
-    size = int(levels.max()) + 2  # a missing level is -1
-    total = np.bincount(levels[seen] + 1, code[seen], size)
-    count = np.bincount(levels[seen] + 1, minlength=size)
-    means = np.divide(total, count, out=np.full(size, -1.0), where=count > 0)
-    return np.asarray(means[levels + 1])
-
-
-def _score(goal: np.ndarray, said: np.ndarray, is_classes: bool) -> float:
-    """Return R2, or the mean of the classes' |2 AUC - 1|."""
-    if not is_classes:
-        missed = np.square(goal - said).mean(axis=0) / np.maximum(goal.var(axis=0), 1e-12)
-        return float(np.max(1 - missed))
-    n_ones = goal.sum(axis=0)
-    pairs = np.maximum(n_ones * (len(goal) - n_ones), 1)
-    areas = ((rankdata(said, axis=0) * goal).sum(axis=0) - n_ones * (n_ones + 1) / 2) / pairs
-    return float(np.mean(np.abs(2 * areas - 1)))
-
-
-def _together(X: pd.DataFrame, goal: np.ndarray, is_classes: bool, seed: int) -> float:
-    """Return how well many columns together explain the goal, out of fold."""
-    if not X.shape[1]:
-        return 0.0
-    halves = np.random.default_rng(seed).permutation(len(goal)) % 2
-    said = np.empty(goal.shape)
-    for half in (0, 1):
-        seen = halves != half
-        values = np.column_stack([_numbers(X[name], goal, seen) for name in X])
-        forest = ExtraTreesRegressor(
-            30, min_samples_leaf=2, max_features=0.3, random_state=seed, n_jobs=1
-        )
-        forest.fit(values[seen], goal[seen] if goal.shape[1] > 1 else goal[seen, 0])
-        said[~seen] = forest.predict(values[~seen]).reshape(-1, goal.shape[1])
-    return _score(goal, said, is_classes)
-
-
-def _numbers(column: pd.Series, goal: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    if not is_numeric_dtype(column):
-        return _level_means(pd.factorize(column)[0], goal, seen)
-    x = column.astype(float)
-    low = x.min()
-    return np.asarray(x.fillna(0.0 if np.isnan(low) else low - 1))
-
-
 def _as_another_unit(train: TrainData, name: str, competition: Competition) -> str | None:
     """Return how a column spells the target, one to one, or None."""
     y, x = train.y, train.X[name]
@@ -232,7 +135,7 @@ def _as_another_unit(train: TrainData, name: str, competition: Competition) -> s
         pairs = pd.DataFrame({"x": x.to_numpy(), "y": np.asarray(y)}).drop_duplicates()
         one_to_one = len(pairs) == pairs["x"].nunique() == pairs["y"].nunique()
         return "each level is one class" if one_to_one else None
-    if not is_numeric_dtype(x) or x.isna().any() or y.nunique() <= N_BINS:
+    if not is_numeric_dtype(x) or x.isna().any() or y.nunique() <= FEW_VALUES:
         return None
     values, answers = x.to_numpy(dtype=float), y.to_numpy(dtype=float)
     slope, start = np.polyfit(values, answers, 1)
@@ -263,7 +166,7 @@ def _places(competition: Competition, train: TrainData, test: TestData) -> Itera
     """Yield ids, or the order of the rows, beside which answers are alike."""
     if not _by_chance(competition):
         return  # whoever declares groups or time knows of it
-    goal = _goal(train.y, competition)
+    goal = goal_of(train.y, competition)
     mend = "declare [columns] time or group, which keeps neighbours out of each other's folds"
     by_id, is_between = _by_id(train.ids, test.ids)
     strength = _of_neighbours(goal[by_id])
@@ -278,7 +181,8 @@ def _places(competition: Competition, train: TrainData, test: TestData) -> Itera
 
 
 def _by_chance(competition: Competition) -> bool:
-    return resolve_scheme(competition.validation, competition.task) in BY_CHANCE
+    validation = competition.validation
+    return validation.rule == "open" and resolve_scheme(validation, competition.task) in BY_CHANCE
 
 
 def _by_id(train: pd.Series, test: pd.Series) -> tuple[np.ndarray, bool]:

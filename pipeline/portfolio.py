@@ -48,6 +48,7 @@ COSTS: Mapping[str, Cost] = {
     "hist_gradient_boosting": Cost(lambda s: 0.6 + 8e-6 * s.cells),
     "random_forest": Cost(lambda s: 0.4 + 2.3e-5 * s.rows * s.columns, 50_000),
     "extra_trees": Cost(lambda s: 0.4 + 3.4e-5 * s.rows * s.columns, 50_000),
+    "trend_forest": Cost(lambda s: 0.5 + 3.4e-5 * s.rows * s.columns, 50_000),
     "ridge": Cost(lambda s: 0.1 + 4e-7 * s.cells),
     "logistic": Cost(lambda s: 0.2 + 4e-6 * s.cells),
     "lasso": Cost(lambda s: 0.1 + 2e-6 * s.cells),

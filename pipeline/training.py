@@ -1,7 +1,6 @@
 """Cross-validation: a fresh clone per fold, fitted on that fold's training rows only."""
 
 import contextlib
-import functools
 import inspect
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,11 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
 from pipeline.cleaning import DroppedRows, clean_rows
-from pipeline.competition import Competition, ModelChoice, Target
+from pipeline.competition import Competition, MetricName, ModelChoice, Target
 from pipeline.data import TestData, TrainData
 from pipeline.decisions import NOTHING, Decision, answers_by_others, decide, fold_scores
 from pipeline.errors import DataError, DeclarationError, ModelError
@@ -26,17 +24,10 @@ from pipeline.models.parts import SumOfParts
 from pipeline.preprocessing import make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
 from pipeline.splits import Fold, all_rows, make_folds, make_holdout, make_strict_folds
+from pipeline.targets import RootRegressor, bound_target
 
 MIN_ROWS_TO_HOLD_OUT = 20
-
-
-def _square(root: np.ndarray) -> np.ndarray:
-    """Return the squares of roots; a predicted root below 0 means 0, not its square."""
-    return np.asarray(np.square(np.maximum(root, 0)))
-
-
-_FORWARD: dict[str, Any] = {"none": np.asarray, "log1p": np.log1p, "sqrt": np.sqrt}
-_BACKWARD: dict[str, Any] = {"none": np.asarray, "log1p": np.expm1, "sqrt": _square}
+FRACTION_FOR_VARIANCE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +125,7 @@ def make_estimator(
 
     Raises ModelError for a model or parameter that is not known.
     """
-    spec = model_spec(choice)
+    spec, competition = model_spec(choice), competition.seen_by(choice)
     own = [("features", _own_transformer(features))] if features.make_transformer else []
     steps = make_preprocessor(
         competition.preprocessing,
@@ -147,8 +138,8 @@ def make_estimator(
     whole = Pipeline([*own, *steps, ("model", model)])
     if competition.task != "regression":
         return whole
-    target = competition.target
-    return sum_of_parts(whole, target) if choice.by_parts else bound_target(whole, target)
+    make = sum_of_parts if choice.by_parts else bound_target
+    return make(whole, competition.target, competition.metric)
 
 
 def _own_transformer(features: Features) -> Any:
@@ -162,31 +153,13 @@ def _own_transformer(features: Features) -> Any:
     return made
 
 
-def bound_target(regressor: Any, target: Target) -> TransformedTargetRegressor:
-    """Return a regressor fitted on the transformed target, whose predictions keep the bounds."""
-    return TransformedTargetRegressor(
-        regressor=regressor,
-        func=_FORWARD[target.transform],
-        inverse_func=functools.partial(restore, target=target),
-        check_inverse=False,
-    )
-
-
-def sum_of_parts(regressor: Any, target: Target) -> SumOfParts:
+def sum_of_parts(regressor: Any, target: Target, metric: MetricName) -> SumOfParts:
     """Return what fits the regressor once a part, each on the transformed scale, and adds them up.
 
     What is transformed is never below 0, so no part is; the sum keeps the target's bounds.
     """
     part = replace(target, lower=None if target.transform == "none" else 0, upper=None)
-    return SumOfParts(bound_target(regressor, part), target.lower, target.upper)
-
-
-def restore(transformed: np.ndarray, target: Target) -> np.ndarray:
-    """Return values on the target's own scale, clipped to its bounds."""
-    values = _BACKWARD[target.transform](transformed)
-    lower = -np.inf if target.lower is None else target.lower
-    upper = np.inf if target.upper is None else target.upper
-    return np.asarray(np.clip(values, lower, upper))
+    return SumOfParts(bound_target(regressor, part, metric), target.lower, target.upper)
 
 
 def trains_together(estimator: Any) -> bool:
@@ -288,7 +261,9 @@ def _fit_together(
     models, rows = zip(*later, strict=True)
     with _naming(models[0]):
         type(models[0]).fit_together(models, rows, max_seconds)
-    return fitted
+    return [
+        _learn_variance(one, seen, competition) for one, seen in zip(fitted, parts, strict=True)
+    ]
 
 
 def fit(
@@ -311,7 +286,29 @@ def fit(
             "model__max_seconds": max_seconds,
         }
     with _naming(final_model(estimator)):
-        return estimator.fit(seen.X, _answers(estimator, seen), **settings)
+        fitted = estimator.fit(seen.X, _answers(estimator, seen), **settings)
+        return fitted if later is not None else _learn_variance(fitted, seen, competition)
+
+
+def _learn_variance(fitted: Any, seen: TrainData, competition: Competition) -> Any:
+    """Return the estimator with the variance of its errors, if it is one that asks for it.
+
+    They are those of the rows that its early stopping held out; a model that holds out none is
+    fitted once more without a fifth of its rows, on which it is then wrong.
+    """
+    if isinstance(fitted, SumOfParts) and seen.parts is not None:
+        for name, one in zip(fitted.names_, fitted.regressors_, strict=True):
+            _learn_variance(one, replace(seen, y=seen.parts[name]), competition)
+    if not isinstance(fitted, RootRegressor) or len(seen) < MIN_ROWS_TO_HOLD_OUT:
+        return fitted
+    if _stops_early(fitted):
+        unseen = seen.subset(_holdout(fitted, seen, competition))
+        return fitted.learn_variance(unseen.X, unseen.y)
+    held_out = _held_out(seen, competition, FRACTION_FOR_VARIANCE)
+    rest, unseen = np.setdiff1d(np.arange(len(seen)), held_out), seen.subset(held_out)
+    other = clone(fitted).fit(seen.X.iloc[rest], seen.y.iloc[rest])
+    fitted.variance_ = other.learn_variance(unseen.X, unseen.y).variance_
+    return fitted
 
 
 def _answers(estimator: Any, seen: TrainData) -> pd.Series | pd.DataFrame | None:
@@ -516,13 +513,17 @@ def _validation_fraction(model: Any) -> float:
 
 
 def _holdout(estimator: Any, seen: TrainData, competition: Competition) -> np.ndarray:
+    return _held_out(seen, competition, _validation_fraction(final_model(estimator)))
+
+
+def _held_out(seen: TrainData, competition: Competition, fraction: float) -> np.ndarray:
     return make_holdout(
         seen.y,
         seen.groups,
         seen.order,
         validation=competition.validation,
         task=competition.task,
-        fraction=_validation_fraction(final_model(estimator)),
+        fraction=fraction,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from argparse import Namespace
 from pathlib import Path
 from types import SimpleNamespace
@@ -149,6 +150,23 @@ def test_a_result_that_is_there_is_not_run_again(tmp_path, monkeypatch, capsys):
     kept = json.loads(asked.results.read_text())
     assert (kept["contest"], kept["tool"], kept["shape"]) == ("diabetes", "kc", [331, 111, 11])
     assert "diabetes" in capsys.readouterr().err
+
+
+def test_a_tool_that_fails_is_an_error_with_its_last_words():
+    said = automl.timed([sys.executable, "-c", "print('done')"], {}, 5.0)
+    assert said["stdout"] == "done\n"
+    with pytest.raises(automl.ToolError, match="exit code 3: no such luck"):
+        automl.timed([sys.executable, "-c", "print('no such luck'); raise SystemExit(3)"], {}, 5.0)
+
+
+def test_a_tool_that_hangs_is_ended_with_its_children(monkeypatch, tmp_path):
+    monkeypatch.setattr(automl, "GRACE", 3.0)
+    child = f"import time; time.sleep(8); open({str(tmp_path / 'alive')!r}, 'w')"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    with pytest.raises(automl.ToolError, match=r"did not end in 4 times 0 s"):
+        automl.timed([sys.executable, "-c", parent], {}, 0.0)
+    time.sleep(8)
+    assert not (tmp_path / "alive").exists()
 
 
 def test_a_peers_answer_is_handed_in_by_class_name_and_off_the_logarithms():

@@ -194,8 +194,8 @@ def test_columns_that_only_train_has_are_a_hint() -> None:
     toy = declared("regression", "count")
     hidden = pd.DataFrame({"casual": casual, "registered": registered})
     assert explained_by_hidden(hidden, train, toy) == (
-        "casual, registered: only in train, and they sum to count; two models, one for each, may "
-        "predict better than one"
+        "casual, registered: only in train, and they sum to count; declare them as [target] parts, "
+        "and models may learn each by itself"
     )
     found = explained_by_hidden(hidden[["registered"]], train, toy)
     assert found is not None

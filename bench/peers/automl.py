@@ -17,11 +17,11 @@ import itertools
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ INSTALLS = {
 }
 TOOLS = ("kc", "autogluon", f"autogluon{FEATURES}", "flaml", "mljar")
 PATIENCE = 4  # times the asked seconds, after which a tool is taken for hanging
+GRACE = 120.0  # seconds beyond, for its start
 
 
 class ToolError(Exception):
@@ -215,33 +216,31 @@ def timed(command: list[Any], environment: dict[str, str], seconds: float) -> di
     """
     load, started = os.getloadavg()[0], time.perf_counter()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with told_end(seconds):
-        done = subprocess.run(
-            command,
-            env=environment | {"OMP_WAIT_POLICY": "PASSIVE"},
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE * seconds + 120,
-        )
+    with subprocess.Popen(
+        command,
+        env=environment | {"OMP_WAIT_POLICY": "PASSIVE"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=PATIENCE * seconds + GRACE)
+        except subprocess.TimeoutExpired:
+            raise ToolError(f"did not end in {PATIENCE} times {seconds:g} s") from None
+        finally:  # its workers too, also after an interruption
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        raise ToolError(f"exit code {done.returncode}: {(done.stdout + done.stderr)[-2000:]}")
+    if process.returncode:
+        raise ToolError(f"exit code {process.returncode}: {(out + err)[-2000:]}")
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {
         "seconds": time.perf_counter() - started,
         "cpu_seconds": used,
         "load": load,
-        "stdout": done.stdout,
+        "stdout": out,
     }
-
-
-@contextlib.contextmanager
-def told_end(seconds: float) -> Iterator[None]:
-    """Turn a process that outlasted its patience into an error."""
-    try:
-        yield
-    except subprocess.TimeoutExpired:
-        raise ToolError(f"did not end in {PATIENCE} times {seconds:g} s") from None
 
 
 def keep(line: dict[str, Any], results: Path) -> None:

@@ -63,7 +63,7 @@ def infer_from(name: str, tables: Tables, said: Said) -> Draft:
     day, guessed = dayfirst(train, test)
     aim = find_aim(dataclasses.replace(tables, files=files), train, question, said)
     if aim.task == "regression":
-        parts = find_parts(train, test, question, aim.target.transform)
+        parts = find_parts(train, test, question, aim.target.transform or "none")
         aim = dataclasses.replace(aim, target=dataclasses.replace(aim.target, parts=parts))
     found = find_columns(train, test, question)
     return Draft(

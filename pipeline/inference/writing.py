@@ -229,7 +229,7 @@ def _target(draft: Draft) -> Iterator[str]:
     aim = draft.aim
     target, why = aim.target, aim.target_why
     lines = []
-    if target.transform != "none":
+    if target.transform not in (None, "none"):
         lines.append(_commented(f"transform = {_text(target.transform)}", why))
     if target.lower is not None:
         lines.append(_commented(f"lower = {target.lower:g}", "" if lines else why))

@@ -61,6 +61,7 @@ def _estimates(
     """Return the plain estimate and, where test rows differ and can be weighted for, that one."""
     train, metric, n_test = data.train, METRICS[competition.metric], len(data.test)
     scheme = resolve_scheme(competition.validation, competition.task)
+    scheme = "time" if competition.validation.rule == "strict" else scheme
     groups = {"group": train.groups, "time": train.order}.get(scheme)
     plain = estimate(train.y, answers, fold, groups, metric, data.labels, n_test)
     drift = data.drift

@@ -60,15 +60,18 @@ class FoldWork:
         """
         key = self.key(folds)
         found = self.cache.load(key)
-        results = found or self._fit(folds, max_seconds)
+        results = found or self.fit_anew(folds, max_seconds)
         if found is None and not any(result.stopped_by_time for result in results):
             self.cache.save(key, results)
         if folds[0].number == 0:
             _tell_steps(results[0].estimator, self.train)
         return [(result, found is not None) for result in results]
 
-    def _fit(self, folds: list[Fold], max_seconds: float | None) -> list[FoldResult]:
-        """Fit folds; what the model or features.py has to say names the declaration."""
+    def fit_anew(self, folds: list[Fold], max_seconds: float | None) -> list[FoldResult]:
+        """Fit folds, neither looking for them nor keeping them.
+
+        What the model or features.py has to say names the declaration.
+        """
         opened = self.opened
         try:
             with blaming(opened.features):
@@ -96,7 +99,7 @@ def _tell_steps(estimator: Any, train: TrainData) -> None:
 
 @lru_cache(maxsize=2)
 def _data_digest(train: TrainData) -> str:
-    parts = (train.X, train.y, train.groups, train.order, train.parts)
+    parts = (train.X, train.y, train.groups, train.order, train.outlying, train.parts)
     return digest(*("" if part is None else frame_digest(part) for part in parts))
 
 

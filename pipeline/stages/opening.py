@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.checks import check_files_agree, check_test, check_train, warn_of_repeated_ids
-from pipeline.cleaning import check_columns
+from pipeline.cleaning import check_columns, mark_outliers
 from pipeline.competition import Columns, Competition, ModelChoice, load_competition
 from pipeline.csvtext import CsvStyle
 from pipeline.data import (
@@ -173,6 +173,7 @@ def read_data(opened: Opened) -> Data:
     warn_of_repeated_ids(train.ids, train_table.file)
     train = _with_whole_labels(train, competition)
     _check_cleaning(opened, train)
+    train = replace(train, outlying=_outlying(opened, train_table.frame))
     labels = class_labels(train, competition)
     _tell_labels(competition, train, labels)
     check_sample(competition, sample, labels)
@@ -245,6 +246,23 @@ def _check_cleaning(opened: Opened, train: TrainData) -> None:
         check_columns(train.X, opened.competition.cleaning)
     except DataError as error:
         raise DeclarationError(f"{opened.folder / 'competition.toml'}: {error}") from None
+
+
+def _outlying(opened: Opened, frame: pd.DataFrame) -> pd.Series | None:
+    """Return which rows [cleaning] outliers keeps out of training, or None if it is not declared.
+
+    Its words are those of the file, so that it means the same whatever features.py makes of them.
+    """
+    condition = opened.competition.cleaning.outliers
+    if condition is None:
+        return None
+    try:
+        marked = mark_outliers(frame, condition)
+    except DataError as error:
+        raise DeclarationError(f"{opened.folder / 'competition.toml'}: {error}") from None
+    if not marked.any():
+        emit(Warned(f"[cleaning] outliers: no training row fulfils {condition!r}"))
+    return marked
 
 
 def _tell_labels(competition: Competition, train: TrainData, labels: np.ndarray | None) -> None:

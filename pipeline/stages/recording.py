@@ -71,10 +71,17 @@ class Outcome:
 
 
 def save_run(
-    opened: Opened, choice: ModelChoice, data: Data, result: CVResult, seed: int, log: Log
+    opened: Opened,
+    choice: ModelChoice,
+    data: Data,
+    result: CVResult,
+    seed: int,
+    log: Log,
+    facts: dict[str, Any] | None = None,
 ) -> Run:
     """Predict the test rows, and write a complete run with a checked submission.
 
+    facts: what run.json shall say besides.
     Raises what write_run raises.
     """
     outcome = Outcome(
@@ -84,7 +91,7 @@ def save_run(
         answers=result.answers,
         tests=predict(result, data.test),
         decision=result.decision,
-        facts=_training_facts(opened.competition, choice, result, seed),
+        facts=_training_facts(opened.competition, choice, result, seed) | (facts or {}),
         save=lambda run: _save_estimators(run, result),
         other_folds=tuple(repeat.fold_of for repeat in result.repeats[1:]),
     )
@@ -276,6 +283,7 @@ def _fold_record(one: FoldResult) -> dict[str, Any]:
         "valid_rows": len(one.fold.valid),
         "dropped_missing": one.dropped.missing,
         "dropped_duplicates": one.dropped.duplicates,
+        "dropped_outliers": one.dropped.outliers,
         "best_epoch": getattr(model, "best_epoch_", None),
         "stopped_by_time": one.stopped_by_time,
     }
