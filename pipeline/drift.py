@@ -1,5 +1,6 @@
 """How far the test rows lie from the training rows: adversarial validation."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +30,12 @@ class Drift:
     by_column: pd.Series
 
 
-def measure_drift(train: pd.DataFrame, test: pd.DataFrame, seed: int = 0) -> Drift:
+def measure_drift(
+    train: pd.DataFrame, test: pd.DataFrame, seed: int = 0, text: Collection[str] = ()
+) -> Drift:
     """Compare the feature columns of train and test, out of fold.
+
+    text: columns of prose, which are compared by their lengths.
 
     This is the one place where something is fitted on test rows. It only describes them, and may
     choose which training rows to validate on; no model that predicts them ever sees the result.
@@ -44,7 +49,7 @@ def measure_drift(train: pd.DataFrame, test: pd.DataFrame, seed: int = 0) -> Dri
         )
     both = pd.concat([train, test], ignore_index=True)
     is_test = np.repeat([0, 1], [len(train), len(test)])
-    numbers = _as_numbers(both)
+    numbers = _as_numbers(both.assign(**{n: both[n].str.len() for n in text if n in both}))
     folds = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
     classifier = HistGradientBoostingClassifier(max_iter=100, random_state=seed)
     with threadpool_limits(1, "openmp"):  # beside other work, threads that wait cost 20 times more

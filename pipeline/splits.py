@@ -11,7 +11,6 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from pipeline.competition import Task, Validation
 from pipeline.errors import DataError
 
-
 N_RUNS = 5  # of rows in order, for what is told across a fold's training rows
 
 

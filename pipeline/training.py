@@ -20,13 +20,15 @@ from pipeline.data import TestData, TrainData
 from pipeline.decisions import NOTHING, Decision, decide, fold_scores
 from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import Features
+from pipeline.generating import GeneratedFeatures, TextFeatures, check_families
 from pipeline.metrics import METRICS, Metric, fitted_metric
 from pipeline.models import make_model, model_spec
 from pipeline.preprocessing import make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
-from pipeline.splits import Fold, make_holdout
+from pipeline.splits import Fold, make_holdout, related_rows
 
 MIN_ROWS_TO_HOLD_OUT = 20
+GENERATE = "generate"  # the step that generates features
 
 
 def _square(root: np.ndarray) -> np.ndarray:
@@ -104,12 +106,14 @@ class CVResult:
 def make_estimator(
     competition: Competition, choice: ModelChoice, features: Features, seed: int
 ) -> Any:
-    """Return the unfitted whole: own transformer, fills, scales, codes, model, target transform.
+    """Return the unfitted whole, from the own transformer to the target's transform.
 
+    Between them prose as numbers, generated features, fills, scales, codes and the model.
     Raises ModelError for a model or parameter that is not known.
     """
     spec = model_spec(choice)
     own = [("features", _own_transformer(features))] if features.make_transformer else []
+    made = _generating_steps(competition, choice, seed)
     steps = make_preprocessor(
         competition.preprocessing,
         competition.cleaning,
@@ -118,8 +122,23 @@ def make_estimator(
         handles_text=spec.handles_text,
     )
     model = make_model(choice, competition.task, seed, fitted_metric(competition))
-    whole = Pipeline([*own, *steps, ("model", model)])
+    whole = Pipeline([*own, *made, *steps, ("model", model)])
     return whole if competition.task != "regression" else bound_target(whole, competition.target)
+
+
+def _generating_steps(
+    competition: Competition, choice: ModelChoice, seed: int
+) -> list[tuple[str, Any]]:
+    """Return the unfitted steps that make numbers of prose, and the features a model asks for."""
+    prose, families = competition.columns.text, choice.features
+    steps: list[tuple[str, Any]] = []
+    if prose:
+        steps.append(("text", TextFeatures(columns=prose, seed=seed)))
+    if families:
+        check_families(families, f"models.{choice.label}.features")
+        generate = GeneratedFeatures(families=families, task=competition.task, seed=seed)
+        steps.append((GENERATE, generate))
+    return steps
 
 
 def _own_transformer(features: Features) -> Any:
@@ -248,6 +267,8 @@ def fit(
     Raises ModelError for a parameter value that the model refuses.
     """
     settings: dict[str, Any] = {} if later is None else {"model__later": later}
+    if GENERATE in _pipeline(estimator).named_steps:
+        settings[f"{GENERATE}__groups"] = _related(seen, competition)
     if _stops_early(estimator) and len(seen) >= MIN_ROWS_TO_HOLD_OUT:
         settings |= {
             "model__holdout": _holdout(estimator, seen, competition),
@@ -356,6 +377,26 @@ def _with_decision(result: CVResult, train: TrainData, metric: Metric) -> CVResu
 def predict(result: CVResult, test: TestData) -> list[np.ndarray]:
     """Return each predicting estimator's predictions of the test rows (n_samples, n_columns)."""
     return [respond(one.estimator, test.X, result.labels) for one in result.predicting]
+
+
+def fit_step(
+    stage: str, step: Any, X: pd.DataFrame, seen: TrainData, competition: Competition
+) -> pd.DataFrame:
+    """Fit a step to training rows as a whole fits it, and return what the next step gets.
+
+    X: the rows of seen as the steps before have left them.
+    """
+    y = seen.y
+    if competition.task == "regression":
+        y = _FORWARD[competition.target.transform](y)
+    if not hasattr(step, "fit_transform"):
+        return step.fit(X, y).transform(X)  # type: ignore[no-any-return]
+    told = {"groups": _related(seen, competition)} if stage == GENERATE else {}
+    return step.fit_transform(X, y, **told)  # type: ignore[no-any-return]
+
+
+def _related(seen: TrainData, competition: Competition) -> np.ndarray | None:
+    return related_rows(seen.groups, seen.order, competition.validation, competition.task)
 
 
 def final_model(estimator: Any) -> Any:

@@ -15,7 +15,7 @@ FLOORS = (
     "dates declaration encodings labels language machine packages progress slugs storage",
     "competition csvtext ledger tables terminal workspace",
     "cache drift features kinds metrics models preprocessing runs scoring sources splits",
-    "data decisions description raw rowwise",
+    "data decisions description generating raw rowwise",
     "checks cleaning ensemble submission",
     "diagnosis inference inspection training",
     "stages",

@@ -12,6 +12,7 @@ PARTS = ("year", "month", "day", "weekday", "hour")  # which pipeline.features m
 CYCLES = {"hour": 24, "weekday": 7, "dayofweek": 7, "month": 12, "dayofyear": 365.25}
 NAMED = re.compile(rf"(?:^|[_ ])({'|'.join(CYCLES)})$", re.I)
 SATURDAY = 5
+EPOCH = pd.Timestamp(0)
 
 
 class Cycles(MadeColumns):
@@ -73,8 +74,8 @@ def _dates(X: pd.DataFrame, stem: str) -> pd.Series:
 
 def _days(X: pd.DataFrame, stem: str) -> np.ndarray:
     """Return days since 1970, with their hours as fractions."""
-    days = (_dates(X, stem) - pd.Timestamp(0)) / pd.Timedelta(days=1)
-    return days.to_numpy(float) + np.nan_to_num(numbers(X, f"{stem}_hour")) / 24
+    days: np.ndarray = ((_dates(X, stem) - EPOCH) / pd.Timedelta(days=1)).to_numpy(float)
+    return days + np.nan_to_num(numbers(X, f"{stem}_hour")) / 24
 
 
 def _first_day(X: pd.DataFrame, stem: str) -> float:
@@ -85,7 +86,7 @@ def _first_day(X: pd.DataFrame, stem: str) -> float:
 def _date_columns(X: pd.DataFrame, stem: str, first: float) -> np.ndarray:
     dates = _dates(X, stem).dt
     is_known = ~np.isnan(_days(X, stem))
-    year = _circle(dates.dayofyear.to_numpy(float), CYCLES["dayofyear"])
+    year = _circle(dates.day_of_year.to_numpy(float), CYCLES["dayofyear"])
     flags = np.column_stack(
         [numbers(X, f"{stem}_weekday") >= SATURDAY, dates.is_month_start, dates.is_month_end]
     )

@@ -19,7 +19,8 @@ class Group:
     def __init__(self, codes: np.ndarray, n_codes: int, values: np.ndarray) -> None:
         there = ~np.isnan(values)
         codes, values = codes[there], values[there]
-        self.center = float(values.mean()) if len(values) else 0.0
+        with np.errstate(over="ignore"):  # what is beyond float64 then is missing
+            self.center = float(values.mean()) if len(values) else 0.0
         self.counts = np.bincount(codes, minlength=n_codes)
         self.sums = np.bincount(codes, weights=values - self.center, minlength=n_codes)
         self.is_positive = bool(len(values) and values.min() > 0)
@@ -59,6 +60,18 @@ class Group:
         return np.where(np.isnan(values), np.nan, ranks)
 
 
+class _Tried:
+    """One number by one kind, in the training rows."""
+
+    def __init__(self, lesson: Lesson, number: str, kind: str) -> None:
+        self.values, self.codes = numbers(lesson.X, number), lesson.codes[kind]
+        self.group = Group(self.codes, lesson.levels[kind].n_codes, self.values)
+
+    def told(self, rows: np.ndarray) -> np.ndarray:
+        """Return what training rows are told of the others (n, 3)."""
+        return self.group.compare(self.codes[rows], self.values[rows], own=True)
+
+
 @dataclass(frozen=True, eq=False)
 class _Kept:
     """One number by one kind, and which of the three columns are kept."""
@@ -82,20 +95,16 @@ class GroupStatistics(MadeColumns):
         found = lesson.probe
         pairs = _pairs(lesson, found.gains)
         self.n_candidates_, self.kept_ = 3 * len(pairs), list[_Kept]()
-        tried, parts = [], []
-        for number, kind in pairs:
-            values, codes = numbers(lesson.X, number), lesson.codes[kind]
-            tried.append(Group(codes, lesson.levels[kind].n_codes, values))
-            parts.append(tried[-1].compare(codes, values, own=True))
-        made = stacked(parts, len(lesson))
-        worth = worthy(found, made[found.rows], MOST)
-        names = []
-        for i, (number, kind) in enumerate(pairs):
-            kept = [int(one) - 3 * i for one in worth if 3 * i <= one < 3 * i + 3]
-            if kept:
-                self.kept_.append(_Kept(number, kind, lesson.levels[kind], tried[i], kept))
-                names += [_names(number, kind, tried[i])[part] for part in kept]
-        return names, made[:, worth]
+        tried = [_Tried(lesson, *pair) for pair in pairs]
+        candidates = [one.told(found.rows) for one in tried]
+        worth = worthy(found, stacked(candidates, len(found.rows)), MOST)
+        names, told = [], []
+        for i in np.unique(worth // 3):
+            parts, (number, kind) = [int(one) % 3 for one in worth if one // 3 == i], pairs[i]
+            self.kept_.append(_Kept(number, kind, lesson.levels[kind], tried[i].group, parts))
+            names += [_names(number, kind, tried[i].group)[part] for part in parts]
+            told.append(tried[i].told(np.arange(len(lesson)))[:, parts])
+        return names, stacked(told, len(lesson))
 
     def make(self, X: pd.DataFrame) -> np.ndarray:
         """Return the kept columns of any rows; see MadeColumns."""

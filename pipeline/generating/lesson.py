@@ -102,6 +102,8 @@ def _is_kind(values: np.ndarray) -> bool:
 def _folds(n: int, groups: Any, seed: int) -> np.ndarray:
     """Return each row's inner fold by chance (n_samples,), whole groups where there are some."""
     if groups is not None:
-        return deal_groups(pd.factorize(np.asarray(groups), use_na_sentinel=False)[0], N_FOLDS, seed)
+        return deal_groups(
+            pd.factorize(np.asarray(groups), use_na_sentinel=False)[0], N_FOLDS, seed
+        )
     shuffled = np.random.default_rng(seed).permutation(n)
     return shuffled % N_FOLDS

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 MOST_ROWS = 10_000  # that are looked at
+LEAST_ROWS = 50  # of fewer, nothing is unexplained but chance
 MOST_TARGETS = 5  # of several targets or classes, the first ones
+CONSTANT = 1e-9  # a column whose spread is less, as a share of its largest number
 QUICK: dict[str, Any] = {
     "n_estimators": 80, "learning_rate": 0.1, "num_leaves": 15, "min_child_samples": 10,
     "subsample": 0.8, "subsample_freq": 1, "colsample_bytree": 0.5, "importance_type": "gain",
@@ -21,7 +23,7 @@ class Probe:
 
     rows: (n,), positions of those that were looked at. known: (n, n_columns), the columns as
     numbers. gains: by column, how much the model made of it. left: (n, n_targets), what it leaves
-    unexplained out of fold, each with variance 1.
+    unexplained out of fold, each with variance 1; no column of it if there are too few rows.
     """
 
     rows: np.ndarray
@@ -41,7 +43,8 @@ def probe(
     rows = _some(len(fold), seed)
     blocks = [block[rows] for block in columns.values()]
     known = np.column_stack(blocks) if blocks else np.empty((len(rows), 0))
-    standard = _standardised(targets[rows][:, :MOST_TARGETS])
+    n_targets = MOST_TARGETS if len(rows) >= LEAST_ROWS else 0
+    standard = _standardised(targets[rows][:, :n_targets])
     left, gains = _unexplained(known, standard, fold[rows], seed)
     owner = np.repeat(np.arange(len(blocks)), [block.shape[1] for block in blocks])
     by_column = np.bincount(owner, weights=gains, minlength=len(blocks))
@@ -65,9 +68,11 @@ def _some(n_rows: int, seed: int) -> np.ndarray:
 
 def _standardised(columns: np.ndarray) -> np.ndarray:
     """Return the columns with mean 0 and variance 1, without those that are constant."""
-    away = columns - columns.mean(axis=0)
+    size = np.abs(columns).max(axis=0, initial=0)
+    away = columns / np.where(size > 0, size, 1)  # squares of huge numbers are none
+    away = away - away.mean(axis=0)
     spread = away.std(axis=0)
-    varies = spread > 1e-9 * (1 + np.abs(columns).max(axis=0, initial=0))
+    varies = spread > CONSTANT
     standardised: np.ndarray = away[:, varies] / spread[varies]
     return standardised
 

@@ -65,6 +65,15 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         made = [name for names in self.made_.values() for name in names]
         return np.array([*self.kept_, *made], dtype=object)
 
+    def changes(self) -> list[dict[str, Any]]:
+        """Return the columns of prose, each with the number of columns made of it."""
+        return [{"column": name, "columns": len(made)} for name, made in self.made_.items()]
+
+    def line(self) -> str:
+        """Return in one line what became of prose."""
+        made = ", ".join(f"{name} -> {len(names)}" for name, names in self.made_.items())
+        return f"prose as numbers: {made}" if made else "no prose is left"
+
 
 class _Topics:
     """What the texts of one column are about, learned from the training rows."""
@@ -77,7 +86,9 @@ class _Topics:
         min_df = 2 if len(texts) > 100 else 1  # what one text alone has, no other is like
         words = TfidfVectorizer(min_df=min_df, **common)
         parts = TfidfVectorizer(min_df=min_df, analyzer="char_wb", ngram_range=(2, 4), **common)
-        self.terms = [one for one, own in ((words, texts), (parts, _heads(texts))) if _fit(one, own)]
+        self.terms = [
+            one for one, own in ((words, texts), (parts, _heads(texts))) if _fit(one, own)
+        ]
         self.directions = None
         table = self._table(texts)
         n_components = min(MOST_COMPONENTS, min(table.shape) - 1)

@@ -1,6 +1,6 @@
 """The families of generated features, and the step that adds those which a model asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,8 +53,9 @@ class GeneratedFeatures(TransformerMixin, BaseEstimator):
 
         Raises ModelError for a family that is not known.
         """
+        check_families(self.families, "features")
         lesson = Lesson(X, y, groups, task=self.task, seed=self.seed)
-        makers = {name: _maker(name, self.task, self.seed) for name in self.families}
+        makers = {name: FAMILIES[name](task=self.task, seed=self.seed) for name in self.families}
         learned = {name: maker.learn(lesson) for name, maker in makers.items()}
         free = iter(unique_names([n for names, _ in learned.values() for n in names], X))
         for name, (names, _) in learned.items():
@@ -74,13 +75,31 @@ class GeneratedFeatures(TransformerMixin, BaseEstimator):
         made = [name for names in self.made_.values() for name in names]
         return np.array([*self.feature_names_in_, *made], dtype=object)
 
+    def changes(self) -> list[dict[str, Any]]:
+        """Return the added columns, each with its family."""
+        return [
+            {"column": name, "family": family}
+            for family, names in self.made_.items()
+            for name in names
+        ]
+
+    def line(self) -> str:
+        """Return in one line how many columns each family added, and of how many it tried."""
+        return ", ".join(_counted(family, maker) for family, maker in self.makers_.items())
+
     def _added(self, X: pd.DataFrame, values: list[np.ndarray]) -> pd.DataFrame:
         parts = zip(self.made_.values(), values, strict=True)
         made = [pd.DataFrame(block, columns=names, index=X.index) for names, block in parts]
         return pd.concat([X, *made], axis="columns")
 
 
-def _maker(family: str, task: Task, seed: int) -> MadeColumns:
-    if family not in FAMILIES:
-        raise ModelError(f"features: {family!r}; {did_you_mean(family, FAMILIES)}")
-    return FAMILIES[family](task=task, seed=seed)
+def _counted(family: str, maker: MadeColumns) -> str:
+    tried = "" if maker.n_candidates_ is None else f" of {maker.n_candidates_:,}"
+    return f"{family} {len(maker.names_):,}{tried}"
+
+
+def check_families(families: Iterable[str], where: str) -> None:
+    """Raise ModelError, which says where, for a family that is not known."""
+    for family in families:
+        if family not in FAMILIES:
+            raise ModelError(f"{where}: {family!r}; {did_you_mean(family, FAMILIES)}")

@@ -28,7 +28,7 @@ def worthy(found: Probe, candidates: np.ndarray, most: int) -> np.ndarray:
     alone = _alone(candidates, found)[:MOST_RANKED]
     different = _different(candidates[:, alone], found.known)
     beside = alone[different][:MOST_BESIDE]
-    kept = beside[_beside(candidates[:, beside], found)]
+    kept: np.ndarray = beside[_beside(candidates[:, beside], found)]
     return np.sort(kept[:most])
 
 
@@ -41,7 +41,7 @@ def _alone(candidates: np.ndarray, found: Probe) -> np.ndarray:
     explained = np.array([_explained(column, both) for column in candidates.T])
     explained = explained.reshape(len(explained), N_SHUFFLES + 1, -1).mean(axis=2)
     by_chance = explained[:, 1:].max()
-    ranked = np.argsort(-explained[:, 0], kind="stable")
+    ranked: np.ndarray = np.argsort(-explained[:, 0], kind="stable")
     return ranked[explained[ranked, 0] > by_chance]
 
 
@@ -94,5 +94,5 @@ def _beside(candidates: np.ndarray, found: Probe) -> np.ndarray:
     for target in found.left.T:
         gains += quick_model(found.seed).fit(columns, target).feature_importances_
     real, by_chance = gains[-2 * n : -n], gains[-n:]
-    ranked = np.argsort(-real, kind="stable")
+    ranked: np.ndarray = np.argsort(-real, kind="stable")
     return ranked[real[ranked] > by_chance.max()]

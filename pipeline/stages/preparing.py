@@ -14,7 +14,7 @@ from pipeline.features import blaming
 from pipeline.progress import Note, emit
 from pipeline.stages.opening import chosen_model, open_competition, read_data, unfitted
 from pipeline.storage import save_bytes
-from pipeline.training import preparing_steps
+from pipeline.training import fit_step, preparing_steps
 from pipeline.workspace import Workspace
 
 STAGES = {"impute": "cleaned", "scale": "scaled", "encode": "encoded"}
@@ -59,7 +59,8 @@ def _prepare(workspace: Workspace, name: str, last: str, label: str | None) -> P
     for stage, step in steps:
         before = train
         with blaming(opened.features):
-            train, test = step.fit(train, kept.y).transform(train), step.transform(test)
+            train = fit_step(stage, step, train, kept, competition)
+            test = step.transform(test)
         if stage == "features":
             continue
         changes, note = tell(stage, step, before)

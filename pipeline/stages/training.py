@@ -121,7 +121,8 @@ def _cross_validate(
     deadline = None if seconds is None else time.monotonic() + seconds
     competition = opened.competition
     validation = competition.validation
-    train = _ordered(data) if validation.scheme == "like_test" else data.train
+    is_ordered = validation.scheme == "like_test"
+    train = _ordered(data, competition) if is_ordered else data.train
     estimator = unfitted(opened, choice, seed)
     folds = make_folds(train.y, train.groups, train.order, validation, competition.task)
     check_folds(folds, len(train))
@@ -193,9 +194,9 @@ def _at_once(estimator: Any, train: TrainData) -> int:
     return max(1, MOST_CELLS // max(1, train.X.size))
 
 
-def _ordered(data: Data) -> TrainData:
+def _ordered(data: Data, competition: Competition) -> TrainData:
     """Return the training rows with their likeness to the test rows as the order of the folds."""
-    drift = measure_drift(data.train.X, data.test.X)
+    drift = measure_drift(data.train.X, data.test.X, text=competition.columns.text)
     text = f"adversarial AUC {drift.auc:.3f}; folds take the half that looks most like the test"
     emit(Note("drift", text, {"auc": drift.auc, "by_column": drift.by_column.head(10).to_dict()}))
     return replace(data.train, order=pd.Series(drift.likeness, index=data.train.X.index))
