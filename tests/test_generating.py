@@ -155,7 +155,11 @@ def test_a_row_is_compared_with_the_others_of_its_group():
 
 def test_where_numbers_may_be_negative_the_distance_is_a_difference():
     codes, values = np.zeros(3, dtype=int), np.array([-1.0, 0, 4])
-    assert Group(codes, 2, values).compare(codes, values, own=True)[:, 1].tolist() == [-3, -1.5, 4.5]
+    assert Group(codes, 2, values).compare(codes, values, own=True)[:, 1].tolist() == [
+        -3,
+        -1.5,
+        4.5,
+    ]
 
 
 def test_hours_and_dates_go_round():

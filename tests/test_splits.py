@@ -17,6 +17,7 @@ from pipeline.splits import (
     check_folds,
     make_folds,
     make_holdout,
+    related_rows,
     resolve_scheme,
 )
 
@@ -264,3 +265,21 @@ def test_rows_that_are_all_alike_cannot_be_held_out(scheme: Any, role: str) -> N
         "a fold's 30 training rows are too alike to hold some out, which early stopping needs; "
         "declare another validation.scheme"
     )
+
+
+def test_related_rows_are_groups_or_runs_in_order_or_none_by_chance() -> None:
+    groups, order = pd.Series(list("bbacca")), pd.Series([6, 5, 4, 3, 2, 1])
+    found = related_rows(groups, order, validation("group"), "regression")
+    assert found is not None
+    assert found.tolist() == [1, 1, 0, 2, 2, 0]
+    found = related_rows(groups, order, validation("time"), "regression")
+    assert found is not None
+    assert found.tolist() == [4, 3, 2, 1, 0, 0]
+    assert related_rows(groups, order, validation("kfold"), "regression") is None
+    assert related_rows(groups, order, validation("auto"), "binary") is None
+
+
+def test_rows_of_one_time_are_related() -> None:
+    found = related_rows(None, pd.Series([1, 1, 1, 1, 2, 2]), validation("time"), "regression")
+    assert found is not None
+    assert found.tolist() == [0, 0, 0, 0, 3, 3]

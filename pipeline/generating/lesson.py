@@ -29,7 +29,8 @@ class Lesson:
     ) -> None:
         self.X, self.seed, self._y, self._task = X, seed, y, task
         self.numeric, self.text = NumericColumns()(X), TextColumns()(X)
-        self.fold = _folds(len(X), groups, seed)
+        self._groups = None if groups is None else _codes(groups)
+        self.fold = _folds(len(X), self._groups, seed)
 
     def __len__(self) -> int:
         return len(self.X)
@@ -72,7 +73,7 @@ class Lesson:
         """What a quick model makes of the columns, with targets' means for text."""
         told = {name: self.means(name)[1] for name in self.text}
         columns = {name: numbers(self.X, name)[:, None] for name in self.numeric} | told
-        return probe(columns, self.targets, self.fold, self.seed)
+        return probe(columns, self.targets, self.fold, self._groups, self.seed)
 
     def means(self, name: str) -> tuple[Means, np.ndarray]:
         """Return the targets' means by level of a kind, and those the training rows are told."""
@@ -99,11 +100,14 @@ def _is_kind(values: np.ndarray) -> bool:
     return 2 <= len(np.unique(known)) <= FEW_LEVELS
 
 
-def _folds(n: int, groups: Any, seed: int) -> np.ndarray:
+def _codes(groups: Any) -> np.ndarray:
+    """Return groups numbered from 0 (n_samples,)."""
+    return np.asarray(pd.factorize(np.asarray(groups), use_na_sentinel=False)[0])
+
+
+def _folds(n: int, groups: np.ndarray | None, seed: int) -> np.ndarray:
     """Return each row's inner fold by chance (n_samples,), whole groups where there are some."""
     if groups is not None:
-        return deal_groups(
-            pd.factorize(np.asarray(groups), use_na_sentinel=False)[0], N_FOLDS, seed
-        )
+        return deal_groups(groups, N_FOLDS, seed)
     shuffled = np.random.default_rng(seed).permutation(n)
     return shuffled % N_FOLDS

@@ -22,23 +22,52 @@ class Probe:
     """What a quick model makes of the columns that are there already.
 
     rows: (n,), positions of those that were looked at. known: (n, n_columns), the columns as
-    numbers. gains: by column, how much the model made of it. left: (n, n_targets), what it leaves
-    unexplained out of fold, each with variance 1; no column of it if there are too few rows.
+    numbers. targets: (n, n_targets), with variance 1; none if there are too few rows. fold: (n,).
+    gains: by column, how much the model made of it. left: (n, n_targets), what it leaves of the
+    targets out of fold. beside: (n,), the rows in an order in which those of one group are
+    neighbours, or None where there are no groups.
     """
 
     rows: np.ndarray
     known: np.ndarray
+    targets: np.ndarray
+    fold: np.ndarray
     gains: dict[str, float]
     left: np.ndarray
+    beside: np.ndarray | None
     seed: int
+
+    def shuffled(self, rng: np.random.Generator) -> np.ndarray:
+        """Return the rows in an order by chance (n,).
+
+        Rows of one group stay together, shifted round: neighbours are alike, and what follows them
+        by chance must be as alike as they are.
+        """
+        n = len(self.rows)
+        if self.beside is None:
+            return rng.permutation(n)
+        shift = int(rng.integers(n // 10, n - n // 10))
+        order = np.empty(n, dtype=int)
+        order[self.beside] = np.roll(self.beside, shift)
+        return order
+
+    def unexplained(self, more: np.ndarray) -> np.ndarray:
+        """Return what the model leaves out of fold (n, n_targets) if it sees more columns, too."""
+        columns = np.column_stack([self.known, more])
+        return _unexplained(columns, self.targets, self.fold, self.seed)[0]
 
 
 def probe(
-    columns: Mapping[str, np.ndarray], targets: np.ndarray, fold: np.ndarray, seed: int
+    columns: Mapping[str, np.ndarray],
+    targets: np.ndarray,
+    fold: np.ndarray,
+    groups: np.ndarray | None,
+    seed: int,
 ) -> Probe:
     """Fit the quick model on each fold's other rows, and look at what it leaves of the fold's.
 
-    columns: each (n_samples, its width), numbers. targets: (n_samples, n_targets).
+    columns: each (n_samples, its width), numbers. targets: (n_samples, n_targets). groups:
+    (n_samples,), numbers.
     """
     rows = _some(len(fold), seed)
     blocks = [block[rows] for block in columns.values()]
@@ -49,7 +78,8 @@ def probe(
     owner = np.repeat(np.arange(len(blocks)), [block.shape[1] for block in blocks])
     by_column = np.bincount(owner, weights=gains, minlength=len(blocks))
     named = dict(zip(columns, by_column.tolist(), strict=True))
-    return Probe(rows, known, named, _standardised(left), seed)
+    beside = None if groups is None else np.argsort(groups[rows], kind="stable")
+    return Probe(rows, known, standard, fold[rows], named, left, beside, seed)
 
 
 def quick_model(seed: int) -> Any:

@@ -93,7 +93,8 @@ class _Topics:
         table = self._table(texts)
         n_components = min(MOST_COMPONENTS, min(table.shape) - 1)
         if n_components > 0:
-            self.directions = TruncatedSVD(n_components, random_state=seed).fit(table)
+            with np.errstate(invalid="ignore"):  # it divides by the variance, even if that is 0
+                self.directions = TruncatedSVD(n_components, random_state=seed).fit(table)
 
     def names(self, column: str) -> list[str]:
         """Return what the numbers are called."""

@@ -3,7 +3,8 @@
 It is quick because it looks at some rows only. A candidate has to explain more of what a small
 LightGBM leaves unexplained than the best of all candidates does by chance, twice: alone, and beside
 others in another LightGBM, where chance are shuffled copies of them (as in Boruta, Kursa and
-Rudnicki, 2010).
+Rudnicki, 2010). Those that pass must together leave less unexplained in rows that did not teach
+them; else none is kept.
 """
 
 import numpy as np
@@ -28,16 +29,15 @@ def worthy(found: Probe, candidates: np.ndarray, most: int) -> np.ndarray:
     alone = _alone(candidates, found)[:MOST_RANKED]
     different = _different(candidates[:, alone], found.known)
     beside = alone[different][:MOST_BESIDE]
-    kept: np.ndarray = beside[_beside(candidates[:, beside], found)]
-    return np.sort(kept[:most])
+    kept = np.sort(beside[_beside(candidates[:, beside], found)][:most])
+    return kept if _pays(candidates[:, kept], found) else np.arange(0)
 
 
 def _alone(candidates: np.ndarray, found: Probe) -> np.ndarray:
     """Return the candidates that alone explain more than any does by chance, the best first."""
     rng = np.random.default_rng(found.seed)
-    order = [rng.permutation(len(found.left)) for _ in range(N_SHUFFLES)]
-    shuffled = np.column_stack([found.left[one] for one in order])
-    both = np.column_stack([found.left, shuffled])
+    shuffled = [found.left[found.shuffled(rng)] for _ in range(N_SHUFFLES)]
+    both = np.column_stack([found.left, *shuffled])
     explained = np.array([_explained(column, both) for column in candidates.T])
     explained = explained.reshape(len(explained), N_SHUFFLES + 1, -1).mean(axis=2)
     by_chance = explained[:, 1:].max()
@@ -88,11 +88,22 @@ def _beside(candidates: np.ndarray, found: Probe) -> np.ndarray:
     n = candidates.shape[1]
     if not n:
         return np.arange(0)
-    order = np.random.default_rng(found.seed).permutation(len(candidates))
-    columns = np.column_stack([found.known, candidates, candidates[order]])
+    shuffled = candidates[found.shuffled(np.random.default_rng(found.seed))]
+    columns = np.column_stack([found.known, candidates, shuffled])
     gains = np.zeros(columns.shape[1])
     for target in found.left.T:
         gains += quick_model(found.seed).fit(columns, target).feature_importances_
     real, by_chance = gains[-2 * n : -n], gains[-n:]
     ranked: np.ndarray = np.argsort(-real, kind="stable")
     return ranked[real[ranked] > by_chance.max()]
+
+
+def _pays(candidates: np.ndarray, found: Probe) -> bool:
+    """Tell whether the quick model errs less out of fold with the candidates, beyond chance."""
+    numbers = np.unique(found.fold)
+    if not candidates.shape[1] or len(numbers) < 2:
+        return False
+    before = np.square(found.left).mean(axis=1)
+    after = np.square(found.unexplained(candidates)).mean(axis=1)
+    gains = np.array([(before - after)[found.fold == one].mean() for one in numbers])
+    return bool(gains.mean() > gains.std(ddof=1) / np.sqrt(len(gains)))
