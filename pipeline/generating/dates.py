@@ -74,8 +74,8 @@ def _dates(X: pd.DataFrame, stem: str) -> pd.Series:
 
 def _days(X: pd.DataFrame, stem: str) -> np.ndarray:
     """Return days since 1970, with their hours as fractions."""
-    days: np.ndarray = ((_dates(X, stem) - EPOCH) / pd.Timedelta(days=1)).to_numpy(float)
-    return days + np.nan_to_num(numbers(X, f"{stem}_hour")) / 24
+    days = ((_dates(X, stem) - EPOCH) / pd.Timedelta(days=1)).to_numpy(float)
+    return np.asarray(days + np.nan_to_num(numbers(X, f"{stem}_hour")) / 24)
 
 
 def _first_day(X: pd.DataFrame, stem: str) -> float:

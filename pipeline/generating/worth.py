@@ -41,8 +41,8 @@ def _alone(candidates: np.ndarray, found: Probe) -> np.ndarray:
     explained = np.array([_explained(column, both) for column in candidates.T])
     explained = explained.reshape(len(explained), N_SHUFFLES + 1, -1).mean(axis=2)
     by_chance = explained[:, 1:].max()
-    ranked: np.ndarray = np.argsort(-explained[:, 0], kind="stable")
-    return ranked[explained[ranked, 0] > by_chance]
+    ranked = np.argsort(-explained[:, 0], kind="stable")
+    return np.asarray(ranked[explained[ranked, 0] > by_chance])
 
 
 def _explained(column: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -94,8 +94,8 @@ def _beside(candidates: np.ndarray, found: Probe) -> np.ndarray:
     for target in found.left.T:
         gains += quick_model(found.seed).fit(columns, target).feature_importances_
     real, by_chance = gains[-2 * n : -n], gains[-n:]
-    ranked: np.ndarray = np.argsort(-real, kind="stable")
-    return ranked[real[ranked] > by_chance.max()]
+    ranked = np.argsort(-real, kind="stable")
+    return np.asarray(ranked[real[ranked] > by_chance.max()])
 
 
 def _pays(candidates: np.ndarray, found: Probe) -> bool:
