@@ -371,6 +371,7 @@ def test_prose_and_generated_features_are_told_and_reach_any_model(
     work = tiny(WITH_PROSE["train"], WITH_PROSE["test"], toml=toml)
     shown = kc_here(work, "inspect", "tiny", expect=0).out
     assert re.search(r"^note +text +3 ", shown, re.MULTILINE)
+    assert "generated   ridge: counts; lightgbm: counts, pairs\nprose       note\n" in shown
     assert "training lacks" not in shown
     done = kc_here(work, "encode", "tiny", "--model", "ridge", expect=0)
     prose = next(line for line in done.err.splitlines() if line.startswith("text "))

@@ -295,7 +295,7 @@ ODD = {
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     names=st.lists(st.sampled_from(list(ODD)), min_size=1, max_size=6, unique=True),
     families=st.lists(st.sampled_from(list(FAMILIES)), min_size=1, max_size=3, unique=True),

@@ -17,7 +17,7 @@ from pipeline.preprocessing import TextColumns
 MOST_COMPONENTS = 32
 MOST_TERMS = 20_000  # of words, and of parts of words
 MOST_ROWS = 20_000  # that teach what texts are about
-MOST_CHARACTERS = 200  # of a text whose parts of words are looked at; its words are, all of them
+MOST_CHARACTERS = 100  # of a text whose parts of words are looked at; its words are, all of them
 
 
 class TextFeatures(TransformerMixin, BaseEstimator):
@@ -86,11 +86,10 @@ class _Topics:
         min_df = 2 if len(texts) > 100 else 1  # what one text alone has, no other is like
         words = TfidfVectorizer(min_df=min_df, **common)
         parts = TfidfVectorizer(min_df=min_df, analyzer="char_wb", ngram_range=(2, 4), **common)
-        self.terms = [
-            one for one, own in ((words, texts), (parts, _heads(texts))) if _fit(one, own)
-        ]
+        tables = {one: _fit(one, texts) for one in (words, parts)}
+        self.terms = [one for one, table in tables.items() if table is not None]
         self.directions = None
-        table = self._table(texts)
+        table = _beside([tables[one] for one in self.terms], len(texts))
         n_components = min(MOST_COMPONENTS, min(table.shape) - 1)
         if n_components > 0:
             with np.errstate(invalid="ignore"):  # it divides by the variance, even if that is 0
@@ -108,31 +107,30 @@ class _Topics:
         sizes = np.column_stack([texts.str.len(), n_words]).astype(float)
         if self.directions is None:
             return sizes
-        return np.column_stack([sizes, self.directions.transform(self._table(texts))])
-
-    def _table(self, texts: pd.Series) -> Any:
-        """Return the TF-IDF of texts (n_samples, n_terms), sparse."""
-        heads = _heads(texts)
-        tables = [
-            one.transform(heads if one.analyzer == "char_wb" else texts) for one in self.terms
-        ]
-        return sparse.hstack(tables, format="csr") if tables else sparse.csr_matrix((len(texts), 0))
+        table = _beside([one.transform(_read_by(one, texts)) for one in self.terms], len(texts))
+        return np.column_stack([sizes, self.directions.transform(table)])
 
 
-def _fit(vectoriser: TfidfVectorizer, texts: pd.Series) -> bool:
-    """Fit a vectoriser; return whether the texts have a term at all."""
+def _fit(vectoriser: TfidfVectorizer, texts: pd.Series) -> Any:
+    """Fit a vectoriser, and return its table of the texts; None if they have no term."""
     try:
-        vectoriser.fit(texts)
+        return vectoriser.fit_transform(_read_by(vectoriser, texts))
     except ValueError as error:
         if "vocabulary" in str(error) or "no terms remain" in str(error):
-            return False
+            return None
         raise
-    return True
+
+
+def _read_by(vectoriser: TfidfVectorizer, texts: pd.Series) -> pd.Series:
+    """Return what a vectoriser reads of texts: for parts of words, only where they begin."""
+    reads_parts = vectoriser.analyzer == "char_wb"
+    return texts.str.slice(0, MOST_CHARACTERS) if reads_parts else texts
+
+
+def _beside(tables: list[Any], n_rows: int) -> Any:
+    """Return sparse tables side by side; also where there are none."""
+    return sparse.hstack(tables, format="csr") if tables else sparse.csr_matrix((n_rows, 0))
 
 
 def _texts(column: pd.Series) -> pd.Series:
     return column.astype("str").fillna("")
-
-
-def _heads(texts: pd.Series) -> pd.Series:
-    return texts.str.slice(0, MOST_CHARACTERS)
