@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -40,6 +41,12 @@ Seed = Annotated[
 ]
 Folds = Annotated[int | None, typer.Option(min=2, help="Number of folds.")]
 Scheme = Annotated[str | None, typer.Option(help="kfold, stratified, group, time or like_test.")]
+Rule = Annotated[
+    str | None, typer.Option(help="open: all training rows inform; strict: only earlier ones.")
+]
+Repeats = Annotated[
+    int | None, typer.Option(min=1, help="Sets of folds, each with a seed of its own.")
+]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Most epochs (or boosting rounds) a fit.")]
 Patience = Annotated[int | None, typer.Option(min=1, help="Epochs without progress to stop after.")]
 Time = Annotated[
@@ -202,6 +209,8 @@ def train(
     seed: Seed = None,
     folds: Folds = None,
     scheme: Scheme = None,
+    rule: Rule = None,
+    repeats: Repeats = None,
     epochs: Epochs = None,
     patience: Patience = None,
     time: Time = None,
@@ -210,13 +219,45 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Cross-validate a model and leave a complete run. Example: kc train bike --model lightgbm."""
+    began = monotonic()  # loading what trains is part of a budget of time
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
-    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time))
+    options = TrainOptions(
+        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats
+    )
     with _shown(quiet=quiet or as_json, verbose=verbose):
         run = stage(context.obj, name, options)
     _print_run(run, as_json)
+
+
+@app.command()
+def tune(
+    context: typer.Context,
+    name: Name,
+    model: Model = None,
+    time: Time = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Most sets that are tried.")] = None,
+    seed: Seed = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Search a model's parameters. Example: kc tune bike --model lightgbm --time 10m."""
+    began = monotonic()
+    from pipeline.stages import tuned, tuning
+
+    options = tuning.TuneOptions(model, seconds(time), seed, began, trials)
+    with _shown(quiet=quiet or as_json):
+        found = tuning.tune(context.obj, name, options)
+    if as_json:
+        _print_json(tuned.tuned_record(found))
+        return
+    columns = ("trial", "score", "gain", "+-", "parameters")
+    _print_table(tuned.tuned_rows(found), columns, shrinkable=("parameters",))
+    typer.echo("\n".join(tuned.tuned_lines(found)))
+    if found.run is not None:
+        _print_run(found.run, False)
+        typer.echo(f"\n{found.toml}")
 
 
 @app.command("run")
@@ -229,6 +270,8 @@ def run_(
     seed: Seed = None,
     folds: Folds = None,
     scheme: Scheme = None,
+    rule: Rule = None,
+    repeats: Repeats = None,
     epochs: Epochs = None,
     patience: Patience = None,
     time: Time = None,
@@ -237,11 +280,14 @@ def run_(
     as_json: Json = False,
 ) -> None:
     """Fetch if needed, train, write and check a submission. Example: kc run bike --sample."""
+    began = monotonic()  # loading what trains is part of a budget of time
     from pipeline.stages.fetching import fetch_if_needed
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
-    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time))
+    options = TrainOptions(
+        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats
+    )
     with _shown(quiet=quiet or as_json, verbose=verbose):
         fetch_if_needed(context.obj, name, path, sample=sample)
         run = stage(context.obj, name, options)
@@ -306,7 +352,9 @@ def runs(
     for row in rows:
         if row["public"] is not None:
             row["submitted"] = f"public {row['public']:.5g}"
-    _print_rows(rows, False, without=("model", "seconds", "public", _LESS_WORTH[is_any]))
+    _print_rows(
+        rows, False, without=("model", "seconds", "public", "leaderboard", _LESS_WORTH[is_any])
+    )
 
 
 @app.command(cls=_WaitCommand)
@@ -461,6 +509,7 @@ def _prepare(context: typer.Context, name: str, model: str | None, stage: str) -
 
 
 def _print_run(run: "Run", as_json: bool) -> None:
+    from pipeline.stages.estimating import leaderboard_line
     from pipeline.stages.listing import run_result
 
     result = run_result(run)
@@ -470,8 +519,11 @@ def _print_run(run: "Run", as_json: bool) -> None:
     spread = result["standard_error"]
     spread = "" if spread is None else f" +- {spread:.5f}"
     typer.echo(f"{result['metric']} {result['score']:.5f}{spread} (out-of-fold, {result['model']})")
+    typer.echo(leaderboard_line(result["leaderboard"]))
     typer.echo(f"run        {result['path']}")
     typer.echo(f"submission {result['submission']}")
+    if run.record.get("budget", {}).get("interrupted"):
+        raise typer.Exit(INTERRUPTED)
 
 
 def _print_json(value: Any) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.stages.standing import leaderboard, list_submissions
     from pipeline.stages.submitting import submit
     from pipeline.stages.training import TrainOptions, train
+    from pipeline.stages.tuning import TuneOptions, tune
     from pipeline.workspace import Workspace
 
 _HOMES = {
@@ -38,6 +39,7 @@ _HOMES = {
     "PipelineError": "errors",
     "Run": "runs",
     "TrainOptions": "stages.training",
+    "TuneOptions": "stages.tuning",
     "Workspace": "workspace",
     "clean": "stages.preparing",
     "declare": "stages.declaring",
@@ -57,6 +59,7 @@ _HOMES = {
     "scale": "stages.preparing",
     "submit": "stages.submitting",
     "train": "stages.training",
+    "tune": "stages.tuning",
 }
 
 __all__ = [
@@ -65,6 +68,7 @@ __all__ = [
     "PipelineError",
     "Run",
     "TrainOptions",
+    "TuneOptions",
     "Workspace",
     "blend",
     "check_ready",
@@ -84,6 +88,7 @@ __all__ = [
     "scale",
     "submit",
     "train",
+    "tune",
 ]
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ MetricName = Literal[
     "rmse", "rmsle", "mae", "mape", "r2", "accuracy", "f1_macro", "log_loss", "roc_auc"
 ]
 Scheme = Literal["auto", "kfold", "stratified", "group", "time", "like_test"]
+Rule = Literal["open", "strict"]
 Transform = Literal["none", "log1p", "sqrt"]
 Answer = Literal["label", "probability"]
 Imputer = Literal["median", "mean", "most_frequent", "zero"]
@@ -26,12 +27,15 @@ Scaler = Literal["standard", "minmax", "robust", "maxabs", "none"]
 Family = Literal["target_encoding", "counts", "groups", "crosses", "dates", "pairs"]
 ColumnCleaning = Literal["median", "mean", "most_frequent", "zero", "missing", "drop"]
 
-RESERVED = ("kind", "features")  # keys of a model's table that are not its parameters
+# The keys of a model's table that are not parameters of it.
+RESERVED = ("kind", "transform", "by_parts", "features")
 METRICS_OF_TASK: dict[Task, tuple[MetricName, ...]] = {
     "regression": ("rmse", "rmsle", "mae", "mape", "r2"),
     "binary": ("accuracy", "f1_macro", "log_loss", "roc_auc"),
     "multiclass": ("accuracy", "f1_macro", "log_loss", "roc_auc"),
 }
+AUTO = "auto"  # no model, but as many as a time budget bears
+SHOWN = "dnn"  # the model whose preparation of rows is shown where none is named
 # The spellings that are read as "missing" unless [levels] says that they are a level.
 MISSING_SPELLINGS = (
     "", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NULL", "null", "None", "NaT",
@@ -116,23 +120,31 @@ class Columns:
 class Target:
     """How the target is transformed for fitting, which values it can take, and what is answered.
 
+    transform: if left out it follows the metric: log1p for rmsle, else none.
     positive: of two classes, the one whose probability is handed in; the last in sorted order if
         left out. answer: what the sample's one column takes; it follows the metric if left out.
+    parts: columns of the training file whose sum is the target; models may learn each by itself.
     """
 
-    transform: Transform = "none"
+    transform: Transform | None = None
     lower: float | None = None
     upper: float | None = None
     positive: str | None = None
     answer: Answer | None = None
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaning:
-    """What happens to missing values and repeated rows; only training rows are ever dropped."""
+    """What happens to missing values and repeated rows; only training rows are ever dropped.
+
+    outliers: a condition on the training file's columns as read, in the words of pandas' query, of
+        the rows that no model shall be fitted on. They are validated on like all others.
+    """
 
     missing: Literal["impute", "drop"] = "impute"
     duplicates: Literal["keep", "drop"] = "keep"
+    outliers: str | None = None
     columns: dict[str, ColumnCleaning] = field(default_factory=dict)
 
 
@@ -152,23 +164,32 @@ class Preprocessing:
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """How the training rows are divided into folds."""
+    """How the training rows are divided into folds.
+
+    rule: what may inform a prediction: all training rows, or strictly those before it in time.
+    """
 
     scheme: Scheme = "auto"  # stratified for classes, else kfold
+    rule: Rule = "open"
     n_splits: int = 5
     seed: int = 42
+    repeats: int = 1  # how often folds are made, with seed, seed + 1, ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelChoice:
     """A model by its label, its kind in the table of models, and its keyword arguments.
 
+    transform: that of the target for this model alone, where it is not the declared one.
+    by_parts: whether each of the target's parts is learned by itself.
     features: the families of features that are generated for it; see pipeline.generating.
     """
 
     label: str
     kind: str
     parameters: dict[str, Any] = field(default_factory=dict)
+    transform: Transform | None = None
+    by_parts: bool = False
     features: tuple[str, ...] = ()
 
 
@@ -182,7 +203,7 @@ class Competition:
     metric: MetricName
     files: Files
     columns: Columns
-    default_model: str = "dnn"
+    default_model: str = AUTO
     source: Source = Source()
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     target: Target = Target()
@@ -192,23 +213,34 @@ class Competition:
     models: dict[str, ModelChoice] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check what no single key can show.
+        """Settle the target's transform, and check what no single key can show.
 
         Raises DeclarationError.
         """
+        if self.target.transform is None:
+            usual: Transform = "log1p" if self.metric == "rmsle" else "none"
+            target = dataclasses.replace(self.target, transform=usual)
+            object.__setattr__(self, "target", target)
         fault = next(_faults(self), None)
         if fault:
             raise DeclarationError(f"competition {self.name!r}: {fault}")
 
     def model(self, label: str | None = None) -> ModelChoice:
         """Return the declared model of that label, or the model of that kind with its defaults."""
-        label = label or self.default_model
+        label = label or (SHOWN if self.default_model == AUTO else self.default_model)
         plain = ModelChoice(label=label, kind=label, features=self.preprocessing.features)
         return self.models.get(label, plain)
 
     def with_model(self, choice: ModelChoice) -> "Competition":
         """Return this competition with another parameter set for one label."""
         return dataclasses.replace(self, models={**self.models, choice.label: choice})
+
+    def seen_by(self, choice: ModelChoice) -> "Competition":
+        """Return this competition with the target on the scale that the model is fitted on."""
+        if choice.transform is None:
+            return self
+        target = dataclasses.replace(self.target, transform=choice.transform)
+        return dataclasses.replace(self, target=target)
 
     def with_validation(self, **changes: Any) -> "Competition":
         """Return this competition with other folds; None leaves a choice as it is.
@@ -227,6 +259,7 @@ class Competition:
         facts = dataclasses.asdict(self)
         for name in ("title", "source", "models", "default_model"):
             del facts[name]
+        del facts["validation"]["repeats"]  # the first folds are the same, however many follow
         facts["model"] = dataclasses.asdict(self.model(label))
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -267,10 +300,23 @@ def _model_choice(label: str, table: Any, where: str) -> ModelChoice:
     kind = table.get("kind", label)
     if not isinstance(kind, str):
         raise DeclarationError(f"{where}: models.{label!r}.kind: expected text, found {kind!r}")
+    transform = table.get("transform")
+    if transform is not None:
+        transform = parse_value(Transform, transform, f"{where}: models.{label}.transform")
+    by_parts = table.get("by_parts", False)
+    if not isinstance(by_parts, bool):
+        raise DeclarationError(
+            f"{where}: models.{label!r}.by_parts: expected true or false, found {by_parts!r}"
+        )
     at = f"{where}: models.{label!r}.features"
-    features = parse_value(tuple[Family, ...], table.get("features", []), at)
-    parameters = {name: value for name, value in table.items() if name not in RESERVED}
-    return ModelChoice(label=label, kind=kind, parameters=parameters, features=features)
+    return ModelChoice(
+        label=label,
+        kind=kind,
+        parameters={name: value for name, value in table.items() if name not in RESERVED},
+        transform=transform,
+        by_parts=by_parts,
+        features=parse_value(tuple[Family, ...], table.get("features", []), at),
+    )
 
 
 def _faults(c: Competition) -> Iterator[str]:
@@ -281,6 +327,10 @@ def _faults(c: Competition) -> Iterator[str]:
     yield from _column_faults(c.columns)
     yield from _validation_faults(c.validation, c.columns, c.task)
     yield from _target_faults(c.target, c.task, c.metric)
+    yield from _model_faults(c.models.values(), c.target, c.task)
+    if AUTO in c.models:
+        yield f"models.{AUTO}: the name is taken; it stands for all models; choose another label"
+    yield from _parts_faults(c)
     for name in c.columns.text:
         if c.cleaning.columns.get(name, "drop") != "drop":
             yield f"cleaning.columns.{name}: is in columns.text, where nothing is filled; remove it"
@@ -368,11 +418,27 @@ def _column_faults(columns: Columns) -> Iterator[str]:
 def _validation_faults(validation: Validation, columns: Columns, task: Task) -> Iterator[str]:
     if validation.n_splits < 2:
         yield f"validation.n_splits: expected 2 or more, found {validation.n_splits}"
+    if validation.repeats < 1:
+        yield f"validation.repeats: expected 1 or more, found {validation.repeats}"
+    if validation.repeats > 1 and validation.scheme in ("time", "like_test"):
+        yield (
+            f'validation.repeats: folds by scheme = "{validation.scheme}" are the same whatever '
+            f"the seed; expected 1, found {validation.repeats}"
+        )
+    if validation.repeats > 1 and validation.rule == "strict":
+        yield (
+            'validation.repeats: folds by rule = "strict" are the same whatever the seed; '
+            f"expected 1, found {validation.repeats}"
+        )
     if not 0 <= validation.seed < 2**31:
         yield f"validation.seed: expected 0 to {2**31 - 1}, found {validation.seed}"
     for scheme, role in (("group", columns.group), ("time", columns.time)):
         if validation.scheme == scheme and not role:
             yield f'validation.scheme = "{scheme}" needs columns.{scheme}, and there is none'
+    if validation.rule == "strict" and not columns.time:
+        yield 'validation.rule = "strict" needs columns.time, and there is none'
+    if validation.rule == "strict" and validation.scheme == "like_test":
+        yield 'validation.rule = "strict" orders rows by time; scheme = "like_test" does not'
     if validation.scheme == "stratified" and task == "regression":
         yield 'validation.scheme = "stratified" needs classes; with task = "regression" use "kfold"'
 
@@ -388,7 +454,32 @@ def _target_faults(target: Target, task: Task, metric: MetricName) -> Iterator[s
     low, high = target.lower, target.upper
     if low is not None and high is not None and low >= high:
         yield f"target.lower: expected less than target.upper = {high:g}, found {low:g}"
-    if target.transform != "none" and (low is None or low < 0):
-        yield f'target.transform = "{target.transform}" needs target.lower = 0 or more'
     if metric == "rmsle" and (low is None or low < 0):
         yield 'metric = "rmsle" needs target.lower = 0 or more; it cannot score negative numbers'
+    if target.transform != "none" and (low is None or low < 0):
+        yield f'target.transform = "{target.transform}" needs target.lower = 0 or more'
+
+
+def _model_faults(models: Iterable[ModelChoice], target: Target, task: Task) -> Iterator[str]:
+    for choice in models:
+        if choice.transform is not None and task != "regression":
+            yield f'models.{choice.label}.transform: needs task = "regression"; found "{task}"'
+        if choice.transform not in (None, "none") and (target.lower is None or target.lower < 0):
+            yield (
+                f'models.{choice.label}.transform = "{choice.transform}" needs target.lower = 0 or '
+                "more"
+            )
+
+
+def _parts_faults(c: Competition) -> Iterator[str]:
+    parts, columns = c.target.parts, c.columns
+    if parts and (c.task != "regression" or len(columns.target) > 1):
+        yield 'target.parts: only task = "regression" with one target is a sum of parts'
+    if len(parts) == 1 or len(set(parts)) < len(parts):
+        yield f"target.parts: expected two different columns or more, found {list(parts)}"
+    for name in parts:
+        if name not in columns.drop:
+            yield f"target.parts: {name!r} gives the target away; add it to columns.drop"
+    for label, choice in c.models.items():
+        if choice.by_parts and not parts:
+            yield f"models.{label}.by_parts: needs [target] parts, and there are none"

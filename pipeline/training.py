@@ -1,7 +1,6 @@
 """Cross-validation: a fresh clone per fold, fitted on that fold's training rows only."""
 
 import contextlib
-import functools
 import inspect
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,33 +10,33 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
 from pipeline.cleaning import DroppedRows, clean_rows
-from pipeline.competition import Competition, ModelChoice, Target
+from pipeline.competition import Competition, MetricName, ModelChoice, Target
 from pipeline.data import TestData, TrainData
-from pipeline.decisions import NOTHING, Decision, decide, fold_scores
+from pipeline.decisions import NOTHING, Decision, answers_by_others, decide, fold_scores
 from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import Features
 from pipeline.generating import GeneratedFeatures, TextFeatures, check_families
 from pipeline.metrics import METRICS, Metric, fitted_metric
 from pipeline.models import make_model, model_spec
+from pipeline.models.parts import SumOfParts
 from pipeline.preprocessing import make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
-from pipeline.splits import Fold, make_holdout, related_rows
+from pipeline.splits import (
+    Fold,
+    all_rows,
+    make_folds,
+    make_holdout,
+    make_strict_folds,
+    related_rows,
+)
+from pipeline.targets import RootRegressor, bound_target, transformed
 
 MIN_ROWS_TO_HOLD_OUT = 20
+FRACTION_FOR_VARIANCE = 0.2
 GENERATE = "generate"  # the step that generates features
-
-
-def _square(root: np.ndarray) -> np.ndarray:
-    """Return the squares of roots; a predicted root below 0 means 0, not its square."""
-    return np.asarray(np.square(np.maximum(root, 0)))
-
-
-_FORWARD: dict[str, Any] = {"none": np.asarray, "log1p": np.log1p, "sqrt": np.sqrt}
-_BACKWARD: dict[str, Any] = {"none": np.asarray, "log1p": np.expm1, "sqrt": _square}
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,20 +66,29 @@ class CVResult:
     decision: what is done to predictions before they are answers. score, and those of the folds,
         are of the answers, each fold's as the rows of the others have decided; plain_score and oof
         are without it.
+    answers: as oof, with the decision of each fold's others.
+    repeats: the results of the same rows in other folds, this one's mean; empty if there is one.
     """
 
     folds: tuple[FoldResult, ...]
     oof: np.ndarray
+    answers: np.ndarray
     score: float
     labels: np.ndarray | None = None
     refit: FoldResult | None = None
     skipped: int = 0
     decision: Decision = NOTHING
     plain_score: float | None = None
+    repeats: tuple["CVResult", ...] = ()
 
     @property
     def fold_of(self) -> np.ndarray:
-        """The number of the fold that predicted each row (n_samples,), -1 for none."""
+        """The number of the fold that predicted each row (n_samples,), -1 for none.
+
+        Of several repeats, the first one's.
+        """
+        if self.repeats:
+            return self.repeats[0].fold_of
         numbers = np.full(len(self.oof), -1)
         for one in self.folds:
             numbers[one.fold.valid] = one.fold.number
@@ -89,7 +97,8 @@ class CVResult:
     @property
     def predicting(self) -> tuple[FoldResult, ...]:
         """The fits whose mean predicts rows of the test file."""
-        return (self.refit,) if self.refit else self.folds
+        fits = (self.refit,) if self.refit else self.folds
+        return tuple(one for one in fits if one.fold.predicts_test)
 
     @property
     def fold_scores(self) -> np.ndarray:
@@ -98,9 +107,24 @@ class CVResult:
 
     @property
     def standard_error(self) -> float | None:
-        """The standard error of the folds' mean score; None for a single fold."""
+        """The standard error of the folds' mean score; None for a single fold.
+
+        Repeats predict the same rows, so they share what is due to the rows: only what is due to
+        how rows were dealt out, which is how far the repeats lie apart, shrinks with their number.
+        """
+        if self.repeats:
+            errors = [repeat.standard_error or 0.0 for repeat in self.repeats]
+            spread, n = self.repeat_spread or 0.0, len(self.repeats)
+            squared = float(np.mean(np.square(errors))) - spread**2 * (1 - 1 / n)
+            return float(np.sqrt(max(squared, spread**2 / n)))
         scores = self.fold_scores[np.isfinite(self.fold_scores)]
         return float(scores.std(ddof=1) / np.sqrt(len(scores))) if len(scores) > 1 else None
+
+    @property
+    def repeat_spread(self) -> float | None:
+        """The standard deviation of the repeats' scores; None without repeats."""
+        scores = [repeat.score for repeat in self.repeats]
+        return float(np.std(scores, ddof=1)) if scores else None
 
 
 def make_estimator(
@@ -111,7 +135,7 @@ def make_estimator(
     Between them prose as numbers, generated features, fills, scales, codes and the model.
     Raises ModelError for a model or parameter that is not known.
     """
-    spec = model_spec(choice)
+    spec, competition = model_spec(choice), competition.seen_by(choice)
     own = [("features", _own_transformer(features))] if features.make_transformer else []
     made = _generating_steps(competition, choice, seed)
     steps = make_preprocessor(
@@ -123,7 +147,10 @@ def make_estimator(
     )
     model = make_model(choice, competition.task, seed, fitted_metric(competition))
     whole = Pipeline([*own, *made, *steps, ("model", model)])
-    return whole if competition.task != "regression" else bound_target(whole, competition.target)
+    if competition.task != "regression":
+        return whole
+    make = sum_of_parts if choice.by_parts else bound_target
+    return make(whole, competition.target, competition.metric)
 
 
 def _generating_steps(
@@ -152,27 +179,35 @@ def _own_transformer(features: Features) -> Any:
     return made
 
 
-def bound_target(regressor: Any, target: Target) -> TransformedTargetRegressor:
-    """Return a regressor fitted on the transformed target, whose predictions keep the bounds."""
-    return TransformedTargetRegressor(
-        regressor=regressor,
-        func=_FORWARD[target.transform],
-        inverse_func=functools.partial(restore, target=target),
-        check_inverse=False,
-    )
+def sum_of_parts(regressor: Any, target: Target, metric: MetricName) -> SumOfParts:
+    """Return what fits the regressor once a part, each on the transformed scale, and adds them up.
 
-
-def restore(transformed: np.ndarray, target: Target) -> np.ndarray:
-    """Return values on the target's own scale, clipped to its bounds."""
-    values = _BACKWARD[target.transform](transformed)
-    lower = -np.inf if target.lower is None else target.lower
-    upper = np.inf if target.upper is None else target.upper
-    return np.asarray(np.clip(values, lower, upper))
+    What is transformed is never below 0, so no part is; the sum keeps the target's bounds.
+    """
+    part = replace(target, lower=None if target.transform == "none" else 0, upper=None)
+    return SumOfParts(bound_target(regressor, part, metric), target.lower, target.upper)
 
 
 def trains_together(estimator: Any) -> bool:
     """Tell whether the fits of several folds are one piece of work, as they are for networks."""
     return hasattr(final_model(estimator), "fit_together")
+
+
+def folds_of(train: TrainData, test: TestData, competition: Competition) -> list[Fold]:
+    """Return the folds that the declared scheme and rule ask for; see make_folds.
+
+    Of the test rows, only the strict rule looks at anything, and that is their time.
+    """
+    validation = competition.validation
+    if validation.rule == "strict":
+        return make_strict_folds(train.order, test.order, validation)
+    return make_folds(train.y, train.groups, train.order, validation, competition.task)
+
+
+def needs_refit(competition: Competition) -> bool:
+    """Tell whether the folds see too few rows to predict the test rows themselves."""
+    validation = competition.validation
+    return validation.rule == "open" and validation.scheme in ("time", "like_test")
 
 
 def fit_folds(
@@ -228,7 +263,9 @@ def _scored(
         score=metric(unseen.y, prediction, labels) if len(unseen) else float("nan"),
         seconds=seconds,
         dropped=dropped,
-        stopped_by_time=bool(getattr(final_model(fitted), "stopped_by_time_", False)),
+        stopped_by_time=any(
+            bool(getattr(model, "stopped_by_time_", False)) for model in final_models(fitted)
+        ),
     )
 
 
@@ -250,7 +287,9 @@ def _fit_together(
     models, rows = zip(*later, strict=True)
     with _naming(models[0]):
         type(models[0]).fit_together(models, rows, max_seconds)
-    return fitted
+    return [
+        _learn_variance(one, seen, competition) for one, seen in zip(fitted, parts, strict=True)
+    ]
 
 
 def fit(
@@ -267,15 +306,41 @@ def fit(
     Raises ModelError for a parameter value that the model refuses.
     """
     settings: dict[str, Any] = {} if later is None else {"model__later": later}
-    if GENERATE in _pipeline(estimator).named_steps:
-        settings[f"{GENERATE}__groups"] = _related(seen, competition)
+    settings |= _related(estimator, seen, competition)
     if _stops_early(estimator) and len(seen) >= MIN_ROWS_TO_HOLD_OUT:
         settings |= {
             "model__holdout": _holdout(estimator, seen, competition),
             "model__max_seconds": max_seconds,
         }
     with _naming(final_model(estimator)):
-        return estimator.fit(seen.X, seen.y, **settings)
+        fitted = estimator.fit(seen.X, _answers(estimator, seen), **settings)
+        return fitted if later is not None else _learn_variance(fitted, seen, competition)
+
+
+def _learn_variance(fitted: Any, seen: TrainData, competition: Competition) -> Any:
+    """Return the estimator with the variance of its errors, if it is one that asks for it.
+
+    They are those of the rows that its early stopping held out; a model that holds out none is
+    fitted once more without a fifth of its rows, on which it is then wrong.
+    """
+    if isinstance(fitted, SumOfParts) and seen.parts is not None:
+        for name, one in zip(fitted.names_, fitted.regressors_, strict=True):
+            _learn_variance(one, replace(seen, y=seen.parts[name]), competition)
+    if not isinstance(fitted, RootRegressor) or len(seen) < MIN_ROWS_TO_HOLD_OUT:
+        return fitted
+    if _stops_early(fitted):
+        unseen = seen.subset(_holdout(fitted, seen, competition))
+        return fitted.learn_variance(unseen.X, unseen.y)
+    held_out = _held_out(seen, competition, FRACTION_FOR_VARIANCE)
+    rest, unseen = np.setdiff1d(np.arange(len(seen)), held_out), seen.subset(held_out)
+    known = seen.subset(rest)
+    other = clone(fitted).fit(known.X, known.y, **_related(fitted, known, competition))
+    fitted.variance_ = other.learn_variance(unseen.X, unseen.y).variance_
+    return fitted
+
+
+def _answers(estimator: Any, seen: TrainData) -> pd.Series | pd.DataFrame | None:
+    return seen.parts if isinstance(estimator, SumOfParts) else seen.y
 
 
 @contextlib.contextmanager
@@ -330,12 +395,12 @@ def cross_validate(
     refit: fit all rows once more, to predict test rows.
     deadline: on the clock of time.monotonic(); the first fold and the refit are always fitted.
     """
-    units = [*folds, _all_rows(len(folds), len(train))] if refit else folds
+    units = [*folds, all_rows(len(folds), len(train))] if refit else folds
     results: list[FoldResult] = []
     for first in range(0, len(units), together):
         some = units[first : first + together]
         left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-        if left == 0 and results and all(len(fold.valid) for fold in some):
+        if left == 0 and results and all(_can_be_left_out(fold) for fold in some):
             continue
         emit(FoldStarted(model, first + 1, len(units), len(some)))
         share = None if left is None else left * len(some) / (len(units) - first)
@@ -352,8 +417,13 @@ def cross_validate(
             f"{metric.name} of the out-of-fold rows is not defined: the folds hold too few classes "
             "or values; declare another [validation] scheme or metric"
         )
-    found = CVResult(tuple(results), oof, score, labels, whole, len(folds) - len(results))
+    found = CVResult(tuple(results), oof, oof, score, labels, whole, len(folds) - len(results))
     return _with_decision(found, train, metric)
+
+
+def _can_be_left_out(fold: Fold) -> bool:
+    """Tell whether others predict the test rows where there is no time for this fold."""
+    return len(fold.valid) > 0 and (fold.test is None or not len(fold.test))
 
 
 def _with_decision(result: CVResult, train: TrainData, metric: Metric) -> CVResult:
@@ -362,55 +432,129 @@ def _with_decision(result: CVResult, train: TrainData, metric: Metric) -> CVResu
     found = decide(y, result.oof, fold, metric, result.labels)
     if not found.decision:
         return result
-    scores = fold_scores(y, found.answers, fold, metric, result.labels)
+    return _answered(result, y, found.answers, found.decision, metric)
+
+
+def _answered(
+    result: CVResult, y: np.ndarray, answers: np.ndarray, decision: Decision, metric: Metric
+) -> CVResult:
+    """Return the result with other answers, scored."""
+    fold, labels = result.fold_of, result.labels
+    scores = fold_scores(y, answers, fold, metric, labels)
     ordered = sorted(result.folds, key=lambda one: one.fold.number)
-    folds = [replace(one, score=score) for one, score in zip(ordered, scores, strict=True)]
+    by_number = dict(zip(np.unique(fold[fold >= 0]).tolist(), scores, strict=True))
+    folds = [replace(one, score=by_number.get(one.fold.number, one.score)) for one in ordered]
+    covered = fold >= 0
     return replace(
         result,
         folds=tuple(folds),
-        score=found.score,
+        answers=answers,
+        score=metric(y[covered], answers[covered], labels),
+        decision=decision,
+        plain_score=metric(y[covered], result.oof[covered], labels) if decision else None,
+    )
+
+
+def merge_repeats(results: Sequence[CVResult], train: TrainData, metric: Metric) -> CVResult:
+    """Return one result of the same rows in several sets of folds, all of them fitted.
+
+    A row's prediction is the mean of its predictions, and the score the mean of the scores. What is
+    done to predictions is decided on their mean, and all are scored by it. Every fit predicts.
+    """
+    if len(results) == 1:
+        return results[0]
+    y, first = np.asarray(train.y), results[0]
+    oof = np.mean([result.oof for result in results], axis=0)
+    found = decide(y, oof, first.fold_of, metric, first.labels)
+    repeats = []
+    for one in results:
+        answers = one.oof
+        if found.decision:
+            chosen = answers_by_others(y, one.oof, one.fold_of, metric, one.labels)
+            answers = answers if chosen is None else chosen
+        repeats.append(_answered(one, y, answers, found.decision, metric))
+    plain = [one.plain_score for one in repeats if one.plain_score is not None]
+    return replace(
+        first,
+        folds=tuple(fold for one in repeats for fold in one.folds),
+        oof=oof,
+        answers=found.answers,
+        score=float(np.mean([one.score for one in repeats])),
         decision=found.decision,
-        plain_score=found.plain,
+        plain_score=float(np.mean(plain)) if plain else None,
+        repeats=tuple(repeats),
     )
 
 
 def predict(result: CVResult, test: TestData) -> list[np.ndarray]:
-    """Return each predicting estimator's predictions of the test rows (n_samples, n_columns)."""
-    return [respond(one.estimator, test.X, result.labels) for one in result.predicting]
+    """Return each predicting estimator's predictions of the test rows (n_samples, n_columns).
+
+    Rows that an estimator does not predict, as the strict rule has it, are NaN.
+    """
+    return [respond_test(one, test, result.labels) for one in result.predicting]
+
+
+def respond_test(one: FoldResult, test: TestData, labels: np.ndarray | None) -> np.ndarray:
+    """Return what a fit says of the test rows that it may predict, and NaN of the others."""
+    rows = one.fold.test
+    if rows is None:
+        return respond(one.estimator, test.X, labels)
+    own = respond(one.estimator, test.X.iloc[rows], labels)
+    prediction = np.full((len(test), own.shape[1]), np.nan)
+    prediction[rows] = own
+    return prediction
 
 
 def fit_step(
-    stage: str, step: Any, X: pd.DataFrame, seen: TrainData, competition: Competition
-) -> pd.DataFrame:
-    """Fit a step to training rows as a whole fits it, and return what the next step gets.
+    stage: str, estimator: Any, X: pd.DataFrame, seen: TrainData, competition: Competition
+) -> tuple[Any, pd.DataFrame]:
+    """Fit a step before the model as a whole fits it; of several parts, as it is for the first.
 
-    X: the rows of seen as the steps before have left them.
+    X: the rows of seen as the steps before have left them. competition: as the model sees it.
+    Returns the fitted step, and what the next one gets.
     """
-    y = seen.y
+    y = _answers(estimator, seen)
+    if isinstance(estimator, SumOfParts):
+        assert isinstance(y, pd.DataFrame)
+        y = y.iloc[:, 0]
     if competition.task == "regression":
-        y = _FORWARD[competition.target.transform](y)
+        y = transformed(y, competition.target)
+    step = dict(preparing_steps(estimator))[stage]
     if not hasattr(step, "fit_transform"):
-        return step.fit(X, y).transform(X)  # type: ignore[no-any-return]
-    told = {"groups": _related(seen, competition)} if stage == GENERATE else {}
-    return step.fit_transform(X, y, **told)  # type: ignore[no-any-return]
+        return step, step.fit(X, y).transform(X)
+    settings = _related(estimator, seen, competition) if stage == GENERATE else {}
+    told = {name.removeprefix(f"{GENERATE}__"): value for name, value in settings.items()}
+    return step, step.fit_transform(X, y, **told)
 
 
-def _related(seen: TrainData, competition: Competition) -> np.ndarray | None:
-    return related_rows(seen.groups, seen.order, competition.validation, competition.task)
+def _related(estimator: Any, seen: TrainData, competition: Competition) -> dict[str, Any]:
+    """Return what the step that generates features is told in fit, if there is one."""
+    if GENERATE not in dict(preparing_steps(estimator)):
+        return {}
+    groups = related_rows(seen.groups, seen.order, competition.validation, competition.task)
+    return {f"{GENERATE}__groups": groups}
 
 
 def final_model(estimator: Any) -> Any:
-    """Return the model at the end of a whole, fitted or not."""
-    return _pipeline(estimator).named_steps["model"]
+    """Return the model at the end of a whole, fitted or not; of several parts that of the first."""
+    return final_models(estimator)[0]
+
+
+def final_models(estimator: Any) -> list[Any]:
+    """Return the models at the ends of a whole: one a part if it is fitted by parts, else one."""
+    return [one.named_steps["model"] for one in _pipelines(estimator)]
 
 
 def preparing_steps(estimator: Any) -> list[tuple[str, Any]]:
     """Return the named steps before the model of a whole, fitted or not."""
-    return _pipeline(estimator).steps[:-1]  # type: ignore[no-any-return]
+    return _pipelines(estimator)[0].steps[:-1]  # type: ignore[no-any-return]
 
 
-def _pipeline(estimator: Any) -> Pipeline:
-    return getattr(estimator, "regressor_", getattr(estimator, "regressor", estimator))
+def _pipelines(estimator: Any) -> list[Pipeline]:
+    if isinstance(estimator, SumOfParts):
+        wholes = getattr(estimator, "regressors_", [estimator.regressor])
+        return [one for whole in wholes for one in _pipelines(whole)]
+    return [getattr(estimator, "regressor_", getattr(estimator, "regressor", estimator))]
 
 
 def _stops_early(estimator: Any) -> bool:
@@ -427,18 +571,18 @@ def _validation_fraction(model: Any) -> float:
 
 
 def _holdout(estimator: Any, seen: TrainData, competition: Competition) -> np.ndarray:
+    return _held_out(seen, competition, _validation_fraction(final_model(estimator)))
+
+
+def _held_out(seen: TrainData, competition: Competition, fraction: float) -> np.ndarray:
     return make_holdout(
         seen.y,
         seen.groups,
         seen.order,
         validation=competition.validation,
         task=competition.task,
-        fraction=_validation_fraction(final_model(estimator)),
+        fraction=fraction,
     )
-
-
-def _all_rows(number: int, n_samples: int) -> Fold:
-    return Fold(number, np.arange(n_samples), np.arange(0))
 
 
 def _out_of_fold(results: list[FoldResult], n_samples: int) -> np.ndarray:

@@ -14,15 +14,16 @@ FLOORS = (
     "errors",
     "dates declaration encodings labels language machine packages progress slugs storage",
     "competition csvtext ledger tables terminal workspace",
-    "cache drift features kinds metrics models preprocessing runs scoring sources splits",
-    "data decisions description generating raw rowwise",
-    "checks cleaning ensemble submission",
+    "budget cache drift execution features kinds metrics models preprocessing runs scoring "
+    "sources splits strength targets totals",
+    "data decisions description estimate generating raw rowwise tuning",
+    "checks cleaning ensemble leaks portfolio submission",
     "diagnosis inference inspection training",
     "stages",
     "cli",
 )
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names.split()}
-HEAVY = ("tensorflow", "keras", "lightgbm", "catboost", "xgboost", "kaggle", "matplotlib")
+HEAVY = ("tensorflow", "keras", "lightgbm", "catboost", "xgboost", "kaggle", "matplotlib", "optuna")
 MODULES = sorted([*(ROOT / "pipeline").rglob("*.py"), ROOT / "cli.py"])
 
 

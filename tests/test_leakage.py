@@ -24,7 +24,7 @@ from pipeline.generating.target_encoding import TargetEncoding
 from pipeline.metrics import METRICS
 from pipeline.rowwise import check_rowwise
 from pipeline.splits import make_folds, make_holdout
-from pipeline.training import cross_validate, fit_folds, fit_step, make_estimator, preparing_steps
+from pipeline.training import cross_validate, fit_folds, fit_step, make_estimator
 
 MODELS = {
     "ridge": ModelChoice(label="ridge", kind="ridge"),
@@ -235,8 +235,7 @@ def test_rows_of_one_group_are_not_encoded_by_each_other_where_folds_are_groups(
     train = dataclasses.replace(train, X=train.X.assign(twin=train.groups.astype("str")))
     choice = ModelChoice(label="ridge", kind="ridge", features=("target_encoding",))
     estimator = make_estimator(competition, choice, Features(), seed=3)
-    (generate,) = [step for name, step in preparing_steps(estimator) if name == "generate"]
-    told = fit_step("generate", generate, train.X, train, competition)
+    _, told = fit_step("generate", estimator, train.X, train, competition)
     assert told.groupby("twin")["target by twin"].nunique().max() >= n_told
     assert (told["target by twin"].nunique() == 1) == (scheme == "group")
     fold = folds_of(train, competition)[1]
@@ -286,6 +285,21 @@ def test_rows_with_missing_values_are_dropped_from_training_only():
     missing = train.X["b"].isna().to_numpy()
     for one in result.folds:
         assert one.dropped.missing == missing[one.fold.train].sum()
+
+
+def test_outliers_are_validated_and_never_trained_on():
+    train = rows()
+    marked = pd.Series(np.arange(len(train)) % 10 == 3, index=train.X.index)
+    spoilt = train.y.where(~marked, train.y + 1e6)
+    competition = declared()
+    without = dataclasses.replace(train, outlying=marked)
+    result = fit_one_by_one(without, competition, "ridge")
+    wild = fit_one_by_one(dataclasses.replace(without, y=spoilt), competition, "ridge")
+    np.testing.assert_array_equal(result.oof, wild.oof)  # nobody has seen their targets
+    assert np.isfinite(result.oof[marked]).all()
+    assert wild.score > 1e5 > result.score  # and the score has
+    for one in result.folds:
+        assert one.dropped.outliers == marked[one.fold.train].sum()
 
 
 @pytest.mark.parametrize(

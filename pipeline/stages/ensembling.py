@@ -22,6 +22,7 @@ from pipeline.stages.recording import (
     column_names,
     comparable_runs,
     decision_record,
+    folds_of,
     tell_decision,
     write_run,
 )
@@ -68,7 +69,9 @@ def check_alike(runs: Sequence[Run]) -> None:
                 "train it again with more --time"
             )
         for key in SHARED:
-            ours, theirs = runs[0].record.get(key), run.record.get(key)
+            ours, theirs = (one.record.get(key) for one in (runs[0], run))
+            if key == "validation":
+                ours, theirs = folds_of(ours or {}), folds_of(theirs or {})
             if ours != theirs:
                 raise UsageError(
                     f"runs {runs[0].id} and {run.id} cannot be compared: "
@@ -137,7 +140,8 @@ def _check_current(run: Run, competition: Competition, data: Data) -> None:
 
 def _with_folds_of(opened: Opened, run: Run) -> Opened:
     """Return the competition with the folds of the members, which --folds may have chosen."""
-    declared = {key: run.record["validation"][key] for key in ("scheme", "n_splits", "seed")}
+    known = run.record["validation"]
+    declared = {key: known[key] for key in ("scheme", "rule", "n_splits", "seed") if key in known}
     return replace(opened, competition=opened.competition.with_validation(**declared))
 
 
@@ -184,7 +188,7 @@ def _check_rows(run: Run, name: str, found: pd.Series, expected: pd.Series) -> N
 
 def _mean_over_estimators(test: pd.DataFrame, names: list[str], n: int) -> np.ndarray:
     each = [test[[f"{name}_{number}" for name in names]].to_numpy() for number in range(n)]
-    return np.asarray(np.mean(each, axis=0))
+    return np.asarray(np.nanmean(each, axis=0))  # by the strict rule, each has rows of its own
 
 
 def _outcome(
@@ -194,7 +198,8 @@ def _outcome(
     frame = members[0].frame("oof.csv")
     fold = frame["fold"].to_numpy()
     oof = np.full((len(fold), found.oof.shape[1]), np.nan)
-    oof[fold >= 0] = found.oof
+    answers = oof.copy()
+    oof[fold >= 0], answers[fold >= 0] = found.oof, found.decided.answers
     scores = fold_scores(
         candidates.y, found.decided.answers, candidates.fold, candidates.metric, data.labels
     )
@@ -202,6 +207,7 @@ def _outcome(
         label=LABEL,
         fold=fold,
         oof=oof,
+        answers=answers,
         tests=[test],
         decision=found.decided.decision,
         facts=_facts(members, found, scores),

@@ -11,7 +11,7 @@ from pipeline.cleaning import DroppedRows, clean_rows
 from pipeline.data import TrainData
 from pipeline.description import tell
 from pipeline.features import blaming
-from pipeline.progress import Note, emit
+from pipeline.progress import Note, counted, emit
 from pipeline.stages.opening import chosen_model, open_competition, read_data, unfitted
 from pipeline.storage import save_bytes
 from pipeline.training import fit_step, preparing_steps
@@ -50,16 +50,16 @@ def _prepare(workspace: Workspace, name: str, last: str, label: str | None) -> P
     opened = open_competition(workspace, name)
     competition = opened.competition
     choice = chosen_model(competition, label)
-    steps = preparing_steps(unfitted(opened, choice, competition.validation.seed))
+    whole = unfitted(opened, choice, competition.validation.seed)
     data = read_data(opened)
     kept, dropped = clean_rows(data.train, competition.cleaning)
     emit(row_note(kept, dropped))
     train, test = kept.X, data.test.X
     changes: list[dict[str, Any]] = []
-    for stage, step in steps:
+    for stage, _ in preparing_steps(whole):
         before = train
         with blaming(opened.features):
-            train = fit_step(stage, step, train, kept, competition)
+            step, train = fit_step(stage, whole, train, kept, competition.seen_by(choice))
             test = step.transform(test)
         if stage == "features":
             continue
@@ -83,8 +83,10 @@ def _prepare(workspace: Workspace, name: str, last: str, label: str | None) -> P
 
 def row_note(kept: TrainData, dropped: DroppedRows) -> Note:
     """Return the line about rows that cleaning left out of training."""
-    before = len(kept) + dropped.missing + dropped.duplicates
+    before = len(kept) + dropped.missing + dropped.duplicates + dropped.outliers
     why = f"dropped {dropped.missing:,} with missing values, {dropped.duplicates:,} repeated"
+    if dropped.outliers:
+        why += f", {counted(dropped.outliers, 'outlier')}"
     text = f"{before:,} -> {len(kept):,} training rows: {why}"
     return Note("clean", text, {"rows_before": before, "rows_after": len(kept), **asdict(dropped)})
 
