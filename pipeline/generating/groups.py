@@ -19,7 +19,7 @@ class Group:
     def __init__(self, codes: np.ndarray, n_codes: int, values: np.ndarray) -> None:
         there = ~np.isnan(values)
         codes, values = codes[there], values[there]
-        with np.errstate(over="ignore"):  # what is beyond float64 then is missing
+        with np.errstate(all="ignore"):  # what is beyond float64 then is missing
             self.center = float(values.mean()) if len(values) else 0.0
         self.counts = np.bincount(codes, minlength=n_codes)
         self.sums = np.bincount(codes, weights=values - self.center, minlength=n_codes)
