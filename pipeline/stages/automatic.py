@@ -348,13 +348,7 @@ def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
     covered, metric = mixed.fold >= 0, METRICS[competition.metric]
     y = np.asarray(data.train.y)
     answers = mixed.decided.answers
-    scores = fold_scores(
-        y[covered],
-        answers if len(answers) == covered.sum() else answers[covered],
-        mixed.fold[covered],
-        metric,
-        data.labels,
-    )
+    scores = fold_scores(y[covered], answers, mixed.fold[covered], metric, data.labels)
     finite = scores[np.isfinite(scores)]
     error = float(finite.std(ddof=1) / np.sqrt(len(finite))) if len(finite) > 1 else None
     left_out = effort.schedule.left_out()
@@ -434,8 +428,8 @@ def _tell(effort: Effort, mixed: Mixed) -> None:
     for member, weights in zip(mixed.members, mixed.mixer.weights, strict=True):
         if np.any(weights):
             shown = " ".join(f"{weight:6.3f}" for weight in weights)
-            text = f"{shown}  {member.entry.choice.label}, {counted(member.repeats, 'pass')}"
-            emit(Note("weight", text.replace("passs", "passes")))
+            sets = f"{counted(member.repeats, 'set')} of folds"
+            emit(Note("weight", f"{shown}  {member.entry.choice.label:<24} {sets}"))
     emit(
         Note(
             "blend",
