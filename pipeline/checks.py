@@ -130,7 +130,7 @@ def _check_present(
 
 def _declared(competition: Competition) -> Iterable[tuple[str, tuple[str, ...]]]:
     columns = competition.columns
-    for role in ("target", "categorical", "numeric", "datetime"):
+    for role in ("target", "categorical", "numeric", "datetime", "text"):
         yield f"[columns] {role}", getattr(columns, role)
     for role in ("group", "time"):
         name = getattr(columns, role)

@@ -24,8 +24,11 @@ Answer = Literal["label", "probability"]
 Imputer = Literal["median", "mean", "most_frequent", "zero"]
 Encoder = Literal["onehot", "ordinal"]
 Scaler = Literal["standard", "minmax", "robust", "maxabs", "none"]
+Family = Literal["target_encoding", "counts", "groups", "crosses", "dates", "pairs"]
 ColumnCleaning = Literal["median", "mean", "most_frequent", "zero", "missing", "drop"]
 
+# The keys of a model's table that are not parameters of it.
+RESERVED = ("kind", "transform", "by_parts", "features")
 METRICS_OF_TASK: dict[Task, tuple[MetricName, ...]] = {
     "regression": ("rmse", "rmsle", "mae", "mape", "r2"),
     "binary": ("accuracy", "f1_macro", "log_loss", "roc_auc"),
@@ -96,6 +99,7 @@ class Columns:
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     datetime: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()  # prose, of which every model sees what is made of it
     group: str | None = None
     time: str | None = None
     drop: tuple[str, ...] = ()
@@ -146,8 +150,12 @@ class Cleaning:
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """Choices that otherwise follow what the model can bear."""
+    """Choices that otherwise follow what the model can bear.
 
+    features: the families of features generated for each model that does not name its own.
+    """
+
+    features: tuple[Family, ...] = ()
     imputer: Imputer | None = None
     indicator: bool | None = None
     encoder: Encoder | None = None
@@ -174,6 +182,7 @@ class ModelChoice:
 
     transform: that of the target for this model alone, where it is not the declared one.
     by_parts: whether each of the target's parts is learned by itself.
+    features: the families of features that are generated for it; see pipeline.generating.
     """
 
     label: str
@@ -181,6 +190,7 @@ class ModelChoice:
     parameters: dict[str, Any] = field(default_factory=dict)
     transform: Transform | None = None
     by_parts: bool = False
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +228,8 @@ class Competition:
     def model(self, label: str | None = None) -> ModelChoice:
         """Return the declared model of that label, or the model of that kind with its defaults."""
         label = label or (SHOWN if self.default_model == AUTO else self.default_model)
-        return self.models.get(label, ModelChoice(label=label, kind=label))
+        plain = ModelChoice(label=label, kind=label, features=self.preprocessing.features)
+        return self.models.get(label, plain)
 
     def with_model(self, choice: ModelChoice) -> "Competition":
         """Return this competition with another parameter set for one label."""
@@ -267,28 +278,44 @@ def load_competition(path: Path, name: str | None = None) -> Competition:
         raise DeclarationError(f"{where}: models: expected tables like [models.dnn]")
     choices = {label: _model_choice(label, model, where) for label, model in models.items()}
     try:
-        return parse_table(Competition, table, where, name=name, models=choices)
+        competition = parse_table(Competition, table, where, name=name, models=choices)
     except DeclarationError as error:
         message = str(error).replace(f"competition {name!r}:", f"{where}:")
         raise DeclarationError(message) from None
+    return _with_common_features(competition, models)
+
+
+def _with_common_features(competition: Competition, tables: dict[str, Any]) -> Competition:
+    """Return the competition, its models with the common features where they name none."""
+    common = competition.preprocessing.features
+    for label, choice in competition.models.items():
+        if "features" not in tables[label]:
+            competition = competition.with_model(dataclasses.replace(choice, features=common))
+    return competition
 
 
 def _model_choice(label: str, table: Any, where: str) -> ModelChoice:
     if not isinstance(table, dict):
         raise DeclarationError(f"{where}: models.{label!r}: expected a table, found {table!r}")
-    kind = table.pop("kind", label)
+    kind = table.get("kind", label)
     if not isinstance(kind, str):
         raise DeclarationError(f"{where}: models.{label!r}.kind: expected text, found {kind!r}")
-    transform = table.pop("transform", None)
+    transform = table.get("transform")
     if transform is not None:
         transform = parse_value(Transform, transform, f"{where}: models.{label}.transform")
-    by_parts = table.pop("by_parts", False)
+    by_parts = table.get("by_parts", False)
     if not isinstance(by_parts, bool):
         raise DeclarationError(
             f"{where}: models.{label!r}.by_parts: expected true or false, found {by_parts!r}"
         )
+    at = f"{where}: models.{label!r}.features"
     return ModelChoice(
-        label=label, kind=kind, parameters=table, transform=transform, by_parts=by_parts
+        label=label,
+        kind=kind,
+        parameters={name: value for name, value in table.items() if name not in RESERVED},
+        transform=transform,
+        by_parts=by_parts,
+        features=parse_value(tuple[Family, ...], table.get("features", []), at),
     )
 
 
@@ -304,6 +331,9 @@ def _faults(c: Competition) -> Iterator[str]:
     if AUTO in c.models:
         yield f"models.{AUTO}: the name is taken; it stands for all models; choose another label"
     yield from _parts_faults(c)
+    for name in c.columns.text:
+        if c.cleaning.columns.get(name, "drop") != "drop":
+            yield f"cleaning.columns.{name}: is in columns.text, where nothing is filled; remove it"
     for spelling in c.levels:
         if spelling not in (*MISSING_SPELLINGS, *c.files.na_values):
             yield f"levels.{spelling!r}: is not read as missing anyway; remove it"
@@ -364,7 +394,7 @@ def _column_faults(columns: Columns) -> Iterator[str]:
     for name in columns.target:
         if name == columns.id:
             yield f"columns.target: {name!r} is also columns.id"
-        for role in ("categorical", "numeric", "datetime", "drop"):
+        for role in ("categorical", "numeric", "datetime", "text", "drop"):
             if name in getattr(columns, role):
                 yield f"columns.{role}: {name!r} is the target"
         for role in ("group", "time"):
@@ -377,6 +407,10 @@ def _column_faults(columns: Columns) -> Iterator[str]:
     for name in columns.numeric:
         if name in columns.datetime:
             yield f"columns.datetime: {name!r} is also in columns.numeric"
+    for name in columns.text:
+        for role in ("categorical", "numeric", "datetime"):
+            if name in getattr(columns, role):
+                yield f"columns.text: {name!r} is also in columns.{role}"
     if columns.id is not None and columns.id in columns.drop:
         yield f"columns.drop: {columns.id!r} is columns.id, which is never a feature; remove it"
 

@@ -16,7 +16,7 @@ REMAINDER = "remainder"  # what scikit-learn calls the columns that a step leave
 Rows = list[dict[str, Any]]
 
 
-def tell(stage: str, step: ColumnTransformer, X: pd.DataFrame) -> tuple[Rows, Note]:
+def tell(stage: str, step: Any, X: pd.DataFrame) -> tuple[Rows, Note]:
     """Return what describe does, its line with the number of columns before and after."""
     rows, note = describe(stage, step, X)
     after = len(step.get_feature_names_out())
@@ -24,11 +24,15 @@ def tell(stage: str, step: ColumnTransformer, X: pd.DataFrame) -> tuple[Rows, No
     return rows, replace(note, text=f"{note.text}; {X.shape[1]} -> {after} columns", facts=facts)
 
 
-def describe(stage: str, step: ColumnTransformer, X: pd.DataFrame) -> tuple[Rows, Note]:
+def describe(stage: str, step: Any, X: pd.DataFrame) -> tuple[Rows, Note]:
     """Return what a fitted step does to the columns of X, one row a column, and in one line.
 
-    stage: "impute", "scale" or "encode", as pipeline.preprocessing names them.
+    stage: "impute", "scale" or "encode", as pipeline.preprocessing names them, or "text" or
+    "generate", which stand before them.
     """
+    if stage in ("text", "generate"):
+        rows = step.changes()
+        return rows, Note(stage, step.line(), {"columns": rows})
     if stage == "impute":
         rows = _describe_fills(step, X)
         return rows, _fill_note(rows)

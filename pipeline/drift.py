@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pipeline.errors import DataError
 
+MOSTLY_DIFFERENT = 0.5  # text of more levels, as a share of the rows, names single rows
 DRIFTED = 0.75  # an AUC above it: ordinary folds say little about the test rows
 PROOF = 4.0  # standard errors of an AUC that means nothing
 QUICK_ROWS = 2500  # of either file, where a glance must do
@@ -151,8 +152,11 @@ def _compare(
 
 
 def _as_numbers(frame: pd.DataFrame) -> np.ndarray:
-    """Return text as codes, and what is missing as less than all that is there."""
+    """Return text as codes, or as its length if most of it differs; missing is less than all."""
     text = [str(name) for name in frame if not is_numeric_dtype(frame[name])]
+    prose = [name for name in text if frame[name].nunique() > MOSTLY_DIFFERENT * len(frame)]
+    text = [name for name in text if name not in prose]
+    frame = frame.assign(**{name: frame[name].astype("str").str.len() for name in prose})
     coded = frame.astype({name: float for name in frame if name not in text})
     if text:
         coded[text] = OrdinalEncoder().fit_transform(frame[text].astype(object).fillna("missing"))

@@ -1,5 +1,6 @@
 """What a competitor looks at first: shapes, missing values, target, drift, duplicates, leaks."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,7 @@ def inspect_data(
     return Inspection(
         n_train=len(train),
         n_test=len(test),
-        columns=_columns(train.X, test.X, drift),
+        columns=_columns(train.X, test.X, drift, competition.columns.text),
         target=_target(competition, train),
         drift=drift,
         warnings=find_warnings(competition, train, test, drift),
@@ -69,19 +70,23 @@ def is_unlike(competition: Competition, drift: Drift | None) -> bool:
     return drift is not None and drift.is_clear and is_by_chance
 
 
-def unseen_levels(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, list[str]]:
-    """Return, for each text column, the levels of test that train does not have."""
-    text = [name for name in train if not is_numeric_dtype(train[name])]
+def unseen_levels(
+    train: pd.DataFrame, test: pd.DataFrame, prose: Collection[str] = ()
+) -> dict[str, list[str]]:
+    """Return, for each text column but those of prose, the levels that only test has."""
+    text = [name for name in train if not is_numeric_dtype(train[name]) and name not in prose]
     found = {name: sorted(set(test[name].dropna()) - set(train[name].dropna())) for name in text}
     return {str(name): levels for name, levels in found.items() if levels}
 
 
-def _columns(train: pd.DataFrame, test: pd.DataFrame, drift: Drift) -> pd.DataFrame:
-    unseen = unseen_levels(train, test)
+def _columns(
+    train: pd.DataFrame, test: pd.DataFrame, drift: Drift, prose: Collection[str]
+) -> pd.DataFrame:
+    unseen = unseen_levels(train, test, prose)
     rows = [
         {
             "column": name,
-            "kind": "number" if is_numeric_dtype(train[name]) else "category",
+            "kind": _kind(train[name], prose),
             "levels": train[name].nunique(),
             "missing_train": int(train[name].isna().sum()),
             "missing_test": int(test[name].isna().sum()),
@@ -91,6 +96,12 @@ def _columns(train: pd.DataFrame, test: pd.DataFrame, drift: Drift) -> pd.DataFr
         for name in map(str, train)
     ]
     return pd.DataFrame(rows)
+
+
+def _kind(column: pd.Series, prose: Collection[str]) -> str:
+    if is_numeric_dtype(column):
+        return "number"
+    return "text" if column.name in prose else "category"
 
 
 def _target(competition: Competition, train: TrainData) -> dict[str, Any]:

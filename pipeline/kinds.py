@@ -19,7 +19,9 @@ from pipeline.progress import Warned, emit
 Kind = Literal[
     "integer", "float", "text", "datetime", "datetime_dayfirst", "datetime_monthfirst", "empty"
 ]
-Role = Literal["numeric", "target", "datetime", "categorical", "time", "id", "drop", "undeclared"]
+Role = Literal[
+    "numeric", "target", "datetime", "categorical", "text", "time", "id", "drop", "undeclared"
+]
 
 NUMBER = (
     r"^[+-]?(([1-9]\d{0,2}(,\d{3})+|\d+)(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
@@ -60,6 +62,8 @@ class TextColumn:
             return "text"
         if self.cells.null_count == len(self.cells):
             return "empty"
+        if self.role == "text":
+            return "text"
         if self.role == "datetime" or (self.role == "time" and self.numbers is None):
             return self._datetime_kind()
         if self.role in EXPECTED_NUMBER:
@@ -229,6 +233,7 @@ def _role(name: str, competition: Competition) -> Role:
         "numeric": columns.numeric,
         "datetime": columns.datetime,
         "categorical": columns.categorical,
+        "text": columns.text,
         "time": (columns.time,),
         "id": (columns.id,),
         "drop": columns.drop,

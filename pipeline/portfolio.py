@@ -5,7 +5,7 @@ The order is that of bench/portfolio.py: what gains most a second in a blend, ov
 
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.budget import Entry
@@ -143,7 +143,11 @@ def make_portfolio(
     """
     if chosen:
         return list(_entries(chosen, competition, size))
-    usual = NUMBERS if competition.task == "regression" else CLASSES
+    common = competition.preprocessing.features
+    usual = [
+        replace(choice, features=choice.features or common)
+        for choice in (NUMBERS if competition.task == "regression" else CLASSES)
+    ]
     labels = [choice.label for choice in usual]
     declared = [one for label, one in competition.models.items() if label not in labels]
     first, *rest = [competition.models.get(choice.label, choice) for choice in usual]

@@ -11,6 +11,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from pipeline.competition import Task, Validation
 from pipeline.errors import DataError
 
+N_RUNS = 5  # of rows in order, for what is told across a fold's training rows
 MOST_CUTS = 32  # in time, under the strict rule; each is a fit
 
 
@@ -152,6 +153,40 @@ def all_rows(number: int, n_samples: int) -> Fold:
     return Fold(number, np.arange(n_samples), np.arange(0))
 
 
+def deal_groups(codes: np.ndarray, n_splits: int, seed: int) -> np.ndarray:
+    """Return the fold of each row (n_samples,), all rows of one group in the same.
+
+    codes: the groups of the rows, numbered from 0. The largest group is dealt first, each to the
+    fold that has the fewest rows yet.
+    """
+    sizes = np.bincount(codes)
+    shuffled = np.random.default_rng(seed).permutation(len(sizes))
+    fold_of, rows = np.zeros(len(sizes), dtype=int), np.zeros(n_splits, dtype=int)
+    for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
+        fold_of[group] = rows.argmin()
+        rows[fold_of[group]] += sizes[group]
+    dealt: np.ndarray = fold_of[codes]
+    return dealt
+
+
+def related_rows(
+    groups: pd.Series | None, order: pd.Series | None, validation: Validation, task: Task
+) -> np.ndarray | None:
+    """Return groups of rows (n_samples,) that are to a fold's other rows as its unseen rows are.
+
+    What one of them is told of targets, as by target encoding, must come from other groups, or it
+    would know more than the rows to predict. The groups where folds are groups, runs where they
+    are ordered; None where they are by chance.
+    """
+    scheme = resolve_scheme(validation, task)
+    if scheme == "group":
+        return np.asarray(pd.factorize(_present(groups, "group"), sort=True)[0])
+    if scheme in ("time", "like_test") or validation.rule == "strict":
+        ranks = _present(order, "time").rank(method="min").to_numpy()
+        return np.asarray((ranks - 1) * N_RUNS // len(ranks), dtype=int)
+    return None
+
+
 def check_folds(folds: list[Fold], n_samples: int) -> None:
     """Check that no row is on both sides of a fold, and none is predicted twice.
 
@@ -182,19 +217,13 @@ def _present(series: pd.Series | None, role: str) -> pd.Series:
 
 
 def _group_parts(groups: pd.Series, validation: Validation) -> list[np.ndarray]:
-    """Deal groups to folds, the largest first, each to the fold that has the fewest rows yet."""
     codes, names = pd.factorize(groups, sort=True)
     if len(names) < validation.n_splits:
         raise DataError(
             f"{len(names)} groups cannot make {validation.n_splits} folds; declare fewer n_splits"
         )
-    sizes = np.bincount(codes)
-    shuffled = np.random.default_rng(validation.seed).permutation(len(names))
-    fold_of, rows = np.zeros(len(names), dtype=int), np.zeros(validation.n_splits, dtype=int)
-    for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
-        fold_of[group] = rows.argmin()
-        rows[fold_of[group]] += sizes[group]
-    return [np.flatnonzero(fold_of[codes] == number) for number in range(validation.n_splits)]
+    fold_of = deal_groups(codes, validation.n_splits, validation.seed)
+    return [np.flatnonzero(fold_of == number) for number in range(validation.n_splits)]
 
 
 def _tail(order: pd.Series, fraction: float) -> np.ndarray:

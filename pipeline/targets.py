@@ -47,6 +47,11 @@ class RootRegressor(TransformedTargetRegressor):
         return np.asarray(self.inverse_func(root, added=added))
 
 
+def transformed(y: Any, target: Target) -> Any:
+    """Return the answers of rows on the scale that is fitted."""
+    return _FORWARD[target.transform](y)
+
+
 def bound_target(regressor: Any, target: Target, metric: MetricName) -> Any:
     """Return a regressor fitted on the transformed target, whose predictions keep the bounds.
 

@@ -18,16 +18,25 @@ from pipeline.data import TestData, TrainData
 from pipeline.decisions import NOTHING, Decision, answers_by_others, decide, fold_scores
 from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import Features
+from pipeline.generating import GeneratedFeatures, TextFeatures, check_families
 from pipeline.metrics import METRICS, Metric, fitted_metric
 from pipeline.models import make_model, model_spec
 from pipeline.models.parts import SumOfParts
 from pipeline.preprocessing import make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
-from pipeline.splits import Fold, all_rows, make_folds, make_holdout, make_strict_folds
-from pipeline.targets import RootRegressor, bound_target
+from pipeline.splits import (
+    Fold,
+    all_rows,
+    make_folds,
+    make_holdout,
+    make_strict_folds,
+    related_rows,
+)
+from pipeline.targets import RootRegressor, bound_target, transformed
 
 MIN_ROWS_TO_HOLD_OUT = 20
 FRACTION_FOR_VARIANCE = 0.2
+GENERATE = "generate"  # the step that generates features
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,12 +130,14 @@ class CVResult:
 def make_estimator(
     competition: Competition, choice: ModelChoice, features: Features, seed: int
 ) -> Any:
-    """Return the unfitted whole: own transformer, fills, scales, codes, model, target transform.
+    """Return the unfitted whole, from the own transformer to the target's transform.
 
+    Between them prose as numbers, generated features, fills, scales, codes and the model.
     Raises ModelError for a model or parameter that is not known.
     """
     spec, competition = model_spec(choice), competition.seen_by(choice)
     own = [("features", _own_transformer(features))] if features.make_transformer else []
+    made = _generating_steps(competition, choice, seed)
     steps = make_preprocessor(
         competition.preprocessing,
         competition.cleaning,
@@ -135,11 +146,26 @@ def make_estimator(
         handles_text=spec.handles_text,
     )
     model = make_model(choice, competition.task, seed, fitted_metric(competition))
-    whole = Pipeline([*own, *steps, ("model", model)])
+    whole = Pipeline([*own, *made, *steps, ("model", model)])
     if competition.task != "regression":
         return whole
     make = sum_of_parts if choice.by_parts else bound_target
     return make(whole, competition.target, competition.metric)
+
+
+def _generating_steps(
+    competition: Competition, choice: ModelChoice, seed: int
+) -> list[tuple[str, Any]]:
+    """Return the unfitted steps that make numbers of prose, and the features a model asks for."""
+    prose, families = competition.columns.text, choice.features
+    steps: list[tuple[str, Any]] = []
+    if prose:
+        steps.append(("text", TextFeatures(columns=prose, seed=seed)))
+    if families:
+        check_families(families, f"models.{choice.label}.features")
+        generate = GeneratedFeatures(families=families, task=competition.task, seed=seed)
+        steps.append((GENERATE, generate))
+    return steps
 
 
 def _own_transformer(features: Features) -> Any:
@@ -280,6 +306,7 @@ def fit(
     Raises ModelError for a parameter value that the model refuses.
     """
     settings: dict[str, Any] = {} if later is None else {"model__later": later}
+    settings |= _related(estimator, seen, competition)
     if _stops_early(estimator) and len(seen) >= MIN_ROWS_TO_HOLD_OUT:
         settings |= {
             "model__holdout": _holdout(estimator, seen, competition),
@@ -306,7 +333,8 @@ def _learn_variance(fitted: Any, seen: TrainData, competition: Competition) -> A
         return fitted.learn_variance(unseen.X, unseen.y)
     held_out = _held_out(seen, competition, FRACTION_FOR_VARIANCE)
     rest, unseen = np.setdiff1d(np.arange(len(seen)), held_out), seen.subset(held_out)
-    other = clone(fitted).fit(seen.X.iloc[rest], seen.y.iloc[rest])
+    known = seen.subset(rest)
+    other = clone(fitted).fit(known.X, known.y, **_related(fitted, known, competition))
     fitted.variance_ = other.learn_variance(unseen.X, unseen.y).variance_
     return fitted
 
@@ -475,6 +503,36 @@ def respond_test(one: FoldResult, test: TestData, labels: np.ndarray | None) -> 
     prediction = np.full((len(test), own.shape[1]), np.nan)
     prediction[rows] = own
     return prediction
+
+
+def fit_step(
+    stage: str, estimator: Any, X: pd.DataFrame, seen: TrainData, competition: Competition
+) -> tuple[Any, pd.DataFrame]:
+    """Fit a step before the model as a whole fits it; of several parts, as it is for the first.
+
+    X: the rows of seen as the steps before have left them. competition: as the model sees it.
+    Returns the fitted step, and what the next one gets.
+    """
+    y = _answers(estimator, seen)
+    if isinstance(estimator, SumOfParts):
+        assert isinstance(y, pd.DataFrame)
+        y = y.iloc[:, 0]
+    if competition.task == "regression":
+        y = transformed(y, competition.target)
+    step = dict(preparing_steps(estimator))[stage]
+    if not hasattr(step, "fit_transform"):
+        return step, step.fit(X, y).transform(X)
+    settings = _related(estimator, seen, competition) if stage == GENERATE else {}
+    told = {name.removeprefix(f"{GENERATE}__"): value for name, value in settings.items()}
+    return step, step.fit_transform(X, y, **told)
+
+
+def _related(estimator: Any, seen: TrainData, competition: Competition) -> dict[str, Any]:
+    """Return what the step that generates features is told in fit, if there is one."""
+    if GENERATE not in dict(preparing_steps(estimator)):
+        return {}
+    groups = related_rows(seen.groups, seen.order, competition.validation, competition.task)
+    return {f"{GENERATE}__groups": groups}
 
 
 def final_model(estimator: Any) -> Any:

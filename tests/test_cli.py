@@ -349,6 +349,46 @@ def test_a_stage_shows_its_changes_and_writes_frames(
         assert list(numbers.select_dtypes("number")) == list(numbers)
 
 
+NOTES = ["big and old", "small but new", "big and new"]
+WITH_PROSE = {
+    name: "\n".join(
+        [f"{head},note", *(f"{row},{NOTES[i % 3]}" for i, row in enumerate(rows.splitlines()))]
+    )
+    for name, (head, rows) in {
+        "train": TRAIN.rstrip("\n").split("\n", 1),
+        "test": TEST.rstrip("\n").split("\n", 1),
+    }.items()
+}
+
+
+def test_prose_and_generated_features_are_told_and_reach_any_model(
+    kc_here: Kc, tiny: Callable[..., Path]
+) -> None:
+    toml = TOML.replace('target = "price"', 'target = "price"\ntext = ["note"]') + (
+        '[preprocessing]\nfeatures = ["counts"]\n'
+        '[models.ridge]\n[models.lightgbm]\nfeatures = ["counts", "pairs"]\n'
+    )
+    work = tiny(WITH_PROSE["train"], WITH_PROSE["test"], toml=toml)
+    shown = kc_here(work, "inspect", "tiny", expect=0).out
+    assert re.search(r"^note +text +3 ", shown, re.MULTILINE)
+    assert "generated   ridge: counts; lightgbm: counts, pairs\nprose       note\n" in shown
+    assert "training lacks" not in shown
+    done = kc_here(work, "encode", "tiny", "--model", "ridge", expect=0)
+    prose = next(line for line in done.err.splitlines() if line.startswith("text "))
+    assert re.fullmatch(r"text +prose as numbers: note -> \d+; 3 -> \d+ columns", prose)
+    assert "generate counts 1; " in done.err
+    frame = pd.read_parquet(done.out.splitlines()[-2])
+    assert {"note words", "note characters", "share of colour"} <= set(frame)
+    assert "note" not in frame
+    done = kc_here(work, "train", "tiny", "--model", "lightgbm", expect=0)
+    assert re.search(r"^generate counts 1, pairs 0 of [\d,]+; ", done.err, re.MULTILINE)
+    new = work / "new.csv"
+    new.write_text(WITH_PROSE["test"], encoding="utf-8")
+    run = only_run(work, "tiny").name
+    predicted = kc_here(work, "predict", "tiny", "--input", new, "--run", run, expect=0).out
+    assert len(predicted.splitlines()) == 4
+
+
 def target_of(workspace: Path, name: str) -> str:
     from pipeline import Workspace, load_competition
 

@@ -254,6 +254,28 @@ MISTAKES = [
         'models.dnn.transform: needs task = "regression"; found "binary"',
     ),
     (WHOLE + "[cleaning]\noutliers = 3\n", "cleaning.outliers: expected text, found 3"),
+    (
+        WHOLE + '[models.dnn]\nfeatures = ["cross"]\n',
+        "models.'dnn'.features[0]: expected one of 'target_encoding', 'counts', 'groups', "
+        "'crosses', 'dates', 'pairs'; found 'cross'; did you mean 'crosses'?",
+    ),
+    (
+        WHOLE + "[models.dnn]\nfeatures = 3\n",
+        "models.'dnn'.features: expected a list of one of 'target_encoding', ",
+    ),
+    (
+        WHOLE + '[preprocessing]\nfeatures = ["pair"]\n',
+        "preprocessing.features[0]: expected one of ",
+    ),
+    (WHOLE + 'text = ["y"]\n', "columns.text: 'y' is the target"),
+    (
+        WHOLE + 'text = ["a"]\ncategorical = ["a"]\n',
+        "columns.text: 'a' is also in columns.categorical",
+    ),
+    (
+        WHOLE + 'text = ["a"]\n[cleaning]\ncolumns = {a = "missing"}\n',
+        "cleaning.columns.a: is in columns.text, where nothing is filled; remove it",
+    ),
     (WHOLE + '[levels]\nno = ["a"]\n', "levels.'no': is not read as missing anyway; remove it"),
     (WHOLE + "[levels]\nNA = 1\n", "levels.NA: expected a list of text, found 1"),
     (
@@ -348,7 +370,23 @@ def test_with_model_changes_one_label_of_a_copy() -> None:
     assert after.model().parameters == {"epochs": 3}
 
 
+def test_features_of_preprocessing_are_those_of_models_that_name_none(tmp_path: Path) -> None:
+    competition = load(
+        tmp_path,
+        WHOLE + '[preprocessing]\nfeatures = ["counts", "pairs"]\n'
+        "[models.ridge]\nalpha = 3\n[models.svm]\nfeatures = []\n"
+        '[models.knn]\nfeatures = ["counts"]\n',
+    )
+    assert competition.model("ridge").features == ("counts", "pairs")
+    assert competition.model("ridge").parameters == {"alpha": 3}
+    assert competition.model("lightgbm").features == ("counts", "pairs")
+    assert competition.model("svm") == ModelChoice(label="svm", kind="svm")
+    assert competition.model("knn").features == ("counts",)
+
+
 CHANGES: list[dict[str, Any]] = [
+    {"columns": Columns(id="id", target=("y",), text=("a",))},
+    {"models": {"dnn": ModelChoice(label="dnn", kind="dnn", features=("counts",))}},
     {"metric": "mae"},
     {"columns": Columns(id="id", target=("y",), drop=("a",))},
     {"levels": {"NA": ("a",)}},

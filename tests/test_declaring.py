@@ -377,7 +377,6 @@ def with_column(name: str, train: str, test: str | None = None) -> Files:
 @pytest.mark.parametrize(
     ("name", "train", "test", "line"),
     [
-        ("note", "the rain in {i} is mainly here", None, "free text, which no model reads yet"),
         ("Name", "n{i}", None, "90 levels in 90 rows"),
         ("planet", "earth", None, "constant in train: 'earth'"),
         ("gone", "", None, "empty in train"),
@@ -390,6 +389,22 @@ def test_columns_that_teach_nothing_are_dropped_with_the_reason(
     assert new(tmp_path, with_column(name, train, test))["columns"]["drop"] == [name]
     assert f'drop = ["{name}"]' in text_of(tmp_path)
     assert f"# {line}" in text_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "words"),
+    [("note", "the rain in {i} is mainly here", 7), ("Name", "Braund {i} Mr. Owen", 4)],
+)
+def test_prose_is_declared_as_text(tmp_path: Path, name: str, cells: str, words: int) -> None:
+    columns = new(tmp_path, with_column(name, cells))["columns"]
+    assert columns["text"] == [name]
+    assert "drop" not in columns
+    assert f"# {words} words a cell" in text_of(tmp_path)
+
+
+def test_short_texts_that_repeat_are_categories(tmp_path: Path) -> None:
+    cells = "New York City {j}"
+    assert new(tmp_path, with_column("city", cells))["columns"]["categorical"] == ["city"]
 
 
 def test_columns_of_one_file_alone_are_dropped(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ FLOORS = (
     "competition csvtext ledger tables terminal workspace",
     "budget cache drift execution features kinds metrics models preprocessing runs scoring "
     "sources splits strength targets totals",
-    "data decisions description estimate raw rowwise tuning",
+    "data decisions description estimate generating raw rowwise tuning",
     "checks cleaning ensemble leaks portfolio submission",
     "diagnosis inference inspection training",
     "stages",

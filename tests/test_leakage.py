@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LinearRegression
 
 from pipeline.competition import (
     Cleaning,
@@ -18,10 +19,12 @@ from pipeline.competition import (
 from pipeline.data import TrainData, split_train
 from pipeline.errors import DeclarationError
 from pipeline.features import Features
+from pipeline.generating import FAMILIES
+from pipeline.generating.target_encoding import TargetEncoding
 from pipeline.metrics import METRICS
 from pipeline.rowwise import check_rowwise
 from pipeline.splits import make_folds, make_holdout
-from pipeline.training import cross_validate, fit_folds, make_estimator
+from pipeline.training import cross_validate, fit_folds, fit_step, make_estimator
 
 MODELS = {
     "ridge": ModelChoice(label="ridge", kind="ridge"),
@@ -38,6 +41,12 @@ MODELS = {
         label="hist_gradient_boosting", kind="hist_gradient_boosting", parameters={"max_iter": 20}
     ),
     "kernel_ridge": ModelChoice(label="kernel_ridge", kind="kernel_ridge"),
+    "generated features": ModelChoice(
+        label="generated features",
+        kind="lightgbm",
+        parameters={"n_estimators": 20, "n_jobs": 1},
+        features=tuple(FAMILIES),
+    ),
     "dnn": ModelChoice(label="dnn", kind="dnn", parameters={"epochs": 3, "units": [8]}),
 }
 SLOW = {"dnn"}
@@ -179,6 +188,62 @@ def test_shuffled_answers_are_predicted_no_better_than_by_their_mean(name):
     noise = dataclasses.replace(train, y=y)
     result = fit_one_by_one(noise, declared(), name)
     assert result.score > 0.95 * y.std()
+
+
+def test_prose_of_validation_rows_leaves_the_fitted_fold_bit_identical():
+    competition = declared()
+    competition = dataclasses.replace(
+        competition, columns=dataclasses.replace(competition.columns, text=("note",))
+    )
+    rng, train = np.random.default_rng(2), rows()
+    words = ["red", "green", "blue", "old", "new", "large", "small", "house", "roof", "door"]
+    notes = pd.Series([" ".join(rng.choice(words, 5)) for _ in range(len(train))], dtype="str")
+    train = dataclasses.replace(train, X=train.X.assign(note=notes))
+    fold = folds_of(train, competition)[1]
+    estimator = make_estimator(competition, MODELS["ridge"], Features(), seed=3)
+    other = train.X.copy()
+    other.loc[fold.valid, "note"] = "words of no training row"
+    (honest,) = fit_folds(estimator, train, [fold], competition)
+    (tried,) = fit_folds(estimator, dataclasses.replace(train, X=other), [fold], competition)
+    expected = honest.estimator.predict(train.X)
+    np.testing.assert_array_equal(tried.estimator.predict(train.X), expected)
+    assert not np.array_equal(tried.prediction, honest.prediction)
+
+
+def test_levels_by_chance_gain_nothing_out_of_fold_where_naive_encoding_would_overfit():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"zip": pd.Series(rng.integers(0, 400, 4000)).astype("str")})
+    y = rng.normal(size=4000)
+    train, valid = np.arange(2000), np.arange(2000, 4000)
+    encoding = TargetEncoding().fit(X.iloc[train], y[train])
+    new = encoding.transform(X.iloc[valid])
+    told = {
+        "cross-fitted": TargetEncoding().fit_transform(X.iloc[train], y[train]),
+        "naive": encoding.transform(X.iloc[train]),
+    }
+    error = {
+        way: np.mean((LinearRegression().fit(x, y[train]).predict(new) - y[valid]) ** 2)
+        for way, x in told.items()
+    }
+    assert error["cross-fitted"] < 1.01 * y[valid].var()
+    assert error["naive"] > 1.15 * y[valid].var()
+
+
+@pytest.mark.parametrize(("scheme", "n_told"), [("kfold", 3), ("group", 1), ("time", 3)])
+def test_rows_of_one_group_are_not_encoded_by_each_other_where_folds_are_groups(scheme, n_told):
+    competition, train = declared(scheme), rows()
+    train = dataclasses.replace(train, X=train.X.assign(twin=train.groups.astype("str")))
+    choice = ModelChoice(label="ridge", kind="ridge", features=("target_encoding",))
+    estimator = make_estimator(competition, choice, Features(), seed=3)
+    _, told = fit_step("generate", estimator, train.X, train, competition)
+    assert told.groupby("twin")["target by twin"].nunique().max() >= n_told
+    assert (told["target by twin"].nunique() == 1) == (scheme == "group")
+    fold = folds_of(train, competition)[1]
+    (fitted,) = fit_folds(estimator, train, [fold], competition)
+    pipeline = fitted.estimator.regressor_
+    names = list(pipeline[:-1].get_feature_names_out())
+    weight = pipeline["model"].coef_[names.index("target by twin")]
+    assert (weight == 0) == (scheme == "group")
 
 
 def test_the_answers_themselves_are_learned():

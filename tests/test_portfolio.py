@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from pipeline.competition import Columns, Competition, Files, ModelChoice, Target
+from pipeline.competition import Columns, Competition, Files, ModelChoice, Preprocessing, Target
 from pipeline.models import make_model
 from pipeline.portfolio import CLASSES, COSTS, NUMBERS, Size, make_portfolio
 
@@ -83,3 +83,11 @@ def test_a_model_that_cannot_do_the_task_is_not_there() -> None:
     assert "logistic" in labels(KINDS)
     declared = KINDS.with_model(ModelChoice(label="lines", kind="ridge"))
     assert "lines" not in labels(declared)
+
+
+def test_features_of_all_models_are_those_of_the_portfolio_too() -> None:
+    preprocessing = Preprocessing(features=("target_encoding",))
+    declared = dataclasses.replace(PRICES, preprocessing=preprocessing)
+    assert {entry.choice.features for entry in make_portfolio(declared, SMALL)} == {
+        ("target_encoding",)
+    }

@@ -19,6 +19,7 @@ from pipeline.splits import (
     make_folds,
     make_holdout,
     make_strict_folds,
+    related_rows,
     resolve_scheme,
 )
 
@@ -321,3 +322,21 @@ def test_the_strict_rule_refuses_what_it_cannot_predict() -> None:
         strict_folds([1, 2, 3], [2, 1])
     with pytest.raises(DataError, match=r"needs columns.time in every row of the test file$"):
         make_strict_folds(numbers(4), None, validation("kfold"))
+
+
+def test_related_rows_are_groups_or_runs_in_order_or_none_by_chance() -> None:
+    groups, order = pd.Series(list("bbacca")), pd.Series([6, 5, 4, 3, 2, 1])
+    found = related_rows(groups, order, validation("group"), "regression")
+    assert found is not None
+    assert found.tolist() == [1, 1, 0, 2, 2, 0]
+    found = related_rows(groups, order, validation("time"), "regression")
+    assert found is not None
+    assert found.tolist() == [4, 3, 2, 1, 0, 0]
+    assert related_rows(groups, order, validation("kfold"), "regression") is None
+    assert related_rows(groups, order, validation("auto"), "binary") is None
+
+
+def test_rows_of_one_time_are_related() -> None:
+    found = related_rows(None, pd.Series([1, 1, 1, 1, 2, 2]), validation("time"), "regression")
+    assert found is not None
+    assert found.tolist() == [0, 0, 0, 0, 3, 3]

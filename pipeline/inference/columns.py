@@ -14,11 +14,12 @@ from pipeline.inference.answers import Question
 from pipeline.inference.evidence import Cells
 from pipeline.inference.spelling import is_year_last
 
-Use = Literal["drop", "categorical", "datetime", "kind?"]
+Use = Literal["drop", "categorical", "datetime", "text", "kind?"]
 
 MANY_LEVELS = 50  # text of fewer levels is a category, however many rows there are
 MOSTLY_DIFFERENT = 0.5  # text whose levels are more than this share of its cells names single rows
 WORDS = 5  # text of so many words a cell, and many levels, is prose
+FEW_WORDS = 3  # and so is text of so many that differs mostly, as names with their titles
 FEW_KINDS = 20  # whole numbers of more levels hardly name kinds
 ROWS_A_KIND = 10
 DATE_NAME = re.compile(r"date|day|time|dt|일자|날짜|일시", re.I)
@@ -103,9 +104,11 @@ def _nothing_to_learn(cells: Cells) -> str | None:
 def _text_finding(train: Cells, test: Cells) -> Finding:
     n_levels, n_present = train.n_levels, len(train.present)
     if n_levels > MANY_LEVELS or n_levels == n_present:
-        if _words(train.present) >= WORDS:
-            return Finding(train.name, "drop", "free text, which no model reads yet")
-        if n_levels > max(MOSTLY_DIFFERENT * n_present, 5):
+        is_different = n_levels > max(MOSTLY_DIFFERENT * n_present, 5)
+        words = _words(train.present)
+        if words >= (FEW_WORDS if is_different else WORDS):
+            return Finding(train.name, "text", f"{words:.0f} words a cell")
+        if is_different:
             return Finding(train.name, "drop", f"{n_levels:,} levels in {n_present:,} rows")
     return Finding(train.name, "categorical", f"{n_levels:,} levels")
 

@@ -129,6 +129,7 @@ def _columns(draft: Draft) -> Iterator[str]:
     yield from _categorical(draft.of("categorical"))
     yield from _kinds(draft.of("kind?"))
     yield from _each("datetime", draft.of("datetime"))
+    yield from _each("text", draft.of("text"))
     if division.group is not None:
         yield _commented(f"group = {_text(division.group)}", division.why)
     if division.time is not None:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from textwrap import wrap
 from typing import Any
 
-from pipeline.competition import Target
+from pipeline.competition import Competition, Target
 from pipeline.inspection import BY_CHANCE, Inspection, inspect_data
 from pipeline.models import MODELS
 from pipeline.splits import resolve_scheme
@@ -54,6 +54,7 @@ def inspection_lines(opened: Opened, found: Inspection) -> list[str]:
             width=80,
             subsequent_indent=" " * 12,
         ),
+        *_generated_lines(competition),
         "",
         *_target_lines(found),
         "",
@@ -71,6 +72,16 @@ def _drift_lines(scheme: str, found: Inspection) -> list[str]:
     if not found.drift.is_clear or scheme in BY_CHANCE:
         return []
     return [f"test rows are told apart easily; folds by {scheme} are declared to mimic that"]
+
+
+def _generated_lines(competition: Competition) -> list[str]:
+    """Return which features are generated for which models, and which columns are prose."""
+    asked = [f"{one.label}: {', '.join(one.features)}" for one in competition.models.values()]
+    told = "; ".join(text for text in asked if not text.endswith(": "))
+    prose = ", ".join(competition.columns.text)
+    lines = [f"generated   {told}"] if told else []
+    lines += [f"prose       {prose}"] if prose else []
+    return [part for line in lines for part in wrap(line, width=80, subsequent_indent=" " * 12)]
 
 
 def _bounds(target: Target) -> str:

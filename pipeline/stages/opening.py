@@ -1,5 +1,6 @@
 """The start of every stage: the declaration, its code, and the files as typed frames."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -178,7 +179,7 @@ def read_data(opened: Opened) -> Data:
     _tell_labels(competition, train, labels)
     check_sample(competition, sample, labels)
     check_ids_asked(competition, test.ids, sample)
-    _warn_of_unseen(train.X, test.X)
+    _warn_of_unseen(train.X, test.X, columns.text)
     hidden = _hidden(train_table.frame, test_table.frame, columns)
     kinds = dict(train_table.kinds)
     return Data(train, test, sample, style, labels, manifest, kinds, hidden)
@@ -277,8 +278,8 @@ def _tell_labels(competition: Competition, train: TrainData, labels: np.ndarray 
         emit(Note("encode", text, {"labels": [str(label) for label in labels]}))
 
 
-def _warn_of_unseen(train: pd.DataFrame, test: pd.DataFrame) -> None:
-    for name, levels in unseen_levels(train, test).items():
+def _warn_of_unseen(train: pd.DataFrame, test: pd.DataFrame, prose: Collection[str]) -> None:
+    for name, levels in unseen_levels(train, test, prose).items():
         shown = ", ".join(map(repr, levels[:3]))
         more = f" and {len(levels) - 3} more" if len(levels) > 3 else ""
         emit(Warned(f"{name}: levels of the test file that training lacks: {shown}{more}"))

@@ -14,7 +14,7 @@ from pipeline.features import blaming
 from pipeline.progress import Note, counted, emit
 from pipeline.stages.opening import chosen_model, open_competition, read_data, unfitted
 from pipeline.storage import save_bytes
-from pipeline.training import preparing_steps
+from pipeline.training import fit_step, preparing_steps
 from pipeline.workspace import Workspace
 
 STAGES = {"impute": "cleaned", "scale": "scaled", "encode": "encoded"}
@@ -50,16 +50,17 @@ def _prepare(workspace: Workspace, name: str, last: str, label: str | None) -> P
     opened = open_competition(workspace, name)
     competition = opened.competition
     choice = chosen_model(competition, label)
-    steps = preparing_steps(unfitted(opened, choice, competition.validation.seed))
+    whole = unfitted(opened, choice, competition.validation.seed)
     data = read_data(opened)
     kept, dropped = clean_rows(data.train, competition.cleaning)
     emit(row_note(kept, dropped))
     train, test = kept.X, data.test.X
     changes: list[dict[str, Any]] = []
-    for stage, step in steps:
+    for stage, _ in preparing_steps(whole):
         before = train
         with blaming(opened.features):
-            train, test = step.fit(train, kept.y).transform(train), step.transform(test)
+            step, train = fit_step(stage, whole, train, kept, competition.seen_by(choice))
+            test = step.transform(test)
         if stage == "features":
             continue
         changes, note = tell(stage, step, before)
