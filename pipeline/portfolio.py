@@ -8,21 +8,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
 from pipeline.budget import Entry
 from pipeline.competition import Competition, ModelChoice
 from pipeline.models import ModelSpec, model_spec
 
+MANY_LEVELS = 20
 OPTIONAL = ("xgboost",)  # kinds whose package is an extra
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large the data are: rows that a fold trains on, columns, and numbers to predict."""
+    """How large the data are: rows that a fold trains on, columns, and numbers to predict.
+
+    has_many_levels: whether a column of text has many levels that repeat.
+    """
 
     rows: int
     columns: int
     outputs: int
     folds: int
+    has_many_levels: bool = False
 
     @property
     def cells(self) -> int:
@@ -62,6 +70,7 @@ COSTS: Mapping[str, Cost] = {
     "tabm": Cost(lambda s: 2.0 + 2.5e-2 * s.rows, 30_000),
     "tabm_mini": Cost(lambda s: 2.0 + 2.0e-2 * s.rows, 30_000),
 }
+GENERATING = Cost(lambda s: 1.0 + 6e-6 * s.cells)
 UNKNOWN = Cost(lambda s: 1.0 + 1e-5 * s.cells)  # a model of one's own, or a layer's kind of network
 
 SMALL_TREES = {
@@ -78,8 +87,13 @@ LARGE_TREES = PLAIN_TREES | {"num_leaves": 100, "min_child_samples": 3, "subsamp
 CHANCE_TREES = PLAIN_TREES | {"num_leaves": 31, "min_child_samples": 10, "extra_trees": True}
 
 
-def _choice(label: str, kind: str | None = None, **parameters: Any) -> ModelChoice:
-    return ModelChoice(label=label, kind=kind or label, parameters=parameters)
+ENCODINGS = ("target_encoding", "crosses", "pairs")
+
+
+def _choice(
+    label: str, kind: str | None = None, features: tuple[str, ...] = (), **parameters: Any
+) -> ModelChoice:
+    return ModelChoice(label=label, kind=kind or label, parameters=parameters, features=features)
 
 
 # The first gives an answer soon; the others stand in the order of their gain a second.
@@ -132,6 +146,12 @@ CLASSES = (
 )
 
 
+ENCODED = (  # where the levels of a column say much, and there are too many for trees to sort out
+    _choice("lightgbm_encoded", "lightgbm", features=ENCODINGS),
+    _choice("catboost_encoded", "catboost", features=ENCODINGS),
+)
+
+
 def make_portfolio(
     competition: Competition, size: Size, chosen: Sequence[ModelChoice] = ()
 ) -> list[Entry]:
@@ -151,8 +171,19 @@ def make_portfolio(
     labels = [choice.label for choice in usual]
     declared = [one for label, one in competition.models.items() if label not in labels]
     first, *rest = [competition.models.get(choice.label, choice) for choice in usual]
-    wanted = [first, *declared, *rest]
+    encoded = ENCODED if size.has_many_levels else ()
+    wanted = [first, *declared, *encoded, *rest]
     return list(_entries(wanted, competition, size))
+
+
+def has_many_levels(X: pd.DataFrame, prose: Sequence[str] = ()) -> bool:
+    """Tell whether a column of text has at least twenty levels, which stand in three rows each.
+
+    prose: columns of text that have no levels.
+    """
+    text = [name for name in X if not is_numeric_dtype(X[name]) and name not in prose]
+    counts = [X[name].nunique() for name in text]
+    return any(MANY_LEVELS <= n <= len(X) / 3 for n in counts)
 
 
 def _entries(
@@ -165,7 +196,8 @@ def _entries(
             continue
         if choice.kind in OPTIONAL and importlib.util.find_spec(choice.kind) is None:
             continue
-        seconds = cost.seconds(size) * size.folds
+        making = GENERATING.seconds(size) if choice.features else 0.0
+        seconds = (cost.seconds(size) + making) * size.folds
         yield Entry(
             choice,
             seconds,

@@ -40,8 +40,9 @@ def make_folds(
 
     y: (n_samples,) or (n_samples, n_targets); groups and order: (n_samples,) or None.
     kfold: shuffled rows. stratified: the same share of each class in every fold. group: whole
-    groups. time, like_test: the later half of the rows in the given order, in n_splits runs, each
-    predicted from all rows before it; rows of equal order stay together.
+    groups. time: the later half of the rows in the given order, in n_splits runs, each predicted
+    from all rows before it. like_test: all rows in the given order, in n_splits runs, each
+    predicted from all others. Rows of equal order stay together.
     Raises DataError if there are too few rows, groups, classes or distinct times.
     """
     scheme = resolve_scheme(validation, task)
@@ -49,7 +50,9 @@ def make_folds(
         raise DataError(f"{len(y)} training rows cannot make {validation.n_splits} folds")
     if scheme == "group":
         parts = _group_parts(_present(groups, "group"), validation)
-    elif scheme in ("time", "like_test"):
+    elif scheme == "like_test":
+        parts = _runs(_present(order, "time"), validation)
+    elif scheme == "time":
         return _forward_folds(_present(order, "time"), validation)
     elif scheme == "stratified":
         parts = _stratified_parts(np.asarray(y), validation)
@@ -127,13 +130,13 @@ def make_holdout(
 ) -> np.ndarray:
     """Return positions of the training rows that stop a fit early; they mimic the fold's rows.
 
-    Whole groups where folds are groups, the tail where they are ordered, otherwise rows by chance:
+    Whole groups where folds are groups, the tail where they are in time, otherwise rows by chance:
     as many of each class as it has, but never all of them.
     fraction: the share of the rows, as nearly as groups and equal times allow.
     Raises DataError if the rows are one single group, time or row.
     """
     scheme = resolve_scheme(validation, task)
-    if scheme in ("time", "like_test"):
+    if scheme == "time":
         held_out = _tail(_present(order, "time"), fraction)
     elif scheme == "group":
         held_out = _some_groups(_present(groups, "group"), fraction, validation.seed)
@@ -257,6 +260,19 @@ def _stratified_parts(y: np.ndarray, validation: Validation) -> list[np.ndarray]
         )
     splitter = StratifiedKFold(validation.n_splits, shuffle=True, random_state=validation.seed)
     return [valid for _, valid in splitter.split(np.zeros(len(y)), y)]
+
+
+def _runs(order: pd.Series, validation: Validation) -> list[np.ndarray]:
+    """Return the rows of each run of the order, nearly equally many."""
+    ranks = order.rank(method="min").to_numpy() - 1
+    run_of = (ranks * validation.n_splits / len(ranks)).astype(int)
+    parts = [np.flatnonzero(run_of == number) for number in range(validation.n_splits)]
+    if not all(len(part) for part in parts):
+        raise DataError(
+            f"too few distinct values of the order to make {validation.n_splits} runs; "
+            "declare fewer n_splits"
+        )
+    return parts
 
 
 def _forward_folds(order: pd.Series, validation: Validation) -> list[Fold]:

@@ -2,11 +2,19 @@
 
 import dataclasses
 
+import pandas as pd
 import pytest
 
 from pipeline.competition import Columns, Competition, Files, ModelChoice, Preprocessing, Target
 from pipeline.models import make_model
-from pipeline.portfolio import CLASSES, COSTS, NUMBERS, Size, make_portfolio
+from pipeline.portfolio import (
+    CLASSES,
+    COSTS,
+    NUMBERS,
+    Size,
+    has_many_levels,
+    make_portfolio,
+)
 
 FILES = Files(train="train.csv", test="test.csv", sample_submission="sample.csv")
 PRICES = Competition(
@@ -71,6 +79,19 @@ def test_what_is_declared_replaces_its_label_and_new_labels_come_second() -> Non
     assert [entry.choice.label for entry in entries[:2]] == ["lightgbm", "mine"]
     assert ours in [entry.choice for entry in entries]
     assert len(entries) == len(make_portfolio(PRICES, SMALL)) + 1
+
+
+def test_levels_that_are_many_and_repeat_are_encoded() -> None:
+    towns = pd.DataFrame({"town": [f"town {i % 30}" for i in range(120)], "size": range(120)})
+    assert has_many_levels(towns)
+    assert not has_many_levels(towns, prose=["town"])
+    assert not has_many_levels(towns.assign(town=[f"id {i}" for i in range(120)]))  # none repeats
+    assert not has_many_levels(towns.assign(town="a"))
+    many = dataclasses.replace(SMALL, has_many_levels=True)
+    entries = {entry.choice.label: entry for entry in make_portfolio(PRICES, many)}
+    assert entries["lightgbm_encoded"].choice.features == ("target_encoding", "crosses", "pairs")
+    assert entries["lightgbm_encoded"].seconds > entries["lightgbm"].seconds
+    assert "lightgbm_encoded" not in labels(PRICES)
 
 
 def test_models_that_are_named_are_all_there_is() -> None:

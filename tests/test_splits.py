@@ -104,15 +104,12 @@ def test_group_folds_are_whole_groups_and_balanced(
 @given(
     times=st.lists(st.integers(0, 9), min_size=4, max_size=40),
     n_splits=st.integers(2, 4),
-    scheme=st.sampled_from(["time", "like_test"]),
 )
-def test_nothing_is_predicted_from_its_own_time_or_later(
-    times: list[int], n_splits: int, scheme: Any
-) -> None:
+def test_nothing_is_predicted_from_its_own_time_or_later(times: list[int], n_splits: int) -> None:
     order = pd.Series(times, name="t")
     try:
         folds = make_folds(
-            numbers(len(times)), None, order, validation(scheme, n_splits), "regression"
+            numbers(len(times)), None, order, validation("time", n_splits), "regression"
         )
     except DataError:
         assert not order.is_unique or len(times) < 2 * n_splits
@@ -123,6 +120,35 @@ def test_nothing_is_predicted_from_its_own_time_or_later(
         assert order.iloc[fold.train].max() < order.iloc[fold.valid].min()
     for before, after in itertools.pairwise(folds):
         assert set(before.train) | set(before.valid) == set(after.train)
+
+
+@few
+@given(
+    likeness=st.lists(st.integers(0, 9), min_size=4, max_size=40),
+    n_splits=st.integers(2, 4),
+)
+def test_folds_on_the_way_to_the_test_are_runs_that_all_others_predict(
+    likeness: list[int], n_splits: int
+) -> None:
+    order = pd.Series(likeness, name="likeness")
+    n = len(likeness)
+    try:
+        folds = make_folds(numbers(n), None, order, validation("like_test", n_splits), "regression")
+    except DataError:
+        assert not order.is_unique
+        return
+    check_folds(folds, n)
+    assert covers_all(folds, n)
+    for before, after in itertools.pairwise(folds):
+        assert order.iloc[before.valid].max() < order.iloc[after.valid].min()
+    for fold in folds:
+        assert len(fold.train) + len(fold.valid) == n
+
+
+def test_folds_on_the_way_to_the_test_are_equally_large() -> None:
+    order = pd.Series([0.5, 0.1, 0.9, 0.3, 0.7, 0.2], name="likeness")
+    folds = make_folds(numbers(6), None, order, validation("like_test", 3), "regression")
+    assert valid_rows(folds) == [[1, 5], [0, 3], [2, 4]]
 
 
 def test_time_folds_take_the_later_half_in_runs() -> None:

@@ -239,7 +239,7 @@ def in_order(data: Data, competition: Competition) -> TrainData:
     if competition.validation.scheme != "like_test":
         return data.train
     drift = data.drift or measure_drift(data.train.X, data.test.X)
-    text = f"adversarial AUC {drift.auc:.3f}; folds take the half that looks most like the test"
+    text = f"adversarial AUC {drift.auc:.3f}; folds are runs of rows on the way to the test"
     emit(Note("drift", text, {"auc": drift.auc, "by_column": drift.by_column.head(10).to_dict()}))
     order = direction_of_test(data.train.X, data.test.X)
     return replace(data.train, order=pd.Series(order, index=data.train.X.index, name="likeness"))
@@ -249,8 +249,8 @@ def _like_the_test(opened: Opened, data: Data) -> Opened:
     """Return the competition with folds that mimic a test of other rows than the training rows.
 
     Only where the declaration leaves the scheme open. What is good on rows by chance may know
-    nothing beyond them: of ddarung's cooler 70 %, folds by chance choose a blend that errs by 66.9
-    on the warmer 30 %, folds toward the test one that errs by 55.4.
+    nothing beyond them: on ddarung's cooler 70 %, folds by chance choose a blend that errs by 66.9
+    on the warmer 30 %, folds along the way to these one that errs by 52.8.
     """
     validation, drift = opened.competition.validation, data.drift
     if validation.scheme != "auto" or validation.repeats > 1 or drift is None:
