@@ -73,7 +73,7 @@ COSTS: Mapping[str, Cost] = {
 GENERATING = Cost(lambda s: 1.0 + 6e-6 * s.cells)
 UNKNOWN = Cost(lambda s: 1.0 + 1e-5 * s.cells)  # a model of one's own, or a layer's kind of network
 
-SMALL_TREES = {
+SMALL_TREES: dict[str, Any] = {
     "num_leaves": 7,
     "learning_rate": 0.024,
     "n_estimators": 5000,
@@ -82,7 +82,12 @@ SMALL_TREES = {
     "reg_alpha": 0.35,
     "reg_lambda": 2.0,
 }
-PLAIN_TREES = {"extra_trees": False, "reg_alpha": 0.0, "reg_lambda": 0.0, "learning_rate": 0.05}
+PLAIN_TREES: dict[str, Any] = {
+    "extra_trees": False,
+    "reg_alpha": 0.0,
+    "reg_lambda": 0.0,
+    "learning_rate": 0.05,
+}
 LARGE_TREES = PLAIN_TREES | {"num_leaves": 100, "min_child_samples": 3, "subsample": 0.7}
 CHANCE_TREES = PLAIN_TREES | {"num_leaves": 31, "min_child_samples": 10, "extra_trees": True}
 
