@@ -13,7 +13,8 @@ from statistics import median
 from pipeline.competition import ModelChoice
 from pipeline.progress import counted
 
-LEAST = 0.4  # of its usual time, a fit that can be shortened is still worth something
+LEAST = 0.4  # of its usual time, a fit that can be cut short is still worth something
+LEAST_PLANNED = 0.15  # a network's, whose schedule is planned for the time that there is
 SURE = 1.15  # a fit may take so many times what is expected
 FIRST = 0.4  # of all time, at most, is for the first configuration, so that there is an answer
 MODEST = 0.25  # of the time that is left; what needs more waits for what needs less
@@ -216,17 +217,19 @@ class Schedule:
         """Return how long pieces of work take all workers together."""
         return (seconds + each * (self.n_workers - 1)) / self.n_workers
 
-    def _fits(self, number: int, least: float = LEAST, share: float = 1.0) -> bool:
+    def _fits(self, number: int, *, shortened: bool = True, share: float = 1.0) -> bool:
         """Tell whether a pass over a configuration fits into a share of the time that is left."""
         if self._has_nothing() and not self.passes:
             return True  # the first one is what there is an answer from
-        return SURE * self._needs(number, least) <= share * self.left
+        return SURE * self._needs(number, shortened=shortened) <= share * self.left
 
-    def _needs(self, number: int, least: float = LEAST) -> float:
+    def _needs(self, number: int, *, shortened: bool = True) -> float:
         """Return the seconds that the whole of a configuration takes here at least."""
         entry, seconds = self.entries[number], self.expected(number)
-        needed = seconds if entry.together else self._elapsed(seconds, seconds / self.n_folds)
-        return needed * (least if entry.can_stop else 1.0)
+        if entry.together:
+            return seconds * (LEAST_PLANNED if shortened and entry.can_stop else 1.0)
+        least = LEAST if shortened and entry.can_stop else 1.0
+        return least * self._elapsed(seconds, seconds / self.n_folds)
 
     def _again(self, *, with_networks: bool) -> tuple[int, int] | None:
         """Return the configuration whose next repeat gains most a second, and its number."""
@@ -236,7 +239,7 @@ class Schedule:
             entry = self.entries[number]
             if repeat >= MOST_REPEATS or (entry.together and not with_networks):
                 continue
-            if not self._fits(number, least=1.0):
+            if not self._fits(number, shortened=False):
                 continue
             mine = weight / (repeat * max(self.expected(number), 1e-3))
             if mine > gain:
