@@ -15,6 +15,7 @@ from pipeline.progress import counted
 
 LEAST = 0.4  # of its usual time, a fit that can be cut short is still worth something
 LEAST_PLANNED = 0.15  # a network's, whose schedule is planned for the time that there is
+PLANNED = 0.7  # of the time that is left; networks still have to be written down and asked
 SURE = 1.15  # a fit may take so many times what is expected
 FIRST = 0.4  # of all time, at most, is for the first configuration, so that there is an answer
 MODEST = 0.25  # of the time that is left; what needs more waits for what needs less
@@ -193,9 +194,9 @@ class Schedule:
         entry = self.entries[one.entry]
         if not entry.can_stop:
             return None
-        left = self.left / SURE
         if entry.together:
-            return left
+            return self.left * PLANNED
+        left = self.left / SURE
         if self._has_nothing():
             left = min(left, FIRST * (self.stop_at - self.began))
         return max(0.1, left * self.n_workers / (len(one.todo) + self.n_workers - 1))
