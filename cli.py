@@ -219,6 +219,25 @@ def train(
     _print_run(run, as_json)
 
 
+@app.command()
+def summary(
+    context: typer.Context,
+    name: Name,
+    model: Model = None,
+    as_csv: Csv = False,
+    as_json: Json = False,
+) -> None:
+    """Show a network's layers, shapes and weights. Example: kc summary bike --model gru."""
+    from pipeline.stages import summarizing
+
+    with _shown(quiet=as_csv or as_json):
+        network = summarizing.summarize(context.obj, name, model)
+    columns = summarizing.LAYER_COLUMNS
+    _print_table(network.layers, columns, as_csv=as_csv, as_json=as_json, shrinkable=("settings",))
+    if not as_csv and not as_json:
+        typer.echo(str(network))
+
+
 @app.command("run")
 def run_(
     context: typer.Context,

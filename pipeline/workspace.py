@@ -77,6 +77,10 @@ class Workspace:
         """Return the file that notes what was handed in."""
         return self.runs / f"{name}.submissions.jsonl"
 
+    def board(self, name: str) -> Path:
+        """Return the folder of a practice set's board, which has the answers held back."""
+        return self.root / "boards" / name
+
     @property
     def runs(self) -> Path:
         """The folder of all finished runs."""

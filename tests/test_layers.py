@@ -17,7 +17,7 @@ FLOORS = (
     "cache drift features kinds metrics models preprocessing runs scoring sources splits",
     "data decisions description raw rowwise",
     "checks cleaning ensemble submission",
-    "diagnosis inference inspection training",
+    "diagnosis grading inference inspection training",
     "stages",
     "cli",
 )
