@@ -1,6 +1,7 @@
 """What is predicted: one or several numbers, two classes or many, labels of any spelling."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def test_several_numbers_are_predicted_at_once_and_scored_by_r2(
     assert 'task = "regression"' in declaration
     assert 'metric = "r2"' in declaration
     run = trained(kc_here, workspace, model)
-    assert run["score"] > (0.99 if model == "ridge" else 0.7)
+    assert run["score"] > (0.9 if model == "ridge" else 0.7)
     assert list(run["answers"]) == ["id", *names]
     said = run["answers"][names].astype(float)
     assert (r2_score(y.iloc[N_TRAIN:], said, multioutput="raw_values") > 0.6).all()
@@ -114,13 +115,10 @@ def test_a_probability_is_that_of_the_class_which_is_declared(kc_here: Kc, tmp_p
     y = pd.DataFrame({"kind": np.where(X["x1"] > 0, "malignant", "benign")})
     workspace, declaration = declared(kc_here, tmp_path, X, y, "--metric", "log_loss")
     path = workspace / "competitions" / "own" / "competition.toml"
-    plain = "".join(
-        line + "\n" for line in declaration.splitlines() if not line.startswith("positive")
-    )
+    assert declaration.count("\npositive = ") == 1
     for positive in ("malignant", "benign"):
-        own = f'[target]\npositive = "{positive}"\nanswer = "probability"\n'
-        head, target, tail = plain.partition("[target]\n")
-        path.write_text((head + own + tail) if target else plain + "\n" + own, "utf-8")
+        own = re.sub(r"(?m)^positive = .*$", f'positive = "{positive}"', declaration)
+        path.write_text(own, "utf-8")
         run = trained(kc_here, workspace, "logistic")
         chance = run["answers"]["kind"].astype(float)
         truth = y["kind"].iloc[N_TRAIN:].to_numpy() == positive

@@ -188,7 +188,7 @@ def _entry_row(entry: Entry) -> dict[str, Any]:
 def _team_row(number: int, team: Team) -> dict[str, Any]:
     return {
         "place": number,
-        "team": team.name,
+        "team": without_marker(team.name),  # a practice board knows one's own by their words
         "score": team.text or None,
         "time": team.time.isoformat(timespec="seconds"),
     }

@@ -70,9 +70,14 @@ class PracticeSource:
 
     def _order(self) -> tuple[np.ndarray, int]:
         """Return positions of rows, those to hold back at the end, and how many they are."""
-        if self.rows.n_test:
-            return np.arange(len(self.rows.y)), self.rows.n_test
-        return _held_back_last(self.rows.y, self._has_classes), round(SHARE * len(self.rows.y))
+        y, n_test = self.rows.y, self.rows.n_test
+        if n_test:
+            return np.arange(len(y)), n_test
+        try:
+            return _held_back_last(y, self._has_classes), round(SHARE * len(y))
+        except ValueError as error:
+            reason = " ".join(str(error).split())
+            raise SourceError(f"{self.origin}: too few rows to hold some back: {reason}") from None
 
     @property
     def _has_classes(self) -> bool:
