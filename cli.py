@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -40,6 +41,9 @@ Seed = Annotated[
 ]
 Folds = Annotated[int | None, typer.Option(min=2, help="Number of folds.")]
 Scheme = Annotated[str | None, typer.Option(help="kfold, stratified, group, time or like_test.")]
+Rule = Annotated[
+    str | None, typer.Option(help="open: all training rows inform; strict: only earlier ones.")
+]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Most epochs (or boosting rounds) a fit.")]
 Patience = Annotated[int | None, typer.Option(min=1, help="Epochs without progress to stop after.")]
 Time = Annotated[
@@ -202,6 +206,7 @@ def train(
     seed: Seed = None,
     folds: Folds = None,
     scheme: Scheme = None,
+    rule: Rule = None,
     epochs: Epochs = None,
     patience: Patience = None,
     time: Time = None,
@@ -210,10 +215,11 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Cross-validate a model and leave a complete run. Example: kc train bike --model lightgbm."""
+    began = monotonic()  # loading what trains is part of a budget of time
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
-    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time))
+    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), began, rule)
     with _shown(quiet=quiet or as_json, verbose=verbose):
         run = stage(context.obj, name, options)
     _print_run(run, as_json)
@@ -248,6 +254,7 @@ def run_(
     seed: Seed = None,
     folds: Folds = None,
     scheme: Scheme = None,
+    rule: Rule = None,
     epochs: Epochs = None,
     patience: Patience = None,
     time: Time = None,
@@ -256,11 +263,12 @@ def run_(
     as_json: Json = False,
 ) -> None:
     """Fetch if needed, train, write and check a submission. Example: kc run bike --sample."""
+    began = monotonic()  # loading what trains is part of a budget of time
     from pipeline.stages.fetching import fetch_if_needed
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
-    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time))
+    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), began, rule)
     with _shown(quiet=quiet or as_json, verbose=verbose):
         fetch_if_needed(context.obj, name, path, sample=sample)
         run = stage(context.obj, name, options)
@@ -491,6 +499,8 @@ def _print_run(run: "Run", as_json: bool) -> None:
     typer.echo(f"{result['metric']} {result['score']:.5f}{spread} (out-of-fold, {result['model']})")
     typer.echo(f"run        {result['path']}")
     typer.echo(f"submission {result['submission']}")
+    if run.record.get("budget", {}).get("interrupted"):
+        raise typer.Exit(INTERRUPTED)
 
 
 def _print_json(value: Any) -> None:

@@ -31,7 +31,7 @@ class Cache:
 
     def load(self, key: str) -> Any | None:
         """Return the result of that key, or None; a damaged file counts as absent, and is named."""
-        path = self._path(key)
+        path = self.path(key)
         if not path.is_file():
             return None
         content = path.read_bytes()
@@ -49,9 +49,10 @@ class Cache:
         buffer = io.BytesIO()
         joblib.dump(result, buffer)
         body = buffer.getvalue()
-        save_bytes(self._path(key), hashlib.sha256(body).digest() + body)
+        save_bytes(self.path(key), hashlib.sha256(body).digest() + body)
 
-    def _path(self, key: str) -> Path:
+    def path(self, key: str) -> Path:
+        """Return the file of that key; it is replaced as a whole, never changed."""
         return self.folder / f"{key}.joblib"
 
 

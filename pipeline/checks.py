@@ -22,6 +22,7 @@ def check_train(frame: pd.DataFrame, file: CsvFile, competition: Competition) ->
     _check_features(frame, file, competition)
     for name in competition.columns.target:
         _check_answers(frame[name], file, competition)
+    _check_parts(frame, file, competition)
     for role in ("group", "time"):
         name = getattr(competition.columns, role)
         if name is not None:
@@ -134,6 +135,7 @@ def _declared(competition: Competition) -> Iterable[tuple[str, tuple[str, ...]]]
     for role in ("group", "time"):
         name = getattr(columns, role)
         yield f"[columns] {role}", () if name is None else (name,)
+    yield "[target] parts", competition.target.parts
     for spelling, names in competition.levels.items():
         yield f"[levels] {spelling}", names
 
@@ -182,6 +184,34 @@ def _check_bounds(y: pd.Series, file: CsvFile, competition: Competition) -> None
         raise DataError(
             f"{file.at(row, str(y.name))}: expected a value within [target] lower = {lower}, "
             f"upper = {upper}; found {y.iloc[row]}; correct the file or the bounds"
+        )
+
+
+def _check_parts(frame: pd.DataFrame, file: CsvFile, competition: Competition) -> None:
+    """Check that the target's parts are numbers that a transform bears, and that they sum to it."""
+    names = competition.target.parts
+    if not names:
+        return
+    for name in names:
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            raise DataError(f"{file.path}, column {name!r}: expected numbers, as it is a part")
+        _check_complete(frame[name], "every training row needs the parts of its target", file)
+        _check_finite(frame[[name]], file)
+        below = frame[name].to_numpy() < 0
+        if competition.target.transform != "none" and below.any():
+            row = int(below.argmax())
+            raise DataError(
+                f"{file.at(row, name)}: expected 0 or more, as [target] transform needs, found "
+                f"{frame[name].iloc[row]}; correct the file, or remove [target] parts"
+            )
+    target = competition.columns.target[0]
+    total, y = frame[list(names)].sum(axis="columns").to_numpy(), frame[target].to_numpy()
+    differs = ~np.isclose(total, y, rtol=1e-9, atol=1e-9)
+    if differs.any():
+        row = int(differs.argmax())
+        raise DataError(
+            f"{file.at(row, target)}: expected the sum of [target] parts, {total[row]}, found "
+            f"{y[row]}; correct the file, or remove [target] parts"
         )
 
 

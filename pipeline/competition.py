@@ -18,6 +18,7 @@ MetricName = Literal[
     "rmse", "rmsle", "mae", "mape", "r2", "accuracy", "f1_macro", "log_loss", "roc_auc"
 ]
 Scheme = Literal["auto", "kfold", "stratified", "group", "time", "like_test"]
+Rule = Literal["open", "strict"]
 Transform = Literal["none", "log1p", "sqrt"]
 Answer = Literal["label", "probability"]
 Dataset = Literal[
@@ -34,6 +35,8 @@ METRICS_OF_TASK: dict[Task, tuple[MetricName, ...]] = {
     "binary": ("accuracy", "f1_macro", "log_loss", "roc_auc"),
     "multiclass": ("accuracy", "f1_macro", "log_loss", "roc_auc"),
 }
+AUTO = "auto"  # no model, but as many as a time budget bears
+SHOWN = "dnn"  # the model whose preparation of rows is shown where none is named
 # The spellings that are read as "missing" unless [levels] says that they are a level.
 MISSING_SPELLINGS = (
     "", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NULL", "null", "None", "NaT",
@@ -120,6 +123,7 @@ class Target:
 
     positive: of two classes, the one whose probability is handed in; the last in sorted order if
         left out. answer: what the sample's one column takes; it follows the metric if left out.
+    parts: columns of the training file whose sum is the target; models may learn each by itself.
     """
 
     transform: Transform = "none"
@@ -127,6 +131,7 @@ class Target:
     upper: float | None = None
     positive: str | None = None
     answer: Answer | None = None
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,20 +155,28 @@ class Preprocessing:
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """How the training rows are divided into folds."""
+    """How the training rows are divided into folds.
+
+    rule: what may inform a prediction: all training rows, or strictly those before it in time.
+    """
 
     scheme: Scheme = "auto"  # stratified for classes, else kfold
+    rule: Rule = "open"
     n_splits: int = 5
     seed: int = 42
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelChoice:
-    """A model by its label, its kind in the table of models, and its keyword arguments."""
+    """A model by its label, its kind in the table of models, and its keyword arguments.
+
+    by_parts: whether each of the target's parts is learned by itself.
+    """
 
     label: str
     kind: str
     parameters: dict[str, Any] = field(default_factory=dict)
+    by_parts: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +189,7 @@ class Competition:
     metric: MetricName
     files: Files
     columns: Columns
-    default_model: str = "dnn"
+    default_model: str = AUTO
     source: Source = Source()
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     target: Target = Target()
@@ -196,7 +209,7 @@ class Competition:
 
     def model(self, label: str | None = None) -> ModelChoice:
         """Return the declared model of that label, or the model of that kind with its defaults."""
-        label = label or self.default_model
+        label = label or (SHOWN if self.default_model == AUTO else self.default_model)
         return self.models.get(label, ModelChoice(label=label, kind=label))
 
     def with_model(self, choice: ModelChoice) -> "Competition":
@@ -250,7 +263,12 @@ def _model_choice(label: str, table: Any, where: str) -> ModelChoice:
     kind = table.pop("kind", label)
     if not isinstance(kind, str):
         raise DeclarationError(f"{where}: models.{label!r}.kind: expected text, found {kind!r}")
-    return ModelChoice(label=label, kind=kind, parameters=table)
+    by_parts = table.pop("by_parts", False)
+    if not isinstance(by_parts, bool):
+        raise DeclarationError(
+            f"{where}: models.{label!r}.by_parts: expected true or false, found {by_parts!r}"
+        )
+    return ModelChoice(label=label, kind=kind, parameters=table, by_parts=by_parts)
 
 
 def _faults(c: Competition) -> Iterator[str]:
@@ -261,6 +279,9 @@ def _faults(c: Competition) -> Iterator[str]:
     yield from _column_faults(c.columns)
     yield from _validation_faults(c.validation, c.columns, c.task)
     yield from _target_faults(c.target, c.task, c.metric)
+    if AUTO in c.models:
+        yield f"models.{AUTO}: the name is taken; it stands for all models; choose another label"
+    yield from _parts_faults(c)
     for spelling in c.levels:
         if spelling not in (*MISSING_SPELLINGS, *c.files.na_values):
             yield f"levels.{spelling!r}: is not read as missing anyway; remove it"
@@ -350,6 +371,10 @@ def _validation_faults(validation: Validation, columns: Columns, task: Task) -> 
     for scheme, role in (("group", columns.group), ("time", columns.time)):
         if validation.scheme == scheme and not role:
             yield f'validation.scheme = "{scheme}" needs columns.{scheme}, and there is none'
+    if validation.rule == "strict" and not columns.time:
+        yield 'validation.rule = "strict" needs columns.time, and there is none'
+    if validation.rule == "strict" and validation.scheme == "like_test":
+        yield 'validation.rule = "strict" orders rows by time; scheme = "like_test" does not'
     if validation.scheme == "stratified" and task == "regression":
         yield 'validation.scheme = "stratified" needs classes; with task = "regression" use "kfold"'
 
@@ -369,3 +394,17 @@ def _target_faults(target: Target, task: Task, metric: MetricName) -> Iterator[s
         yield f'target.transform = "{target.transform}" needs target.lower = 0 or more'
     if metric == "rmsle" and (low is None or low < 0):
         yield 'metric = "rmsle" needs target.lower = 0 or more; it cannot score negative numbers'
+
+
+def _parts_faults(c: Competition) -> Iterator[str]:
+    parts, columns = c.target.parts, c.columns
+    if parts and (c.task != "regression" or len(columns.target) > 1):
+        yield 'target.parts: only task = "regression" with one target is a sum of parts'
+    if len(parts) == 1 or len(set(parts)) < len(parts):
+        yield f"target.parts: expected two different columns or more, found {list(parts)}"
+    for name in parts:
+        if name not in columns.drop:
+            yield f"target.parts: {name!r} gives the target away; add it to columns.drop"
+    for label, choice in c.models.items():
+        if choice.by_parts and not parts:
+            yield f"models.{label}.by_parts: needs [target] parts, and there are none"

@@ -39,6 +39,7 @@ class TrainData:
     X: (n_samples, n_features); numbers, text categories (str) and datetime64, missing as NaN/NaT.
     y: (n_samples,), or a frame (n_samples, n_targets) if there are several targets.
     ids: (n_samples,), text. groups, order: (n_samples,) or None; the declared columns of that role.
+    parts: (n_samples, n_parts) or None; the declared columns whose sum is y.
     """
 
     X: pd.DataFrame
@@ -46,6 +47,7 @@ class TrainData:
     ids: pd.Series
     groups: pd.Series | None = None
     order: pd.Series | None = None
+    parts: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -58,15 +60,17 @@ class TrainData:
             ids=self.ids.iloc[rows],
             groups=None if self.groups is None else self.groups.iloc[rows],
             order=None if self.order is None else self.order.iloc[rows],
+            parts=None if self.parts is None else self.parts.iloc[rows],
         )
 
 
 @dataclass(frozen=True, eq=False)
 class TestData:
-    """Rows to be predicted: X (n_samples, n_features) and ids as in TrainData; there is no y."""
+    """Rows to be predicted: X, ids and order as in TrainData; there is no y."""
 
     X: pd.DataFrame
     ids: pd.Series
+    order: pd.Series | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -148,8 +152,13 @@ def read_sample_style(path: Path, competition: Competition) -> CsvStyle:
     return read_style(path, encoding=files.encoding, separator=files.separator)
 
 
-def split_train(frame: pd.DataFrame, ids: pd.Series, columns: Columns) -> TrainData:
-    """Return typed rows as features, target and roles; time alone may be a feature as well."""
+def split_train(
+    frame: pd.DataFrame, ids: pd.Series, columns: Columns, parts: Sequence[str] = ()
+) -> TrainData:
+    """Return typed rows as features, target and roles; time alone may be a feature as well.
+
+    parts: the columns whose sum is the target, if it is one.
+    """
     names = list(columns.target)
     return TrainData(
         X=_features(frame, columns),
@@ -157,6 +166,7 @@ def split_train(frame: pd.DataFrame, ids: pd.Series, columns: Columns) -> TrainD
         ids=ids,
         groups=None if columns.group is None else frame[columns.group],
         order=None if columns.time is None else frame[columns.time],
+        parts=frame[list(parts)] if parts else None,
     )
 
 
@@ -164,7 +174,11 @@ def split_test(
     frame: pd.DataFrame, ids: pd.Series, columns: Columns, features: Sequence[str]
 ) -> TestData:
     """Return typed rows as features, in the order in which the training data has them."""
-    return TestData(X=_features(frame, columns)[list(features)], ids=ids)
+    return TestData(
+        X=_features(frame, columns)[list(features)],
+        ids=ids,
+        order=None if columns.time is None else frame.get(columns.time),
+    )
 
 
 def normalise_ids(cells: pd.Series) -> pd.Series:

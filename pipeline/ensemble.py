@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 from scipy.optimize import nnls
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pipeline.competition import MetricName, Target
 from pipeline.decisions import Decided, decide, is_better
@@ -20,6 +21,9 @@ from pipeline.metrics import METRICS, Metric
 from pipeline.scoring import many_scores
 
 ROUNDS = 40  # of the greedy selection
+TINY = float(np.finfo(float).eps)
+MOST_ROWS = 20_000  # that weights are chosen on: a few weights need no more
+MOST_RANKED = 5_000  # where every score sorts all rows
 TIE = 1e-6  # of the score: closer ones are equal
 PENALTIES = 10.0 ** np.arange(-4, 4)  # of the ridge, in units of the mean square of a deviation
 
@@ -147,17 +151,48 @@ def greedy(question: Question, rounds: int = ROUNDS) -> np.ndarray:
     What counts is the first round that scored best. (Caruana et al., Ensemble selection from
     libraries of models, 2004.)
     """
-    predictions = question.predictions
-    counts, history, scores = np.zeros(len(predictions)), [], []
-    total = np.zeros(predictions.shape[1:])
+    losses_of_next = _greedy_losses(question)
+    counts, history, scores = np.zeros(len(question.predictions)), [], []
     for n in range(1, rounds + 1):
-        losses = question.losses((total + predictions) / n)
+        losses = losses_of_next(counts, n)
         chosen = _first_of_equals(losses, counts > 0)
-        total = total + predictions[chosen]
         counts[chosen] += 1
         history.append(counts / n)
         scores.append(losses[chosen])
     return history[int(np.argmin(scores))]
+
+
+def _greedy_losses(question: Question) -> Callable[[np.ndarray, int], np.ndarray]:
+    """Return the function that tells the loss (n_models,) of the mean with each model added.
+
+    It takes how often each model is in already, and of how many the new mean is. Squared errors are
+    sums of products of errors, which are counted once; the log loss asks only for the truth's
+    probability.
+    """
+    predictions = question.predictions
+    if question.metric in ("rmse", "r2"):
+        errors = question.errors()
+        products = errors @ errors.T / errors.shape[1]
+        squares = np.diag(products)
+
+        def of_squares(counts: np.ndarray, n: int) -> np.ndarray:
+            mixed = products @ counts
+            mean_square = (counts @ mixed + 2 * mixed + squares) / n**2
+            return np.asarray(np.sqrt(np.maximum(mean_square, 0.0)))
+
+        return of_squares
+    if question.metric == "log_loss":
+        truth = question.y[None, :, None]
+        likely = np.take_along_axis(predictions, truth, axis=2)[:, :, 0] / predictions.sum(axis=2)
+
+        def of_likelihood(counts: np.ndarray, n: int) -> np.ndarray:
+            share = np.clip((counts @ likely + likely) / n, TINY, 1 - TINY)
+            return np.asarray(-np.log(share).mean(axis=1))
+
+        return of_likelihood
+    return lambda counts, n: question.losses(
+        (np.tensordot(counts, predictions, axes=1) + predictions) / n
+    )
 
 
 def greedy_log_loss(question: Question) -> np.ndarray:
@@ -269,7 +304,10 @@ class _Nested:
 
     def _weights(self, way: Way, without: frozenset[int]) -> np.ndarray:
         """Return the weights (n_models, n_targets or 1) that rows of the other folds choose."""
-        rows = ~np.isin(self.candidates.fold, list(without))
+        rows = np.flatnonzero(~np.isin(self.candidates.fold, list(without)))
+        most = MOST_RANKED if self.candidates.metric.name == "roc_auc" else MOST_ROWS
+        if len(rows) > most:
+            rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
         return np.column_stack([WAYS[way](question.at(rows)) for question in self.questions])
 
     def predict(self, way: Way, without: frozenset[int], rows: np.ndarray) -> np.ndarray:
@@ -329,6 +367,11 @@ def choose_blend(candidates: Candidates) -> Blend:
 
     Raises UsageError for fewer than two models or folds.
     """
+    with threadpool_limits(1):  # small products: threads that wait for a busy core cost twentyfold
+        return _chosen(candidates)
+
+
+def _chosen(candidates: Candidates) -> Blend:
     if len(candidates.predictions) < 2 or len(np.unique(candidates.fold)) < 2:
         raise UsageError("a blend needs two models and two folds or more")
     nested = _Nested(candidates)

@@ -5,6 +5,7 @@ PipelineError
 ├── DeclarationError   competition.toml or features.py cannot be carried out
 ├── DataError          files are missing or unlike the declaration
 ├── ModelError         unknown model or parameter, or its package is not installed
+├── WorkerError        a worker process died or had too little memory
 ├── SourceError        Kaggle, Dacon or an archive refused
 │   └── UnconfirmedError   a submission may or may not have arrived
 ├── StorageError       a disk is full or a folder cannot be written
@@ -36,6 +37,10 @@ class DataError(PipelineError):
 
 class ModelError(PipelineError):
     """A model is unknown, was given a parameter it does not take, or is not installed."""
+
+
+class WorkerError(PipelineError):
+    """A worker process died, or had too little memory for its work."""
 
 
 class SourceError(PipelineError):

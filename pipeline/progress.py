@@ -66,7 +66,16 @@ class Downloaded:
     total: int | None
 
 
-Event = Note | Warned | FoldStarted | EpochEnded | FoldEnded | Downloaded
+@dataclass(frozen=True)
+class BudgetSpent:
+    """So many seconds of a budget are over, and what there is so far."""
+
+    seconds: float
+    budget: float
+    text: str
+
+
+Event = BudgetSpent | Note | Warned | FoldStarted | EpochEnded | FoldEnded | Downloaded
 Listener = Callable[[Event], None]
 
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())

@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import os
 import platform
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,9 +61,13 @@ class Run:
     def estimators(self) -> list[Any]:
         """Return the fitted estimators whose mean predicts new rows.
 
+        Where each fit knows only the rows before its own, that is the one that knows most.
+
         Loading runs code that the files name: load only runs of your own.
         """
         numbers = self.record["predicting_folds"]
+        if self.record["validation"].get("rule") == "strict":
+            numbers = numbers[-1:]
         return [joblib.load(self.path / f"fold-{n}" / "estimator.joblib") for n in numbers]
 
 
@@ -87,6 +93,14 @@ class UnfinishedRun:
     def save_estimator(self, number: int, estimator: Any) -> None:
         """Write a fold's fitted estimator."""
         joblib.dump(estimator, self._path(f"fold-{number}/estimator.joblib"), compress=3)
+
+    def keep_file(self, name: str, source: Path) -> None:
+        """Keep a file that never changes under another name; a second name costs no room."""
+        path = self._path(name)
+        try:
+            os.link(source, path)
+        except OSError:  # another disk, or one that knows no second names
+            shutil.copy2(source, path)
 
     def save_record(self, record: dict[str, Any]) -> None:
         """Write run.json; what JSON cannot say, NaN and infinity, becomes null."""

@@ -11,14 +11,25 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from pipeline.competition import Task, Validation
 from pipeline.errors import DataError
 
+MOST_CUTS = 32  # in time, under the strict rule; each is a fit
+
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Row positions of one fold: train (n_fit,) and valid (n_held_out,), disjoint and sorted."""
+    """Row positions of one fold: train (n_fit,) and valid (n_held_out,), disjoint and sorted.
+
+    test: positions of the test rows that what is fitted here predicts; None: all of them.
+    """
 
     number: int
     train: np.ndarray
     valid: np.ndarray
+    test: np.ndarray | None = None
+
+    @property
+    def predicts_test(self) -> bool:
+        """Whether any test row is predicted by what is fitted here."""
+        return self.test is None or len(self.test) > 0
 
 
 def make_folds(
@@ -45,6 +56,56 @@ def make_folds(
         shuffled = KFold(validation.n_splits, shuffle=True, random_state=validation.seed)
         parts = [valid for _, valid in shuffled.split(np.zeros(len(y)))]
     return [_fold(number, valid, len(y)) for number, valid in enumerate(parts)]
+
+
+def make_strict_folds(
+    order: pd.Series | None, asked: pd.Series | None, validation: Validation
+) -> list[Fold]:
+    """Return folds of which each predicts only rows that are later than all it is fitted on.
+
+    order: (n_samples,) times of the training rows; asked: (n_test,) those of the test rows.
+    Time is cut where test rows begin after training rows. What is fitted on the rows before a cut
+    predicts the rows from there to the next cut: the test rows, and the training rows, by which it
+    is scored; behind the last cut there may be none. Cuts are at most MOST_CUTS. Where the test
+    lies behind all training rows, the later half is cut into n_splits runs as well.
+    Raises DataError if times are missing, or a test row is not later than any training row.
+    """
+    times = _present(order, "time")
+    if asked is None or asked.isna().any():
+        raise DataError(
+            'validation.rule = "strict" needs columns.time in every row of the test file'
+        )
+    by_time = np.argsort(times.to_numpy(), kind="stable")
+    known, wanted = times.to_numpy()[by_time], asked.to_numpy()
+    before = np.searchsorted(known, wanted, side="left")  # training rows before each test row
+    if not before.all():
+        raise DataError(
+            f"a test row of {asked.iloc[int(before.argmin())]} is not later than any training row; "
+            'validation.rule = "strict" cannot predict it, so declare rule = "open"'
+        )
+    cuts = _cuts(known, before, validation)
+    pieces = np.searchsorted(cuts, before, side="right") - 1
+    return [
+        Fold(
+            number,
+            np.sort(by_time[:cut]),
+            np.sort(by_time[cut:following]),
+            np.flatnonzero(pieces == number),
+        )
+        for number, (cut, following) in enumerate(zip(cuts, [*cuts[1:], len(known)], strict=True))
+    ]
+
+
+def _cuts(known: np.ndarray, before: np.ndarray, validation: Validation) -> np.ndarray:
+    """Return numbers of training rows, sorted, such that each test row is later than some."""
+    cuts = np.unique(before)
+    if np.sum(cuts < len(known)) < validation.n_splits:
+        edges = np.linspace(len(known) / 2, len(known), validation.n_splits, endpoint=False)
+        starts = np.searchsorted(known, known[edges.astype(int)], side="left")
+        cuts = np.unique([*cuts, *starts[starts > 0]])
+    if len(cuts) > MOST_CUTS:  # the first and the last among them
+        cuts = cuts[np.linspace(0, len(cuts) - 1, MOST_CUTS).round().astype(int)]
+    return cuts
 
 
 def resolve_scheme(validation: Validation, task: Task) -> str:
@@ -84,6 +145,11 @@ def make_holdout(
             "needs; declare another validation.scheme"
         )
     return held_out
+
+
+def all_rows(number: int, n_samples: int) -> Fold:
+    """Return the fold that trains on every row and predicts none."""
+    return Fold(number, np.arange(n_samples), np.arange(0))
 
 
 def check_folds(folds: list[Fold], n_samples: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from pipeline.progress import (
+    BudgetSpent,
     Downloaded,
     EpochEnded,
     Event,
@@ -90,6 +91,8 @@ class _Display:
             self._show(self.fold.number - 1 + part, f"epoch {text}")
         elif isinstance(event, FoldEnded):
             self._show(event.number, "")
+        elif isinstance(event, BudgetSpent):
+            self._update(event.seconds, event.budget, event.text)
         elif isinstance(event, Downloaded):
             self._update(event.done, event.total, download_line(event))
 

@@ -22,9 +22,10 @@ from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import Features
 from pipeline.metrics import METRICS, Metric, fitted_metric
 from pipeline.models import make_model, model_spec
+from pipeline.models.parts import SumOfParts
 from pipeline.preprocessing import make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
-from pipeline.splits import Fold, make_holdout
+from pipeline.splits import Fold, all_rows, make_folds, make_holdout, make_strict_folds
 
 MIN_ROWS_TO_HOLD_OUT = 20
 
@@ -87,7 +88,8 @@ class CVResult:
     @property
     def predicting(self) -> tuple[FoldResult, ...]:
         """The fits whose mean predicts rows of the test file."""
-        return (self.refit,) if self.refit else self.folds
+        fits = (self.refit,) if self.refit else self.folds
+        return tuple(one for one in fits if one.fold.predicts_test)
 
     @property
     def fold_scores(self) -> np.ndarray:
@@ -119,7 +121,10 @@ def make_estimator(
     )
     model = make_model(choice, competition.task, seed, fitted_metric(competition))
     whole = Pipeline([*own, *steps, ("model", model)])
-    return whole if competition.task != "regression" else bound_target(whole, competition.target)
+    if competition.task != "regression":
+        return whole
+    target = competition.target
+    return sum_of_parts(whole, target) if choice.by_parts else bound_target(whole, target)
 
 
 def _own_transformer(features: Features) -> Any:
@@ -143,6 +148,15 @@ def bound_target(regressor: Any, target: Target) -> TransformedTargetRegressor:
     )
 
 
+def sum_of_parts(regressor: Any, target: Target) -> SumOfParts:
+    """Return what fits the regressor once a part, each on the transformed scale, and adds them up.
+
+    What is transformed is never below 0, so no part is; the sum keeps the target's bounds.
+    """
+    part = replace(target, lower=None if target.transform == "none" else 0, upper=None)
+    return SumOfParts(bound_target(regressor, part), target.lower, target.upper)
+
+
 def restore(transformed: np.ndarray, target: Target) -> np.ndarray:
     """Return values on the target's own scale, clipped to its bounds."""
     values = _BACKWARD[target.transform](transformed)
@@ -154,6 +168,23 @@ def restore(transformed: np.ndarray, target: Target) -> np.ndarray:
 def trains_together(estimator: Any) -> bool:
     """Tell whether the fits of several folds are one piece of work, as they are for networks."""
     return hasattr(final_model(estimator), "fit_together")
+
+
+def folds_of(train: TrainData, test: TestData, competition: Competition) -> list[Fold]:
+    """Return the folds that the declared scheme and rule ask for; see make_folds.
+
+    Of the test rows, only the strict rule looks at anything, and that is their time.
+    """
+    validation = competition.validation
+    if validation.rule == "strict":
+        return make_strict_folds(train.order, test.order, validation)
+    return make_folds(train.y, train.groups, train.order, validation, competition.task)
+
+
+def needs_refit(competition: Competition) -> bool:
+    """Tell whether the folds see too few rows to predict the test rows themselves."""
+    validation = competition.validation
+    return validation.rule == "open" and validation.scheme in ("time", "like_test")
 
 
 def fit_folds(
@@ -209,7 +240,9 @@ def _scored(
         score=metric(unseen.y, prediction, labels) if len(unseen) else float("nan"),
         seconds=seconds,
         dropped=dropped,
-        stopped_by_time=bool(getattr(final_model(fitted), "stopped_by_time_", False)),
+        stopped_by_time=any(
+            bool(getattr(model, "stopped_by_time_", False)) for model in final_models(fitted)
+        ),
     )
 
 
@@ -254,7 +287,11 @@ def fit(
             "model__max_seconds": max_seconds,
         }
     with _naming(final_model(estimator)):
-        return estimator.fit(seen.X, seen.y, **settings)
+        return estimator.fit(seen.X, _answers(estimator, seen), **settings)
+
+
+def _answers(estimator: Any, seen: TrainData) -> pd.Series | pd.DataFrame | None:
+    return seen.parts if isinstance(estimator, SumOfParts) else seen.y
 
 
 @contextlib.contextmanager
@@ -309,12 +346,12 @@ def cross_validate(
     refit: fit all rows once more, to predict test rows.
     deadline: on the clock of time.monotonic(); the first fold and the refit are always fitted.
     """
-    units = [*folds, _all_rows(len(folds), len(train))] if refit else folds
+    units = [*folds, all_rows(len(folds), len(train))] if refit else folds
     results: list[FoldResult] = []
     for first in range(0, len(units), together):
         some = units[first : first + together]
         left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-        if left == 0 and results and all(len(fold.valid) for fold in some):
+        if left == 0 and results and all(_can_be_left_out(fold) for fold in some):
             continue
         emit(FoldStarted(model, first + 1, len(units), len(some)))
         share = None if left is None else left * len(some) / (len(units) - first)
@@ -335,6 +372,11 @@ def cross_validate(
     return _with_decision(found, train, metric)
 
 
+def _can_be_left_out(fold: Fold) -> bool:
+    """Tell whether others predict the test rows where there is no time for this fold."""
+    return len(fold.valid) > 0 and (fold.test is None or not len(fold.test))
+
+
 def _with_decision(result: CVResult, train: TrainData, metric: Metric) -> CVResult:
     """Return the result with what is done to its predictions, if the folds prove that it helps."""
     y, fold = np.asarray(train.y), result.fold_of
@@ -342,8 +384,9 @@ def _with_decision(result: CVResult, train: TrainData, metric: Metric) -> CVResu
     if not found.decision:
         return result
     scores = fold_scores(y, found.answers, fold, metric, result.labels)
+    by_number = dict(zip(np.unique(fold[fold >= 0]).tolist(), scores, strict=True))
     ordered = sorted(result.folds, key=lambda one: one.fold.number)
-    folds = [replace(one, score=score) for one, score in zip(ordered, scores, strict=True)]
+    folds = [replace(one, score=by_number.get(one.fold.number, one.score)) for one in ordered]
     return replace(
         result,
         folds=tuple(folds),
@@ -354,22 +397,44 @@ def _with_decision(result: CVResult, train: TrainData, metric: Metric) -> CVResu
 
 
 def predict(result: CVResult, test: TestData) -> list[np.ndarray]:
-    """Return each predicting estimator's predictions of the test rows (n_samples, n_columns)."""
-    return [respond(one.estimator, test.X, result.labels) for one in result.predicting]
+    """Return each predicting estimator's predictions of the test rows (n_samples, n_columns).
+
+    Rows that an estimator does not predict, as the strict rule has it, are NaN.
+    """
+    return [respond_test(one, test, result.labels) for one in result.predicting]
+
+
+def respond_test(one: FoldResult, test: TestData, labels: np.ndarray | None) -> np.ndarray:
+    """Return what a fit says of the test rows that it may predict, and NaN of the others."""
+    rows = one.fold.test
+    if rows is None:
+        return respond(one.estimator, test.X, labels)
+    own = respond(one.estimator, test.X.iloc[rows], labels)
+    prediction = np.full((len(test), own.shape[1]), np.nan)
+    prediction[rows] = own
+    return prediction
 
 
 def final_model(estimator: Any) -> Any:
-    """Return the model at the end of a whole, fitted or not."""
-    return _pipeline(estimator).named_steps["model"]
+    """Return the model at the end of a whole, fitted or not; of several parts that of the first."""
+    return final_models(estimator)[0]
+
+
+def final_models(estimator: Any) -> list[Any]:
+    """Return the models at the ends of a whole: one a part if it is fitted by parts, else one."""
+    return [one.named_steps["model"] for one in _pipelines(estimator)]
 
 
 def preparing_steps(estimator: Any) -> list[tuple[str, Any]]:
     """Return the named steps before the model of a whole, fitted or not."""
-    return _pipeline(estimator).steps[:-1]  # type: ignore[no-any-return]
+    return _pipelines(estimator)[0].steps[:-1]  # type: ignore[no-any-return]
 
 
-def _pipeline(estimator: Any) -> Pipeline:
-    return getattr(estimator, "regressor_", getattr(estimator, "regressor", estimator))
+def _pipelines(estimator: Any) -> list[Pipeline]:
+    if isinstance(estimator, SumOfParts):
+        wholes = getattr(estimator, "regressors_", [estimator.regressor])
+        return [one for whole in wholes for one in _pipelines(whole)]
+    return [getattr(estimator, "regressor_", getattr(estimator, "regressor", estimator))]
 
 
 def _stops_early(estimator: Any) -> bool:
@@ -394,10 +459,6 @@ def _holdout(estimator: Any, seen: TrainData, competition: Competition) -> np.nd
         task=competition.task,
         fraction=_validation_fraction(final_model(estimator)),
     )
-
-
-def _all_rows(number: int, n_samples: int) -> Fold:
-    return Fold(number, np.arange(n_samples), np.arange(0))
 
 
 def _out_of_fold(results: list[FoldResult], n_samples: int) -> np.ndarray:

@@ -14,9 +14,10 @@ FLOORS = (
     "errors",
     "dates declaration encodings labels language machine packages progress slugs storage",
     "competition csvtext ledger tables terminal workspace",
-    "cache drift features kinds metrics models preprocessing runs scoring sources splits",
+    "budget cache drift execution features kinds metrics models preprocessing runs scoring "
+    "sources splits",
     "data decisions description raw rowwise",
-    "checks cleaning ensemble submission",
+    "checks cleaning ensemble portfolio submission",
     "diagnosis grading inference inspection training",
     "stages",
     "cli",

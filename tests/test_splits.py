@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from pipeline.competition import Scheme, Task, Validation
 from pipeline.errors import DataError
 from pipeline.splits import (
+    MOST_CUTS,
     Fold,
     check_folds,
     make_folds,
     make_holdout,
+    make_strict_folds,
     resolve_scheme,
 )
 
@@ -264,3 +266,58 @@ def test_rows_that_are_all_alike_cannot_be_held_out(scheme: Any, role: str) -> N
         "a fold's 30 training rows are too alike to hold some out, which early stopping needs; "
         "declare another validation.scheme"
     )
+
+
+def strict_folds(times: list[int], asked: list[int], n_splits: int = 2) -> list[Fold]:
+    return make_strict_folds(
+        pd.Series(times, name="when"), pd.Series(asked, name="when"), validation("group", n_splits)
+    )
+
+
+def test_the_strict_rule_cuts_time_where_test_rows_begin_and_fits_on_earlier_rows_alone() -> None:
+    folds = strict_folds([1, 2, 5, 6, 9], [8, 3, 4, 10, 7])
+    assert [fold.train.tolist() for fold in folds] == [[0, 1], [0, 1, 2, 3], [0, 1, 2, 3, 4]]
+    assert valid_rows(folds) == [[2, 3], [4], []]
+    assert [fold.test.tolist() for fold in folds if fold.test is not None] == [[1, 2], [0, 4], [3]]
+
+
+def test_a_test_row_of_the_same_time_as_a_training_row_is_predicted_without_it() -> None:
+    folds = strict_folds([1, 2, 3, 4], [3, 5])
+    assert folds[0].train.tolist() == [0, 1]
+    assert folds[0].test is not None
+    assert folds[0].test.tolist() == [0]
+
+
+def test_the_strict_rule_cuts_the_later_half_where_the_test_lies_behind_all_training_rows() -> None:
+    folds = strict_folds(list(range(8)), [8, 9])
+    assert valid_rows(folds) == [[4, 5], [6, 7], []]
+    assert [fold.predicts_test for fold in folds] == [False, False, True]
+
+
+@few
+@given(
+    times=st.lists(st.integers(0, 200), min_size=4, max_size=120),
+    asked=st.lists(st.integers(1, 300), min_size=1, max_size=80),
+    n_splits=st.integers(2, 5),
+)
+def test_no_row_is_ever_predicted_from_a_row_that_is_not_earlier(
+    times: list[int], asked: list[int], n_splits: int
+) -> None:
+    times = [-1, *times]
+    folds = strict_folds(times, asked, n_splits)
+    known, wanted = np.array(times), np.array(asked)
+    check_folds(folds, len(times))
+    assert len(folds) <= MOST_CUTS
+    assert sorted(row for f in folds if f.test is not None for row in f.test) == list(
+        range(len(asked))
+    )
+    for fold in folds:
+        later = [*known[fold.valid], *wanted[fold.test]]
+        assert known[fold.train].max() < min(later, default=np.inf)
+
+
+def test_the_strict_rule_refuses_what_it_cannot_predict() -> None:
+    with pytest.raises(DataError, match=r"^a test row of 1 is not later than any training row"):
+        strict_folds([1, 2, 3], [2, 1])
+    with pytest.raises(DataError, match=r"needs columns.time in every row of the test file$"):
+        make_strict_folds(numbers(4), None, validation("kfold"))

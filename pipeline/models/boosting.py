@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from pipeline.competition import MetricName, Task
 from pipeline.errors import ModelError, did_you_mean
+from pipeline.machine import cores
 from pipeline.models import check_parameters
 from pipeline.models.holdout import even_share
 from pipeline.models.libraries import LIBRARIES
@@ -104,7 +105,7 @@ class _Boosted(BaseEstimator):
         declared = {facts.aliases.get(k, k): v for k, v in (self.parameters or {}).items()}
         settings = facts.settings(is_regression, shape[0], self.seed) | declared
         if facts.threads and settings.get(facts.threads) is None:
-            settings[facts.threads] = 1 if shape[0] * shape[1] < MANY_CELLS else -1
+            settings[facts.threads] = 1 if shape[0] * shape[1] < MANY_CELLS else cores()
         return settings
 
     def _fit_one(

@@ -8,7 +8,7 @@ its chance, its best epoch and its end, and learns what it would learn alone.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from pipeline.models.rules import fault, is_wider_harmless
 from pipeline.progress import EpochEnded, counted, emit
 
 CALL_SECONDS = 0.25  # a call does as many epochs as take about this long
+SURE = 0.95  # of the time that is left is planned with
 COMPACT_STEPS = 2000  # below them a smaller program costs more to compile than it saves
 
 
@@ -67,7 +68,7 @@ def fit_replicas(
 
     models: for each task one network a seed, a functional Keras model from (n_features,) to logits,
         its weights as they shall be before the first step. All are of one architecture.
-    deadline: on the clock of time.monotonic(); the call that passes it is the last one.
+    deadline: on the clock of time.monotonic(); as many epochs are planned as end before it.
     Raises ModelError if a network has a layer without a rule, or none of its epochs a finite loss.
     """
     models = [model for nets in models for model in nets]
@@ -100,7 +101,7 @@ class _Crew:
     best_epoch: np.ndarray
     epochs: np.ndarray
     learns: np.ndarray
-    out_of_time: bool = False
+    planned: int
 
 
 def _start(models: list[Any], tasks: Sequence[Task], recipe: Recipe) -> tuple[Program, _Crew]:
@@ -120,17 +121,21 @@ def _start(models: list[Any], tasks: Sequence[Task], recipe: Recipe) -> tuple[Pr
     program.load(firsts)
     rows = _laid_out(tasks, max(widths))
     n = len(models)
-    crew = _Crew(rows, firsts, np.zeros(n, int), np.zeros(n, int), np.ones(n, bool))
-    return program, crew
+    untrained = np.zeros(n, int), np.zeros(n, int), np.ones(n, bool)
+    return program, _Crew(rows, firsts, *untrained, planned=recipe.epochs)
 
 
 def _train(
     program: Program, crew: _Crew, recipe: Recipe, deadline: float | None
 ) -> list[dict[str, list[float]]]:
-    """Train until every replica has stopped, and return their losses epoch by epoch."""
+    """Train until every replica has stopped, and return their losses epoch by epoch.
+
+    Where a deadline leaves time for fewer epochs, fewer are planned once their time is known, so
+    that a schedule comes to its end: the learning rate of a schedule that is cut off is too high.
+    """
     members = np.arange(len(crew.best))  # which replica stands where in the program
     told: list[dict[str, list[float]]] = [{} for _ in members]
-    epoch, together = 0, 1
+    epoch, together, first, compiled = 0, 1, 0, 0.0
     while epoch < recipe.epochs and crew.learns.any():
         started = time.monotonic()
         done = program.run(crew.rows, members, recipe, epoch, min(together, recipe.epochs - epoch))
@@ -138,12 +143,23 @@ def _train(
         epoch += len(done.loss)
         seconds = (time.monotonic() - started) / len(done.loss)
         together = max(1, min(2 * together, int(CALL_SECONDS / seconds)))
-        crew.out_of_time = deadline is not None and time.monotonic() >= deadline
-        if crew.out_of_time:
-            break
+        if deadline is not None:
+            now = time.monotonic()
+            an_epoch = (now - compiled) / (epoch - first) if first else 0.0
+            recipe = replace(recipe, epochs=_planned(recipe, epoch, an_epoch, deadline - now))
+        if not first:  # that call compiled, so its time says nothing of the others
+            first, compiled = epoch, time.monotonic()
         program, members = _compacted(program, crew, members, recipe, epoch)
+    crew.planned = recipe.epochs
     _keep_best(program, crew, members)
     return told
+
+
+def _planned(recipe: Recipe, epoch: int, an_epoch: float, left: float) -> int:
+    """Return how many epochs end in the seconds that are left; an_epoch: 0 if not known yet."""
+    if left <= 0:
+        return epoch
+    return min(recipe.epochs, epoch + int(SURE * left / an_epoch)) if an_epoch else recipe.epochs
 
 
 def _note(
@@ -220,8 +236,8 @@ def _finished(
         )
     shapes = [tuple(variable.shape) for variable in model.weights]
     model.set_weights([w[tuple(map(slice, shape))] for w, shape in zip(best, shapes, strict=True)])
-    cut = crew.out_of_time and bool(crew.learns[number]) and crew.epochs[number] < recipe.epochs
-    return Replica(model, history, best_epoch, cut)
+    is_cut = crew.planned < recipe.epochs and bool(crew.learns[number])
+    return Replica(model, history, best_epoch, is_cut)
 
 
 def _padded(value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

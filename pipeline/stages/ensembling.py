@@ -137,7 +137,8 @@ def _check_current(run: Run, competition: Competition, data: Data) -> None:
 
 def _with_folds_of(opened: Opened, run: Run) -> Opened:
     """Return the competition with the folds of the members, which --folds may have chosen."""
-    declared = {key: run.record["validation"][key] for key in ("scheme", "n_splits", "seed")}
+    known = run.record["validation"]
+    declared = {key: known[key] for key in ("scheme", "rule", "n_splits", "seed") if key in known}
     return replace(opened, competition=opened.competition.with_validation(**declared))
 
 
@@ -184,7 +185,7 @@ def _check_rows(run: Run, name: str, found: pd.Series, expected: pd.Series) -> N
 
 def _mean_over_estimators(test: pd.DataFrame, names: list[str], n: int) -> np.ndarray:
     each = [test[[f"{name}_{number}" for name in names]].to_numpy() for number in range(n)]
-    return np.asarray(np.mean(each, axis=0))
+    return np.asarray(np.nanmean(each, axis=0))  # by the strict rule, each has rows of its own
 
 
 def _outcome(

@@ -113,7 +113,7 @@ def chosen_model(competition: Competition, label: str | None) -> ModelChoice:
 
     Raises UsageError naming the nearest label of either.
     """
-    label = label or competition.default_model
+    label = label or competition.model().label
     known = {*MODELS, *competition.models}
     if label not in known:
         raise UsageError(f"no model {label!r}; {did_you_mean(label, known)}")
@@ -154,7 +154,9 @@ def read_data(opened: Opened) -> Data:
     check_train(train_frame, train_table.file, competition)
     check_test(test_frame, test_table.ids, test_table.file, train_frame, competition)
     columns = competition.columns
-    train = split_train(spread_dates(train_frame, columns), train_table.ids, columns)
+    train = split_train(
+        spread_dates(train_frame, columns), train_table.ids, columns, competition.target.parts
+    )
     test = split_test(
         spread_dates(test_frame, columns), test_table.ids, columns, list(map(str, train.X))
     )

@@ -1,5 +1,6 @@
 """predict: new rows through a finished run's own estimators, or those of its members."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pipeline.features import apply_features, import_file, load_features, spread
 from pipeline.progress import Note, counted, emit
 from pipeline.runs import Run, find_run
 from pipeline.stages.recording import column_names, decision_of
+from pipeline.stages.units import kept_estimators
 from pipeline.training import respond
 from pipeline.workspace import Workspace
 
@@ -27,13 +29,20 @@ def predict(workspace: Workspace, name: str, path: Path, run_id: str | None = No
     """
     run = find_run(workspace.runs, name, run_id)
     competition = load_competition(run.path / "competition.toml", name)
-    predict_one = _blend if run.record.get("members") else _ask
-    ids, prediction = predict_one(workspace, name, run, path)
+    if run.record.get("members"):
+        ids, prediction = _blend(workspace, name, run, path)
+    else:
+        ids, prediction = _ask(name, run, run.estimators, path)
     return _answers(competition, run, ids, prediction)
 
 
-def _ask(workspace: Workspace, name: str, run: Run, path: Path) -> tuple[pd.Series, np.ndarray]:
-    """Return the ids, and the mean of the run's estimators (n_samples, n_columns)."""
+def _ask(
+    name: str, run: Run, load: Callable[[], list[Any]], path: Path
+) -> tuple[pd.Series, np.ndarray]:
+    """Return the ids, and the mean of what a run's estimators say (n_samples, n_columns).
+
+    load: returns the estimators, once their own classes are found.
+    """
     for own in sorted(run.path.glob("*.py")):
         import_file(own)  # where the saved estimators' own classes are found
     competition = load_competition(run.path / "competition.toml", name)
@@ -42,30 +51,35 @@ def _ask(workspace: Workspace, name: str, run: Run, path: Path) -> tuple[pd.Seri
     frame = spread_dates(apply_features(features, table.frame), competition.columns)
     check_new(frame, table.file, run.record["features"])
     X = split_test(frame, table.ids, competition.columns, run.record["features"]).X
-    each = [respond(estimator, X, _labels(run)) for estimator in run.estimators()]
-    rows, estimators = counted(len(X), "row"), counted(len(each), "estimator")
-    emit(Note("predict", f"{rows} with {estimators} of {run.id}"))
+    each = [respond(estimator, X, _labels(run)) for estimator in load()]
+    emit(Note("predict", f"{counted(len(X), 'row')} with {counted(len(each), 'estimator')}"))
     return table.ids, np.mean(each, axis=0)
 
 
 def _blend(workspace: Workspace, name: str, run: Run, path: Path) -> tuple[pd.Series, np.ndarray]:
     """Return the ids, and the blend of those members that weigh anything."""
     members = [one for one in run.record["members"] if any(one["weights"])]
-    asked = [_ask(workspace, name, _member(workspace, name, run, one), path) for one in members]
+    asked = [_ask(name, *_member(workspace, name, run, one), path) for one in members]
     facts = run.record["blend"]
     weights = np.array([one["weights"] for one in members])
     mixer = Mixer(weights, facts["scale"], facts["lower"], facts["upper"])
     return asked[0][0], mixer(np.array([prediction for _, prediction in asked]))
 
 
-def _member(workspace: Workspace, name: str, run: Run, member: dict[str, Any]) -> Run:
+def _member(
+    workspace: Workspace, name: str, run: Run, member: dict[str, Any]
+) -> tuple[Run, Callable[[], list[Any]]]:
+    """Return the run that has a member's estimators, and what loads them."""
+    if member["run"] is None:
+        return run, lambda: kept_estimators(run, member)
     try:
-        return find_run(workspace.runs, name, member["run"])
+        found = find_run(workspace.runs, name, member["run"])
     except UsageError:
         raise UsageError(
             f"run {run.id} blends run {member['run']}, which is not in {workspace.runs} any more; "
             "put it back, or blend again"
         ) from None
+    return found, found.estimators
 
 
 def _labels(run: Run) -> np.ndarray | None:

@@ -19,7 +19,7 @@ from pipeline.splits import resolve_scheme
 from pipeline.stages.opening import Data, Opened
 from pipeline.submission import check_submission, make_submission, save_submission
 from pipeline.terminal import line
-from pipeline.training import CVResult, FoldResult, final_model, predict
+from pipeline.training import CVResult, FoldResult, final_model, final_models, predict
 
 
 @dataclass
@@ -31,11 +31,16 @@ class Log:
     notes: list[Note] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def age(self) -> float:
+        """Seconds since it was begun."""
+        return time.monotonic() - self.started
+
     def __call__(self, event: Event) -> None:
         """Keep an event."""
         text = line(event)
         if text:
-            self.lines.append(f"{time.monotonic() - self.started:9.1f}  {text}")
+            self.lines.append(f"{self.age:9.1f}  {text}")
         if isinstance(event, Note):
             self.notes.append(event)
         if isinstance(event, Warned):
@@ -87,7 +92,8 @@ def write_run(opened: Opened, data: Data, outcome: Outcome, log: Log) -> Run:
     be written; then none becomes visible.
     """
     competition, workspace = opened.competition, opened.workspace
-    answers = outcome.decision(np.mean(outcome.tests, axis=0))
+    mean = np.nanmean(outcome.tests, axis=0)  # by the strict rule, each has rows of its own
+    answers = outcome.decision(mean)
     submission = make_submission(competition, data.test.ids, answers, data.sample, data.labels)
     with start_run(workspace.runs, opened.name, outcome.label) as run:
         for name, content in opened.sources.items():
@@ -110,11 +116,20 @@ def _save_estimators(run: UnfinishedRun, result: CVResult) -> None:
     for one in dict.fromkeys([*result.folds, *result.predicting]):
         number = one.fold.number
         run.save_estimator(number, one.estimator)
-        history = getattr(final_model(one.estimator), "history_", None)
+        history = _history(one.estimator)
         if history is not None:
-            epochs = pd.DataFrame(history)
-            epochs.insert(0, "epoch", np.arange(1, len(epochs) + 1))
-            run.save_frame(f"fold-{number}/history.csv", epochs)
+            run.save_frame(f"fold-{number}/history.csv", history)
+
+
+def _history(estimator: Any) -> pd.DataFrame | None:
+    """Return the losses of each epoch, for a sum of those of each part; None without epochs."""
+    models = [one for one in final_models(estimator) if getattr(one, "history_", None)]
+    frames = [pd.DataFrame(one.history_) for one in models]
+    for part, epochs in enumerate(frames):
+        epochs.insert(0, "epoch", np.arange(1, len(epochs) + 1))
+        if len(frames) > 1:
+            epochs.insert(0, "part", estimator.names_[part])
+    return pd.concat(frames) if frames else None
 
 
 def _oof_frame(competition: Competition, data: Data, outcome: Outcome) -> pd.DataFrame:
@@ -165,7 +180,7 @@ def _record(opened: Opened, data: Data, log: Log) -> dict[str, Any]:
         "data": {file.name: file.sha256 for file in data.manifest.files},
         "versions": versions(),
         "git": git_state(opened.workspace.root),
-        "seconds": round(time.monotonic() - log.started, 3),
+        "seconds": round(log.age, 3),
     }
 
 

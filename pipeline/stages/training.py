@@ -1,26 +1,24 @@
 """train: cross-validate one model, and leave a complete run with a checked submission behind."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pandas as pd
 
-from pipeline.cache import Cache, array_digest, code_digest, digest, frame_digest
 from pipeline.cleaning import clean_rows
-from pipeline.competition import Competition, ModelChoice, Scheme
+from pipeline.competition import AUTO, Competition, ModelChoice, Rule, Scheme
 from pipeline.data import TrainData
-from pipeline.description import tell
 from pipeline.drift import measure_drift
-from pipeline.errors import ModelError, UsageError, did_you_mean
-from pipeline.features import blaming
+from pipeline.errors import UsageError, did_you_mean
 from pipeline.metrics import METRICS
 from pipeline.models import model_spec
 from pipeline.progress import Note, Warned, emit, listening
 from pipeline.runs import Run
-from pipeline.splits import Fold, check_folds, make_folds, resolve_scheme
+from pipeline.splits import Fold, check_folds, resolve_scheme
+from pipeline.stages.automatic import begin_workers, train_all
+from pipeline.stages.fetching import is_sample
+from pipeline.stages.folding import FoldWork, at_once
 from pipeline.stages.opening import (
     Data,
     Opened,
@@ -32,26 +30,21 @@ from pipeline.stages.opening import (
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, save_run, tell_decision
 from pipeline.storage import check_writable
-from pipeline.training import (
-    CVResult,
-    FoldResult,
-    cross_validate,
-    fit_folds,
-    preparing_steps,
-    trains_together,
-)
+from pipeline.training import CVResult, cross_validate, folds_of, needs_refit
 from pipeline.workspace import Workspace
 
-SCHEMES = get_args(Scheme)
-MOST_CELLS = 50_000_000  # of the folds that are fitted at once; as float32, 200 MB
+SCHEMES, RULES = get_args(Scheme), get_args(Rule)
+SECONDS, SAMPLE_SECONDS = 300.0, 60.0  # for all models, if nobody says how long
 
 
 @dataclass(frozen=True)
 class TrainOptions:
     """The choices made at run time; None keeps what is declared.
 
-    seed: of the model; the folds keep theirs, so that scores stay comparable. seconds: for all
-    folds together.
+    label: of a model, of several with commas between, or "auto" for all that the time bears.
+    seed: of the model; the folds keep theirs, so that scores stay comparable.
+    seconds: for all folds of a model together; for several models, from the moment began to the
+        end, on the clock of time.monotonic().
     """
 
     label: str | None = None
@@ -61,6 +54,8 @@ class TrainOptions:
     epochs: int | None = None
     patience: int | None = None
     seconds: float | None = None
+    began: float | None = None
+    rule: str | None = None
 
     def __post_init__(self) -> None:
         """Check what the command line checks before it.
@@ -70,17 +65,27 @@ class TrainOptions:
         if self.seconds is not None and not self.seconds > 0:
             raise UsageError(f"seconds: expected more than 0, found {self.seconds}")
 
+    @property
+    def names_epochs(self) -> str | None:
+        """The option that only a model that is trained in epochs has, or None."""
+        given = {"epochs": self.epochs, "patience": self.patience}
+        return next((name for name, value in given.items() if value is not None), None)
+
 
 def train(workspace: Workspace, name: str, options: TrainOptions | None = None) -> Run:
-    """Cross-validate one declared model, and leave a complete run behind.
+    """Cross-validate a model, or all that a time budget bears, and leave a complete run behind.
 
     Finished folds are kept, so the same call after an interruption continues with them.
     Raises PipelineError for what a person can mend.
     """
     options = options or TrainOptions()
-    log = Log()
+    log = Log() if options.began is None else Log(options.began)
     with listening(log):
-        opened, choice = _with_options(open_competition(workspace, name), options)
+        opened = open_competition(workspace, name)
+        label = options.label or opened.competition.default_model
+        if label == AUTO or "," in label:
+            return _train_several(opened, label, options, log)
+        opened, choice = _with_options(opened, options)
         data = read_data(opened)
         seed = opened.competition.validation.seed if options.seed is None else options.seed
         result = _cross_validate(opened, choice, data, seed, options.seconds)
@@ -88,17 +93,45 @@ def train(workspace: Workspace, name: str, options: TrainOptions | None = None) 
         return save_run(opened, choice, data, result, seed, log)
 
 
+def _train_several(opened: Opened, label: str, options: TrainOptions, log: Log) -> Run:
+    """Train what the time bears, by default five minutes, of a sample one.
+
+    Raises UsageError for a choice that only a single model can follow.
+    """
+    if options.names_epochs:
+        raise UsageError(f"--{options.names_epochs}: name the one model that it is for by --model")
+    labels = [] if label == AUTO else [one.strip() for one in label.split(",") if one.strip()]
+    chosen = [chosen_model(opened.competition, one) for one in dict.fromkeys(labels)]
+    opened = _with_folds(opened, options)
+    with begin_workers() as workers:
+        data = read_data(opened)
+        data = replace(data, train=in_order(data, opened.competition))
+        seed = opened.competition.validation.seed if options.seed is None else options.seed
+        usual = SAMPLE_SECONDS if is_sample(data.manifest.origin) else SECONDS
+        return train_all(
+            opened, data, workers, log, chosen=chosen, seconds=options.seconds or usual, seed=seed
+        )
+
+
 def _with_options(opened: Opened, options: TrainOptions) -> tuple[Opened, ModelChoice]:
     """Return the competition and the model with the choices made at run time.
 
     Raises UsageError for a choice that cannot be followed.
     """
+    opened = _with_folds(opened, options)
+    choice = _limited(chosen_model(opened.competition, options.label), options)
+    return replace(opened, competition=opened.competition.with_model(choice)), choice
+
+
+def _with_folds(opened: Opened, options: TrainOptions) -> Opened:
     if options.scheme is not None and options.scheme not in SCHEMES:
         raise UsageError(f"--scheme: {options.scheme!r}; {did_you_mean(options.scheme, SCHEMES)}")
-    declared = opened.competition
-    choice = _limited(chosen_model(declared, options.label), options)
-    changed = declared.with_validation(n_splits=options.n_splits, scheme=options.scheme)
-    return replace(opened, competition=changed.with_model(choice)), choice
+    if options.rule is not None and options.rule not in RULES:
+        raise UsageError(f"--rule: {options.rule!r}; {did_you_mean(options.rule, RULES)}")
+    changed = opened.competition.with_validation(
+        n_splits=options.n_splits, scheme=options.scheme, rule=options.rule
+    )
+    return replace(opened, competition=changed)
 
 
 def _limited(choice: ModelChoice, options: TrainOptions) -> ModelChoice:
@@ -109,7 +142,7 @@ def _limited(choice: ModelChoice, options: TrainOptions) -> ModelChoice:
     if not given:
         return choice
     if epochs is None:
-        raise UsageError(f"--{next(iter(given))}: {choice.label} is not trained in epochs")
+        raise UsageError(f"--{options.names_epochs}: {choice.label} is not trained in epochs")
     names = {"epochs": epochs, "patience": "patience"}
     parameters = {names[name]: value for name, value in given.items()}
     return replace(choice, parameters={**choice.parameters, **parameters})
@@ -120,116 +153,55 @@ def _cross_validate(
 ) -> CVResult:
     deadline = None if seconds is None else time.monotonic() + seconds
     competition = opened.competition
-    validation = competition.validation
-    train = _ordered(data) if validation.scheme == "like_test" else data.train
+    train = in_order(data, competition)
     estimator = unfitted(opened, choice, seed)
-    folds = make_folds(train.y, train.groups, train.order, validation, competition.task)
+    folds = folds_of(train, data.test, competition)
     check_folds(folds, len(train))
     emit(row_note(*clean_rows(train, competition.cleaning)))
-    _tell_folds(competition, folds, len(train))
+    tell_folds(competition, folds, len(train))
     for folder in (opened.workspace.runs, opened.workspace.cache(opened.name)):
         check_writable(folder)
     return cross_validate(
-        _resumable(opened, choice, seed, estimator, train),
+        FoldWork(opened, choice, seed, train, estimator).fit,
         train,
         folds,
         METRICS[competition.metric],
         model=choice.label,
-        together=_at_once(estimator, train),
+        together=at_once(estimator, train),
         labels=data.labels,
-        refit=validation.scheme in ("time", "like_test"),
+        refit=needs_refit(competition),
         deadline=deadline,
     )
 
 
-def _resumable(
-    opened: Opened, choice: ModelChoice, seed: int, estimator: Any, train: TrainData
-) -> Callable[[list[Fold], float | None], list[tuple[FoldResult, bool]]]:
-    """Return a fit that finds finished folds again, by the content of all that they depend on.
-
-    Folds that are fitted at once are kept at once: one alone might differ in its last bit.
-    """
-    competition = opened.competition
-    cache = Cache(opened.workspace.cache(opened.name))
-    basis = digest(
-        competition.fingerprint(choice.label), str(seed), _data_digest(train), _code(opened)
-    )
-
-    def fit_some(folds: list[Fold], max_seconds: float | None) -> list[tuple[FoldResult, bool]]:
-        rows = [array_digest(part) for fold in folds for part in (fold.train, fold.valid)]
-        key = digest(basis, *rows)
-        found = cache.load(key)
-        results = found or _fit(opened, choice, estimator, train, folds, max_seconds)
-        if found is None and not any(result.stopped_by_time for result in results):
-            cache.save(key, results)
-        if folds[0].number == 0:
-            _tell_steps(results[0].estimator, train)
-        return [(result, found is not None) for result in results]
-
-    return fit_some
-
-
-def _fit(
-    opened: Opened,
-    choice: ModelChoice,
-    estimator: Any,
-    train: TrainData,
-    folds: list[Fold],
-    max_seconds: float | None,
-) -> list[FoldResult]:
-    """Fit folds; what the model or features.py has to say names the declaration."""
-    try:
-        with blaming(opened.features):
-            return fit_folds(estimator, train, folds, opened.competition, max_seconds)
-    except ModelError as error:
-        path = opened.folder / "competition.toml"
-        raise ModelError(f"{path}: models.{choice.label}: {error}") from error
-
-
-def _at_once(estimator: Any, train: TrainData) -> int:
-    """Return how many folds are fitted at once: as many as memory bears, or one."""
-    if not trains_together(estimator):
-        return 1
-    return max(1, MOST_CELLS // max(1, train.X.size))
-
-
-def _ordered(data: Data) -> TrainData:
-    """Return the training rows with their likeness to the test rows as the order of the folds."""
+def in_order(data: Data, competition: Competition) -> TrainData:
+    """Return the training rows; where folds go by it, with their likeness to the test as order."""
+    if competition.validation.scheme != "like_test":
+        return data.train
     drift = measure_drift(data.train.X, data.test.X)
     text = f"adversarial AUC {drift.auc:.3f}; folds take the half that looks most like the test"
     emit(Note("drift", text, {"auc": drift.auc, "by_column": drift.by_column.head(10).to_dict()}))
     return replace(data.train, order=pd.Series(drift.likeness, index=data.train.X.index))
 
 
-def _data_digest(train: TrainData) -> str:
-    parts = (train.X, train.y, train.groups, train.order)
-    return digest(*("" if part is None else frame_digest(part) for part in parts))
-
-
-def _code(opened: Opened) -> str:
-    """Return the digest of the package's sources and of the competition's own code."""
-    own = [content for name, content in sorted(opened.sources.items()) if name.endswith(".py")]
-    return digest(code_digest(Path(__file__).parents[1].rglob("*.py")), *own)
-
-
-def _tell_folds(competition: Competition, folds: list[Fold], n_samples: int) -> None:
+def tell_folds(competition: Competition, folds: list[Fold], n_samples: int) -> None:
+    """Tell how the training rows are divided."""
     scheme = resolve_scheme(competition.validation, competition.task)
-    sizes = [len(fold.valid) for fold in folds]
+    sizes = [len(fold.valid) for fold in folds if len(fold.valid)]
     each = f"{min(sizes):,}" if min(sizes) == max(sizes) else f"{min(sizes):,}-{max(sizes):,}"
-    text = f"{len(folds)} folds, {scheme}, {each} validation rows each"
+    text = f"{len(sizes)} folds, {_how(competition, scheme)}, {each} validation rows each"
     covered = sum(sizes)
     if covered < n_samples:
         text += f"; {n_samples - covered:,} rows are only ever trained on"
-    emit(Note("folds", text, {"scheme": scheme, "sizes": sizes}))
+    rule = competition.validation.rule
+    emit(Note("folds", text, {"scheme": scheme, "rule": rule, "sizes": sizes}))
 
 
-def _tell_steps(estimator: Any, train: TrainData) -> None:
-    """Tell what the first fold's fitted steps do to its columns."""
-    X = train.X
-    for stage, step in preparing_steps(estimator):
-        if stage != "features":
-            emit(tell(stage, step, X)[1])
-        X = step.transform(X)
+def _how(competition: Competition, scheme: str) -> str:
+    """Return how the folds are made, and where rows have a time by which rule."""
+    if competition.validation.rule == "strict":
+        return "strict rule (fitted on earlier rows only)"
+    return f"{scheme}, open rule" if competition.columns.time and scheme != "time" else scheme
 
 
 def _tell_training(competition: Competition, choice: ModelChoice, result: CVResult) -> None:

@@ -1,0 +1,245 @@
+"""What to train next within a budget of seconds, and what no longer fits.
+
+The first pass trains each configuration once, in the order of its expected gain a second. What
+comes after repeats those that weigh in the blend, on other folds and seeds. Nothing is begun that
+would not end: a fold's time is expected from the folds that were fitted here already.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from pipeline.competition import ModelChoice
+from pipeline.progress import counted
+
+LEAST = 0.4  # of its usual time, a fit that can be shortened is still worth something
+SURE = 1.15  # a fit may take so many times what is expected
+FIRST = 0.4  # of all time, at most, is for the first configuration, so that there is an answer
+MOST_REPEATS = 8  # of a configuration: the mean of more hardly moves
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A configuration that may be trained, and what that is expected to cost.
+
+    seconds: of all folds on one core, by experience with other data. together: its folds are one
+    piece of work. can_stop: its fits heed a limit of seconds, and are worth something before.
+    """
+
+    choice: ModelChoice
+    seconds: float
+    together: bool = False
+    can_stop: bool = False
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A piece of work: folds of one pass over a configuration.
+
+    entry: its place in the portfolio. repeat: from 0; it moves the seeds of folds and model.
+    """
+
+    entry: int
+    repeat: int
+    folds: tuple[int, ...]
+    max_seconds: float | None = None
+
+
+@dataclass(eq=False)
+class Pass:
+    """One pass over all folds of a configuration, as it stands."""
+
+    entry: int
+    repeat: int
+    todo: deque[tuple[int, ...]]
+    n_units: int
+    seconds: list[float] = field(default_factory=list)
+    results: dict[tuple[int, ...], object] = field(default_factory=dict)
+    given_up: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all its folds are fitted."""
+        return len(self.results) == self.n_units
+
+
+class Schedule:
+    """Decides what a free worker does next.
+
+    entries: in the order in which they are worth their seconds. n_folds: pieces of a pass that is
+    not one piece. stop_at: on the clock, when whatever runs is over. clock: time.monotonic.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        n_folds: int,
+        n_workers: int,
+        stop_at: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self.entries, self.n_folds, self.n_workers = entries, n_folds, n_workers
+        self.stop_at, self.clock, self.began = stop_at, clock, clock()
+        self.passes: dict[tuple[int, int], Pass] = {}
+        self.weights: Mapping[int, float] = {}
+        self.is_settled = False
+
+    @property
+    def left(self) -> float:
+        """The seconds until whatever runs is over."""
+        return self.stop_at - self.clock()
+
+    def next(self, *, with_networks: bool) -> Unit | None:
+        """Return the next piece of work, or None if none fits any more.
+
+        with_networks: whether this worker may train what is trained together.
+        """
+        for one in self.passes.values():
+            if one.todo and not one.given_up and self._goes_on(one):
+                return self._unit(one)
+        for number, entry in enumerate(self.entries):
+            is_mine = with_networks or not entry.together
+            if is_mine and (number, 0) not in self.passes and self._fits(number):
+                return self._unit(self._begin(number, 0))
+        again = self._again(with_networks=with_networks)
+        return None if again is None else self._unit(self._begin(*again))
+
+    def take(self, unit: Unit, seconds: float, result: object) -> Pass:
+        """Note what a piece of work came to, and return its pass."""
+        one = self.passes[unit.entry, unit.repeat]
+        one.seconds.append(seconds)
+        one.results[unit.folds] = result
+        return one
+
+    def give_up(self, unit: Unit, why: str) -> None:
+        """Note that a piece of work failed, and with it its pass."""
+        self.passes[unit.entry, unit.repeat].given_up = why
+
+    def prefer(self, weights: Mapping[int, float]) -> None:
+        """Say what each configuration weighs, which decides what is repeated.
+
+        Once every first pass is over this is final, and only repeats of those that weigh count: so
+        that a budget that bears everything gives the same blend every time.
+        """
+        if not self.is_settled:
+            self.weights, self.is_settled = weights, self.is_first_over
+
+    @property
+    def is_first_over(self) -> bool:
+        """Whether the first pass of each configuration is whole or given up."""
+        firsts = [self.passes.get((number, 0)) for number in range(len(self.entries))]
+        return all(one is not None and (one.is_whole or one.given_up) for one in firsts)
+
+    def whole(self, *, firsts_only: bool = False) -> dict[int, list[Pass]]:
+        """Return the passes that are whole, of each configuration whose first one is, in order."""
+        found = {}
+        for number in range(len(self.entries)):
+            counts = not firsts_only and (not self.is_settled or number in self.weights)
+            repeats = range(MOST_REPEATS if counts else 1)
+            passes = [self.passes[number, r] for r in repeats if self._is_whole(number, r)]
+            if passes and passes[0].repeat == 0:
+                found[number] = passes
+        return found
+
+    def left_out(self) -> dict[int, str]:
+        """Return why each configuration that is not whole was left out."""
+        return {
+            number: self._why(number)
+            for number in range(len(self.entries))
+            if not self._is_whole(number, 0)
+        }
+
+    def expected(self, number: int) -> float:
+        """Return the seconds that a pass over a configuration takes one core."""
+        known = [one for (n, _), one in self.passes.items() if n == number and one.seconds]
+        if known:
+            latest = known[-1]
+            return sum(latest.seconds) / len(latest.seconds) * latest.n_units
+        return self.entries[number].seconds * self._pace()
+
+    def _pace(self) -> float:
+        """Return how much slower this machine and these data are than by experience."""
+        ratios = [
+            sum(one.seconds) / self.entries[one.entry].seconds
+            for one in self.passes.values()
+            if one.is_whole
+        ]
+        return median(ratios) if ratios else 1.0
+
+    def _is_whole(self, number: int, repeat: int) -> bool:
+        one = self.passes.get((number, repeat))
+        return one is not None and one.is_whole
+
+    def _begin(self, number: int, repeat: int) -> Pass:
+        every = range(self.n_folds)
+        pieces = [tuple(every)] if self.entries[number].together else [(fold,) for fold in every]
+        self.passes[number, repeat] = Pass(number, repeat, deque(pieces), len(pieces))
+        return self.passes[number, repeat]
+
+    def _unit(self, one: Pass) -> Unit:
+        limit = self._limit(one)
+        return Unit(one.entry, one.repeat, one.todo.popleft(), limit)
+
+    def _limit(self, one: Pass) -> float | None:
+        """Return the seconds that the next piece of a pass may take, where it heeds a limit."""
+        entry = self.entries[one.entry]
+        if not entry.can_stop:
+            return None
+        left = self.left / SURE
+        if entry.together:
+            return left
+        if self._has_nothing():
+            left = min(left, FIRST * (self.stop_at - self.began))
+        return max(0.1, left * self.n_workers / (len(one.todo) + self.n_workers - 1))
+
+    def _has_nothing(self) -> bool:
+        return not any(one.is_whole for one in self.passes.values())
+
+    def _goes_on(self, one: Pass) -> bool:
+        """Tell whether the rest of a pass fits, and give it up if not."""
+        if self.entries[one.entry].can_stop or not one.seconds or self._has_nothing():
+            return True
+        each = sum(one.seconds) / len(one.seconds)
+        needed = SURE * self._elapsed(each * len(one.todo), each)
+        if needed > self.left:
+            one.given_up = f"the rest needs about {needed:.0f} s"
+        return not one.given_up
+
+    def _elapsed(self, seconds: float, each: float) -> float:
+        """Return how long pieces of work take all workers together."""
+        return (seconds + each * (self.n_workers - 1)) / self.n_workers
+
+    def _fits(self, number: int, least: float = LEAST) -> bool:
+        if self._has_nothing() and not self.passes:
+            return True  # the first one is what there is an answer from
+        return SURE * self._needs(number, least) <= self.left
+
+    def _needs(self, number: int, least: float = LEAST) -> float:
+        """Return the seconds that the whole of a configuration takes here at least."""
+        entry, seconds = self.entries[number], self.expected(number)
+        needed = seconds if entry.together else self._elapsed(seconds, seconds / self.n_folds)
+        return needed * (least if entry.can_stop else 1.0)
+
+    def _again(self, *, with_networks: bool) -> tuple[int, int] | None:
+        """Return the configuration whose next repeat gains most a second, and its number."""
+        best, gain = None, 0.0
+        for number, weight in self.weights.items():
+            repeat = sum(1 for n, _ in self.passes if n == number)
+            entry = self.entries[number]
+            if repeat >= MOST_REPEATS or (entry.together and not with_networks):
+                continue
+            if not self._fits(number, least=1.0):
+                continue
+            mine = weight / (repeat * max(self.expected(number), 1e-3))
+            if mine > gain:
+                best, gain = (number, repeat), mine
+        return best
+
+    def _why(self, number: int) -> str:
+        one = self.passes.get((number, 0))
+        if one is None:
+            return f"needs about {self._needs(number):.0f} s"
+        if one.given_up:
+            return one.given_up
+        return f"{len(one.results)} of {counted(one.n_units, 'piece')} were done in time"

@@ -1,0 +1,137 @@
+"""Where units of work run: worker processes of one core each, which may die or be stopped alone."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.errors import PipelineError, WorkerError
+
+# Each worker computes on one core. Threads that outnumber cores wait for each other, which costs a
+# small fit fifty times its time.
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"), "1"
+) | {"TF_NUM_INTEROP_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}
+
+
+@dataclass(frozen=True, eq=False)
+class Ended:
+    """A piece of work that is over: its result, or why there is none."""
+
+    work: Any
+    result: Any = None
+    error: PipelineError | None = None
+
+
+@dataclass(eq=False)
+class Worker:
+    """One process that does one piece of work at a time; it is begun anew if it dies."""
+
+    number: int
+    prepare: Callable[..., None]
+    arguments: tuple[Any, ...]
+    work: Any = None
+    future: Future[Any] | None = None
+    started: float = 0.0
+    executor: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._begin()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it has nothing to do."""
+        return self.future is None
+
+    def do(self, function: Callable[[Any], Any], work: Any) -> None:
+        """Begin a piece of work."""
+        self.work, self.started = work, time.monotonic()
+        self.future = self.executor.submit(function, work)
+
+    def collect(self) -> Ended:
+        """Return what came of the piece of work that is over, and be free."""
+        assert self.future is not None
+        work, future = self.work, self.future
+        self.work = self.future = None
+        try:
+            return Ended(work, future.result())
+        except PipelineError as error:
+            return Ended(work, error=error)
+        except MemoryError:
+            return Ended(work, error=WorkerError("there was not enough memory for it"))
+        except _died():
+            self.stop()
+            self._begin()
+            return Ended(work, error=WorkerError("its process died, perhaps of too little memory"))
+
+    def stop(self) -> None:
+        """End the process at once, whatever it is doing."""
+        self.executor.shutdown(wait=False, kill_workers=True)
+
+    def _begin(self) -> None:
+        from loky import ProcessPoolExecutor
+
+        self.executor = ProcessPoolExecutor(
+            1, initializer=_settle, initargs=(self.prepare, self.arguments), env=ONE_THREAD
+        )
+        self.executor.submit(len, ())  # a process begins with its first work
+
+
+class Workers:
+    """As many worker processes as cores; use it as a context, which ends them all.
+
+    prepare: called with the arguments in every new worker, before its first work.
+    """
+
+    def __init__(self, number: int, prepare: Callable[..., None], *arguments: Any) -> None:
+        self.each = [Worker(n, prepare, arguments) for n in range(number)]
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def __len__(self) -> int:
+        return len(self.each)
+
+    @property
+    def free(self) -> list[Worker]:
+        """The workers that have nothing to do."""
+        return [worker for worker in self.each if worker.is_free]
+
+    def wait(self, seconds: float) -> list[Ended]:
+        """Return what has ended, as soon as anything has, or nothing after so many seconds."""
+        busy = {worker.future: worker for worker in self.each if worker.future is not None}
+        done, _ = wait(busy, timeout=max(seconds, 0.0), return_when=FIRST_COMPLETED)
+        return [worker.collect() for future, worker in busy.items() if future in done]
+
+    def stop(self) -> None:
+        """End all processes at once; what they were doing is lost."""
+        for worker in self.each:
+            worker.stop()
+
+
+def _settle(prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """Make a new worker ready; an interruption is for the process that can keep what is done."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(ONE_THREAD)
+    prepare(*arguments)
+
+
+def _end_with(parent: int) -> None:
+    """End this process once the one that began it is gone, however that ended."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def _died() -> tuple[type[BaseException], ...]:
+    from loky.process_executor import BrokenProcessPool, ShutdownExecutorError
+
+    return (BrokenProcessPool, ShutdownExecutorError)

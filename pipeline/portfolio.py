@@ -1,0 +1,145 @@
+"""Which configurations are worth training on rows never seen before, the best worth first.
+
+The order is that of bench/portfolio.py: what gains most a second in a blend, over many data sets.
+"""
+
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.budget import Entry
+from pipeline.competition import Competition, ModelChoice
+from pipeline.models import ModelSpec, model_spec
+
+OPTIONAL = ("xgboost",)  # kinds whose package is an extra
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the data are: rows that a fold trains on, columns, and numbers to predict."""
+
+    rows: int
+    columns: int
+    outputs: int
+    folds: int
+
+    @property
+    def cells(self) -> int:
+        """Cells that a fold trains on, once an output."""
+        return self.rows * self.columns * self.outputs
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The seconds of one fold on one core, as they were on two cores of 2026.
+
+    most_rows: beyond them the model does not pay, or is refused.
+    """
+
+    seconds: Callable[[Size], float]
+    most_rows: int = 10**9
+
+
+COSTS: Mapping[str, Cost] = {
+    "lightgbm": Cost(lambda s: 0.2 + 2e-6 * s.cells),
+    "catboost": Cost(lambda s: 1.5 + 4e-6 * s.cells),
+    "xgboost": Cost(lambda s: 0.2 + 4e-6 * s.cells),
+    "hist_gradient_boosting": Cost(lambda s: 0.6 + 8e-6 * s.cells),
+    "random_forest": Cost(lambda s: 0.4 + 2.3e-5 * s.rows * s.columns, 50_000),
+    "extra_trees": Cost(lambda s: 0.4 + 3.4e-5 * s.rows * s.columns, 50_000),
+    "ridge": Cost(lambda s: 0.1 + 4e-7 * s.cells),
+    "logistic": Cost(lambda s: 0.2 + 4e-6 * s.cells),
+    "lasso": Cost(lambda s: 0.1 + 2e-6 * s.cells),
+    "elastic_net": Cost(lambda s: 0.1 + 1e-6 * s.cells),
+    "kernel_ridge": Cost(lambda s: 0.1 + 1.8e-7 * s.rows**2, 10_000),
+    "svm": Cost(lambda s: 0.1 + 1e-7 * s.rows**2 * s.outputs, 10_000),
+    "knn": Cost(lambda s: 0.1 + 5e-10 * s.rows**2 * s.columns, 30_000),
+    "gaussian_process": Cost(lambda s: 0.1 + 2.5e-6 * s.rows**2 * s.outputs, 1_500),
+    "dnn": Cost(lambda s: 1.5 + 1.2e-3 * s.rows),
+    "realmlp": Cost(lambda s: 1.5 + 2.0e-3 * s.rows, 60_000),
+    "tabm": Cost(lambda s: 2.0 + 2.5e-2 * s.rows, 30_000),
+    "tabm_mini": Cost(lambda s: 2.0 + 2.0e-2 * s.rows, 30_000),
+}
+UNKNOWN = Cost(lambda s: 1.0 + 1e-5 * s.cells)  # a model of one's own, or a layer's kind of network
+
+NUMBERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("lightgbm", "lightgbm", {}),
+    ("catboost", "catboost", {}),
+    ("ridge", "ridge", {}),
+    ("svm", "svm", {}),
+    ("dnn", "dnn", {"n_seeds": 4}),
+    ("kernel_ridge", "kernel_ridge", {}),
+    ("extra_trees", "extra_trees", {"max_features": 0.5, "min_samples_leaf": 2}),
+    ("xgboost", "xgboost", {}),
+    ("elastic_net", "elastic_net", {}),
+    ("random_forest", "random_forest", {}),
+    ("gaussian_process", "gaussian_process", {}),
+    ("realmlp", "realmlp", {}),
+    ("lasso", "lasso", {}),
+    ("catboost_deep", "catboost", {"depth": 8, "learning_rate": 0.06}),
+    ("lightgbm_wide", "lightgbm", {"num_leaves": 100, "min_child_samples": 3, "subsample": 0.7}),
+    ("hist_gradient_boosting", "hist_gradient_boosting", {}),
+    ("knn", "knn", {}),
+    ("tabm_mini", "tabm_mini", {}),
+)
+CLASSES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("lightgbm", "lightgbm", {}),
+    ("catboost", "catboost", {}),
+    ("logistic", "logistic", {}),
+    ("extra_trees", "extra_trees", {}),
+    ("svm", "svm", {}),
+    ("xgboost", "xgboost", {}),
+    ("dnn", "dnn", {"n_seeds": 4}),
+    ("realmlp", "realmlp", {}),
+    ("random_forest", "random_forest", {}),
+    ("gaussian_process", "gaussian_process", {}),
+    ("catboost_deep", "catboost", {"depth": 8, "learning_rate": 0.06}),
+    ("lightgbm_wide", "lightgbm", {"num_leaves": 100, "min_child_samples": 3, "subsample": 0.7}),
+    ("hist_gradient_boosting", "hist_gradient_boosting", {}),
+    ("knn", "knn", {}),
+    ("tabm_mini", "tabm_mini", {}),
+)
+
+
+def make_portfolio(
+    competition: Competition, size: Size, chosen: Sequence[ModelChoice] = ()
+) -> list[Entry]:
+    """Return what may be trained, in the order of its expected worth a second.
+
+    chosen: the models that somebody named, in their order; none leaves the choice to the portfolio.
+    What the competition declares replaces what has its label here, and stands after the first of
+    the portfolio, which is quick: there shall soon be an answer.
+    """
+    if chosen:
+        return list(_entries(chosen, competition, size))
+    usual = NUMBERS if competition.task == "regression" else CLASSES
+    built_in = [ModelChoice(label=label, kind=kind, parameters=p) for label, kind, p in usual]
+    labels = [choice.label for choice in built_in]
+    declared = [one for label, one in competition.models.items() if label not in labels]
+    first, *rest = [competition.models.get(choice.label, choice) for choice in built_in]
+    wanted = [first, *declared, *rest]
+    return list(_entries(wanted, competition, size))
+
+
+def _entries(
+    choices: Sequence[ModelChoice], competition: Competition, size: Size
+) -> Iterator[Entry]:
+    """Yield the choices that can do the task with so many rows, each with its cost."""
+    for choice in choices:
+        spec, cost = model_spec(choice), COSTS.get(choice.kind, UNKNOWN)
+        if competition.task not in spec.tasks or size.rows > cost.most_rows:
+            continue
+        if choice.kind in OPTIONAL and importlib.util.find_spec(choice.kind) is None:
+            continue
+        seconds = cost.seconds(size) * size.folds
+        yield Entry(
+            choice,
+            seconds,
+            together=_is_network(spec, choice),
+            can_stop=spec.epochs is not None,
+        )
+
+
+def _is_network(spec: ModelSpec, choice: ModelChoice) -> bool:
+    return spec.network is not None or choice.kind in ("realmlp", "tabm", "tabm_mini")

@@ -1,0 +1,455 @@
+"""train without a model: all that a time budget bears, blended, and a run at any moment."""
+
+import contextlib
+import shutil
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+
+from pipeline.budget import Entry, Pass, Schedule, Unit
+from pipeline.cache import Cache
+from pipeline.cleaning import clean_rows
+from pipeline.competition import ModelChoice
+from pipeline.decisions import Decided, decide, fold_scores
+from pipeline.ensemble import Blend, Candidates, Mixer, choose_blend
+from pipeline.errors import ModelError, PipelineError
+from pipeline.execution import Ended, Workers
+from pipeline.ledger import load_ledger
+from pipeline.machine import cores
+from pipeline.metrics import METRICS
+from pipeline.portfolio import Size, make_portfolio
+from pipeline.progress import BudgetSpent, Note, Warned, counted, emit, only_listening
+from pipeline.runs import Run, UnfinishedRun
+from pipeline.splits import check_folds
+from pipeline.stages.opening import Data, Opened
+from pipeline.stages.preparing import row_note
+from pipeline.stages.recording import Log, Outcome, decision_record, tell_decision, write_run
+from pipeline.stages.units import Done, Task, all_folds, carry_out, get_ready, keep_estimators
+from pipeline.storage import check_writable, scratch_folder
+
+LABEL = "auto"
+TICK = 0.5  # seconds between two looks at the clock
+BETWEEN = 0.08  # of the budget passes at least between two runs that are kept on the way
+WORTH_REPEATING = 0.01  # the least weight in the blend
+MARGIN = 1.0  # seconds that the end of a command takes besides what was measured
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A configuration with all its passes, their predictions averaged.
+
+    oof, test: (n_samples, n_columns) and (n_test, n_columns). keys: of its fits in the cache.
+    """
+
+    number: int
+    entry: Entry
+    oof: np.ndarray
+    test: np.ndarray
+    seconds: float
+    keys: list[str]
+    repeats: int
+    is_cut: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Mixed:
+    """Members, what each weighs, and what their blend says; score is honest, plain is not."""
+
+    members: list[Member]
+    mixer: Mixer
+    way: str
+    fold: np.ndarray
+    oof: np.ndarray
+    test: np.ndarray
+    decided: Decided
+    plain: float
+    ways: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Effort:
+    """One command's work as it stands: what is known, what is planned, what is kept."""
+
+    opened: Opened
+    data: Data
+    task: Task
+    schedule: Schedule
+    fold: np.ndarray  # (n_samples,), the number of the fold that predicts each row, or -1
+    seconds: float
+    began: float
+    log: Log
+    kept: Run | None = None
+    kept_at: float = 0.0
+    ending: float = 2.0  # seconds that a blend and its run take
+    n_whole: int = 0  # passes
+    n_kept: int = 0  # of them, in the run that is kept
+    interrupted: bool = False
+
+    @property
+    def deadline(self) -> float:
+        """When the command shall be over."""
+        return self.began + self.seconds
+
+
+def train_all(
+    opened: Opened,
+    data: Data,
+    workers: Workers,
+    log: Log,
+    *,
+    chosen: Sequence[ModelChoice],
+    seconds: float,
+    seed: int,
+) -> Run:
+    """Train what the budget bears, and leave one run of the best blend behind.
+
+    workers: begun while the files were read. chosen: the models that were named, or none for all.
+    seconds: from the command's begin to its end.
+    Raises the first model's PipelineError if no model could be fitted.
+    """
+    began = time.monotonic() - log.age
+    competition = opened.competition
+    for folder in (opened.workspace.runs, opened.workspace.cache(opened.name)):
+        check_writable(folder)
+    folds = all_folds(data.train, data.test, competition)
+    check_folds([fold for fold in folds if len(fold.valid)], len(data.train))
+    emit(row_note(*clean_rows(data.train, competition.cleaning)))
+    n_outputs = len(competition.columns.target) if data.labels is None else len(data.labels)
+    most = max(len(fold.train) for fold in folds)
+    size = Size(most, data.train.X.shape[1], n_outputs, len(folds))
+    entries = make_portfolio(competition, size, chosen)
+    task = Task(
+        workspace=opened.workspace,
+        name=opened.name,
+        choices=tuple(entry.choice for entry in entries),
+        n_splits=competition.validation.n_splits,
+        scheme=competition.validation.scheme,
+        rule=competition.validation.rule,
+        seed=seed,
+        train=data.train,
+        test=data.test,
+        labels=data.labels,
+    )
+    stop_at = began + seconds - MARGIN - Effort.ending
+    schedule = Schedule(entries, len(folds), len(workers), stop_at, time.monotonic)
+    fold = np.full(len(data.train), -1)
+    for one in folds:
+        fold[one.valid] = one.number
+    effort = Effort(opened, data, task, schedule, fold, seconds, began, log)
+    with scratch_folder(opened.workspace.cache(opened.name)) as scratch, _interruptible():
+        path = scratch / "task.joblib"
+        joblib.dump(task, path)
+        try:
+            _work(effort, workers, path)
+        except KeyboardInterrupt:
+            effort.interrupted = True
+        workers.stop()
+    return _finish(effort)
+
+
+def _work(effort: Effort, workers: Workers, path: Path) -> None:
+    """Keep the workers busy until the time is over or nothing is left to do."""
+    schedule = effort.schedule
+    while True:
+        for worker in workers.free:
+            unit = schedule.next(with_networks=worker.number % 2 == 0)
+            if unit is not None:
+                worker.do(carry_out, (path, unit))
+        if len(workers.free) == len(workers):
+            return
+        for ended in workers.wait(min(TICK, max(schedule.left, 0.0))):
+            _take(effort, ended)
+        _settle(effort)
+        emit(BudgetSpent(time.monotonic() - effort.began, effort.seconds, _state(effort)))
+        if schedule.left <= 0 and (effort.n_whole or schedule.left < -effort.seconds):
+            return
+        _keep_so_far(effort)
+
+
+def _take(effort: Effort, ended: Ended) -> None:
+    """Note what a unit came to."""
+    unit: Unit = ended.work[1]
+    label = effort.schedule.entries[unit.entry].choice.label
+    if ended.error is not None:
+        effort.schedule.give_up(unit, str(ended.error))
+        emit(Warned(f"{label} is left out: {ended.error}"))
+        return
+    done: Done = ended.result
+    for text in done.warnings:
+        emit(Warned(f"{label}: {text}"))
+    one = effort.schedule.take(unit, done.seconds, done)
+    if one.is_whole:
+        effort.n_whole += 1
+        if not unit.repeat:
+            _tell_member(effort, unit.entry)
+
+
+def _tell_member(effort: Effort, number: int) -> None:
+    member = _member(effort, number, effort.schedule.whole()[number])
+    rows = ~np.isnan(member.oof[:, 0])
+    competition = effort.opened.competition
+    metric = METRICS[competition.metric]
+    score = metric(np.asarray(effort.data.train.y)[rows], member.oof[rows], effort.data.labels)
+    label = member.entry.choice.label
+    cut = ", cut short" if member.is_cut else ""
+    facts = {"label": label, "score": score, "seconds": member.seconds}
+    emit(Note("model", f"{label:<24} {score:.5f}  {member.seconds:6.1f} s{cut}", facts))
+
+
+def _state(effort: Effort) -> str:
+    """Return what the bar says: how many models there are, and the best blend so far."""
+    models = counted(len(effort.schedule.whole()), "model")
+    best = "" if effort.kept is None else f", {effort.kept.record['score']:.5f}"
+    return f"{models}{best}"
+
+
+def _member(effort: Effort, number: int, passes: Sequence[Pass]) -> Member:
+    """Return a configuration's passes as one: the mean of their predictions."""
+    oofs, tests, keys, is_cut = [], [], [], False
+    for one in passes:
+        results: list[Done] = [one.results[unit] for unit in sorted(one.results)]  # type: ignore[misc]
+        n_columns = results[0].valid[0][2].shape[1] if results[0].valid else 0
+        oof = np.full((len(effort.data.train), n_columns), np.nan)
+        for done in results:
+            for _, rows, prediction in done.valid:
+                oof[rows] = prediction
+        oofs.append(oof)
+        tests.append(np.nanmean([test for done in results for test in done.test], axis=0))
+        keys += [done.key for done in results if done.test]
+        is_cut |= any(done.stopped_by_time for done in results)
+    seconds = sum(sum(one.seconds) for one in passes)
+    entry = effort.schedule.entries[number]
+    oof, test = np.mean(oofs, axis=0), np.mean(tests, axis=0)
+    return Member(number, entry, oof, test, seconds, keys, len(passes), is_cut)
+
+
+def _mix(effort: Effort, *, firsts_only: bool = False) -> Mixed:
+    """Return the blend of all that is whole."""
+    competition, data = effort.opened.competition, effort.data
+    whole = effort.schedule.whole(firsts_only=firsts_only)
+    members = [_member(effort, number, passes) for number, passes in whole.items()]
+    fold, covered = effort.fold, effort.fold >= 0
+    candidates = Candidates(
+        predictions=np.array([member.oof[covered] for member in members]),
+        y=np.asarray(data.train.y)[covered],
+        fold=fold[covered],
+        metric=METRICS[competition.metric],
+        labels=data.labels,
+        target=competition.target,
+    )
+    if len(members) == 1:
+        return _alone(members[0], candidates, fold)
+    found: Blend = choose_blend(candidates)
+    oof = np.full((len(fold), found.oof.shape[1]), np.nan)
+    oof[covered] = found.oof
+    test = found.mixer(np.array([member.test for member in members]))
+    return Mixed(
+        members, found.mixer, found.way, fold, oof, test, found.decided, found.plain,
+        {str(way): score for way, score in found.ways.items()},
+    )  # fmt: skip
+
+
+def _alone(member: Member, candidates: Candidates, fold: np.ndarray) -> Mixed:
+    """Return the only member as a blend of one."""
+    prediction = candidates.predictions[0]
+    decided = decide(
+        candidates.y, prediction, candidates.fold, candidates.metric, candidates.labels
+    )
+    mixer = candidates.mixer(np.ones((1, 1)))
+    return Mixed([member], mixer, "best", fold, member.oof, member.test, decided, decided.score)
+
+
+def _keep_so_far(effort: Effort) -> None:
+    """Leave a complete run of what there is, now and then, for whatever may happen."""
+    now = time.monotonic()
+    is_time = effort.kept is None or now - effort.kept_at > BETWEEN * effort.seconds
+    if effort.n_whole == effort.n_kept or not is_time or effort.schedule.left < effort.ending:
+        return
+    with only_listening(lambda event: None):
+        kept = _keep(effort, is_last=False)
+    emit(Note("kept", f"{kept.id}, {kept.record['score']:.5f}", {"run": kept.id}))
+    effort.kept_at = time.monotonic()
+    effort.ending = 1.25 * (effort.kept_at - now)
+    effort.schedule.stop_at = effort.deadline - MARGIN - effort.ending
+
+
+def _keep(effort: Effort, *, is_last: bool) -> Run:
+    """Write a run of all that is whole, and remove the one before it."""
+    mixed, before, effort.n_kept = _mix(effort), effort.kept, effort.n_whole
+    _prefer(effort, mixed)
+    if is_last:
+        _tell(effort, mixed)
+    effort.kept = write_run(
+        effort.opened, effort.data, _outcome(effort, mixed, is_last), effort.log
+    )
+    if before is not None:
+        _remove(effort, before)
+    return effort.kept
+
+
+def _settle(effort: Effort) -> None:
+    """Choose what is repeated, once every configuration had its first pass."""
+    schedule = effort.schedule
+    if not schedule.is_settled and schedule.is_first_over and effort.n_whole:
+        _prefer(effort, _mix(effort, firsts_only=True))
+
+
+def _prefer(effort: Effort, mixed: Mixed) -> None:
+    weights = zip(mixed.members, np.abs(mixed.mixer.weights).mean(axis=1), strict=True)
+    effort.schedule.prefer({one.number: float(w) for one, w in weights if w > WORTH_REPEATING})
+
+
+def _remove(effort: Effort, run: Run) -> None:
+    """Remove a run that a better one has replaced, unless it was handed in meanwhile."""
+    handed_in = load_ledger(effort.opened.workspace.ledger(effort.opened.name))
+    if all(entry.run != run.id for entry in handed_in):
+        shutil.rmtree(run.path, ignore_errors=True)
+
+
+def _outcome(effort: Effort, mixed: Mixed, is_last: bool) -> Outcome:
+    def save(run: UnfinishedRun) -> None:
+        cache = Cache(effort.opened.workspace.cache(effort.opened.name))
+        for member, weights in zip(mixed.members, mixed.mixer.weights, strict=True):
+            if np.any(weights):
+                keep_estimators(run, member.entry.choice.label, member.keys, cache)
+
+    return Outcome(
+        label=LABEL,
+        fold=mixed.fold,
+        oof=mixed.oof,
+        tests=[mixed.test],
+        decision=mixed.decided.decision,
+        facts=_facts(effort, mixed, is_last),
+        save=save,
+    )
+
+
+def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
+    """Return what run.json says of a run of many models."""
+    data, competition = effort.data, effort.opened.competition
+    covered, metric = mixed.fold >= 0, METRICS[competition.metric]
+    y = np.asarray(data.train.y)
+    answers = mixed.decided.answers
+    scores = fold_scores(
+        y[covered],
+        answers if len(answers) == covered.sum() else answers[covered],
+        mixed.fold[covered],
+        metric,
+        data.labels,
+    )
+    finite = scores[np.isfinite(scores)]
+    error = float(finite.std(ddof=1) / np.sqrt(len(finite))) if len(finite) > 1 else None
+    left_out = effort.schedule.left_out()
+    return {
+        "model": {"label": LABEL, "kind": LABEL, "parameters": {"way": mixed.way}},
+        "seed": effort.task.seed,
+        "score": mixed.decided.score,
+        "mean": float(finite.mean()),
+        "standard_error": error,
+        "decision": decision_record(mixed.decided.decision, mixed.decided.plain),
+        "folds": [{"number": number, "score": score} for number, score in enumerate(scores)],
+        "refit": None,
+        "skipped_folds": 0,
+        "predicting_folds": [],  # the members' estimators predict
+        "members": [
+            {
+                "run": None,
+                **asdict(member.entry.choice),
+                "score": metric(y[covered], member.oof[covered], data.labels),
+                "weights": weights,
+                "seconds": round(member.seconds, 3),
+                "repeats": member.repeats,
+                "cut_short": member.is_cut,
+                "keys": member.keys,
+            }
+            for member, weights in zip(mixed.members, mixed.mixer.weights.tolist(), strict=True)
+        ],
+        "blend": {
+            "way": mixed.way,
+            "scale": mixed.mixer.scale,
+            "lower": mixed.mixer.lower,
+            "upper": mixed.mixer.upper,
+            "nested_score": mixed.decided.score,
+            "plain_score": mixed.plain,
+            "nested_score_of_each_way": mixed.ways,
+        },
+        "budget": {
+            "seconds": effort.seconds,
+            "is_finished": is_last,
+            "interrupted": effort.interrupted,
+            "left_out": {
+                effort.schedule.entries[number].choice.label: why
+                for number, why in left_out.items()
+            },
+        },
+    }
+
+
+def _finish(effort: Effort) -> Run:
+    """Leave the last and best run, and say what was left out."""
+    if not effort.n_whole:
+        raise _why_nothing(effort)
+    run = _keep(effort, is_last=True)
+    if effort.interrupted:
+        emit(Warned("interrupted; the run is of what was finished until then"))
+    return run
+
+
+def _why_nothing(effort: Effort) -> PipelineError:
+    for (number, _), one in effort.schedule.passes.items():
+        if one.given_up and not effort.interrupted:
+            label = f"models.{effort.schedule.entries[number].choice.label}"
+            why = one.given_up
+            return ModelError(why if label in why else f"{label}: {why}")
+    return ModelError(
+        f"no model was fitted within {effort.seconds:.0f} s; give more by --time, or name a quick "
+        "one by --model"
+    )
+
+
+def _tell(effort: Effort, mixed: Mixed) -> None:
+    """Tell what each member weighs, what was left out, and what the blend is worth."""
+    metric = effort.opened.competition.metric
+    for number, why in effort.schedule.left_out().items():
+        label = effort.schedule.entries[number].choice.label
+        emit(Note("left out", f"{label}: {why}", {"label": label, "why": why}))
+    for member, weights in zip(mixed.members, mixed.mixer.weights, strict=True):
+        if np.any(weights):
+            shown = " ".join(f"{weight:6.3f}" for weight in weights)
+            text = f"{shown}  {member.entry.choice.label}, {counted(member.repeats, 'pass')}"
+            emit(Note("weight", text.replace("passs", "passes")))
+    emit(
+        Note(
+            "blend",
+            f"{mixed.way} of {counted(len(mixed.members), 'model')}: {metric} "
+            f"{mixed.decided.score:.5f} nested, {mixed.plain:.5f} on the rows that chose it",
+            {"score": mixed.decided.score, "plain_score": mixed.plain, "way": mixed.way},
+        )
+    )
+    decided = mixed.decided
+    tell_decision(metric, decided.decision, decided.score, decided.plain)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let the queue of a cluster end the work as Ctrl-C does: with what is there."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def begin_workers() -> Workers:
+    """Begin a worker process a core, which makes itself ready while the files are read."""
+    return Workers(cores(), get_ready)

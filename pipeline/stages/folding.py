@@ -1,0 +1,105 @@
+"""Folds of a model that are fitted, or found again by the content of all that they depend on."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pipeline.cache import Cache, array_digest, code_digest, digest, frame_digest
+from pipeline.competition import ModelChoice
+from pipeline.data import TrainData
+from pipeline.description import tell
+from pipeline.errors import ModelError
+from pipeline.features import blaming
+from pipeline.progress import emit
+from pipeline.splits import Fold
+from pipeline.stages.opening import Opened
+from pipeline.training import FoldResult, fit_folds, preparing_steps, trains_together
+
+MOST_CELLS = 50_000_000  # of the folds that are fitted at once; as float32, 200 MB
+
+
+@dataclass(frozen=True, eq=False)
+class FoldWork:
+    """The folds of one model with one seed.
+
+    Folds that are fitted at once are kept at once: one alone might differ in its last bit.
+    """
+
+    opened: Opened
+    choice: ModelChoice
+    seed: int
+    train: TrainData
+    estimator: Any
+
+    @cached_property
+    def cache(self) -> Cache:
+        """Where finished folds are kept."""
+        return Cache(self.opened.workspace.cache(self.opened.name))
+
+    @cached_property
+    def _basis(self) -> str:
+        return digest(
+            self.opened.competition.fingerprint(self.choice.label),
+            str(self.seed),
+            _data_digest(self.train),
+            _code(self.opened),
+        )
+
+    def key(self, folds: list[Fold]) -> str:
+        """Return the name of finished folds in the cache."""
+        rows = [array_digest(part) for fold in folds for part in (fold.train, fold.valid)]
+        return digest(self._basis, *rows)
+
+    def fit(
+        self, folds: list[Fold], max_seconds: float | None = None
+    ) -> list[tuple[FoldResult, bool]]:
+        """Return the results of folds, and whether they were found again.
+
+        What the clock ended is not kept: the same command may have more time.
+        """
+        key = self.key(folds)
+        found = self.cache.load(key)
+        results = found or self._fit(folds, max_seconds)
+        if found is None and not any(result.stopped_by_time for result in results):
+            self.cache.save(key, results)
+        if folds[0].number == 0:
+            _tell_steps(results[0].estimator, self.train)
+        return [(result, found is not None) for result in results]
+
+    def _fit(self, folds: list[Fold], max_seconds: float | None) -> list[FoldResult]:
+        """Fit folds; what the model or features.py has to say names the declaration."""
+        opened = self.opened
+        try:
+            with blaming(opened.features):
+                return fit_folds(self.estimator, self.train, folds, opened.competition, max_seconds)
+        except ModelError as error:
+            path = opened.folder / "competition.toml"
+            raise ModelError(f"{path}: models.{self.choice.label}: {error}") from error
+
+
+def at_once(estimator: Any, train: TrainData) -> int:
+    """Return how many folds are fitted at once: as many as memory bears, or one."""
+    if not trains_together(estimator):
+        return 1
+    return max(1, MOST_CELLS // max(1, train.X.size))
+
+
+def _tell_steps(estimator: Any, train: TrainData) -> None:
+    """Tell what the first fold's fitted steps do to its columns."""
+    X = train.X
+    for stage, step in preparing_steps(estimator):
+        if stage != "features":
+            emit(tell(stage, step, X)[1])
+        X = step.transform(X)
+
+
+def _data_digest(train: TrainData) -> str:
+    parts = (train.X, train.y, train.groups, train.order, train.parts)
+    return digest(*("" if part is None else frame_digest(part) for part in parts))
+
+
+def _code(opened: Opened) -> str:
+    """Return the digest of the package's sources and of the competition's own code."""
+    own = [content for name, content in sorted(opened.sources.items()) if name.endswith(".py")]
+    return digest(code_digest(Path(__file__).parents[1].rglob("*.py")), *own)

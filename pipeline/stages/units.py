@@ -1,0 +1,172 @@
+"""What a worker process does: the folds of one unit of work, and what they say of the test rows."""
+
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+
+from pipeline.budget import Unit
+from pipeline.cache import Cache, digest, frame_digest
+from pipeline.competition import Competition, ModelChoice, load_competition
+from pipeline.data import TestData, TrainData
+from pipeline.errors import DataError
+from pipeline.progress import Event, Warned, only_listening
+from pipeline.runs import Run, UnfinishedRun
+from pipeline.splits import Fold, all_rows
+from pipeline.stages.folding import FoldWork
+from pipeline.stages.opening import Opened, open_competition, unfitted
+from pipeline.training import FoldResult, folds_of, needs_refit, respond_test
+from pipeline.workspace import Workspace
+
+MEMBERS = "members"  # the folder of a run that has the fits of its members
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What all units of one command share; it is written once and read by each worker.
+
+    choices: the portfolio's. n_splits, scheme, rule: of the folds, as chosen at run time.
+    """
+
+    workspace: Workspace
+    name: str
+    choices: tuple[ModelChoice, ...]
+    n_splits: int
+    scheme: str
+    rule: str
+    seed: int
+    train: TrainData
+    test: TestData
+    labels: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """What a unit came to.
+
+    valid: of each fold, its number, the positions of the rows it predicted out of fold, and their
+    predictions. test: predictions (n_test, n_columns) of the test rows, one a fit that may predict
+    them. key: of the fits in the cache.
+    """
+
+    valid: list[tuple[int, np.ndarray, np.ndarray]]
+    test: list[np.ndarray]
+    seconds: float
+    key: str
+    stopped_by_time: bool
+    warnings: list[str]
+
+
+def get_ready() -> None:
+    """Import what most work needs, while the files are still being read elsewhere."""
+    import lightgbm  # noqa: F401
+    import sklearn.ensemble  # noqa: F401
+
+
+def carry_out(work: tuple[Path, Unit]) -> Done:
+    """Fit the folds of a unit, or find them again, and predict the test rows.
+
+    work: the file of the Task, and the unit. Raises PipelineError.
+    """
+    path, unit = work
+    task, opened = _load(path)
+    choice = task.choices[unit.entry]
+    opened = replace(opened, competition=repeated(opened.competition, unit.repeat))
+    opened = replace(opened, competition=opened.competition.with_model(choice))
+    seed = task.seed + unit.repeat
+    told: list[Event] = []
+    with only_listening(told.append):
+        fits = FoldWork(opened, choice, seed, task.train, unfitted(opened, choice, seed))
+        every = all_folds(task.train, task.test, opened.competition)
+        chosen = [every[number] for number in unit.folds]
+        results = [result for result, _ in fits.fit(chosen, unit.max_seconds)]
+        is_cut = any(result.stopped_by_time for result in results)
+        key = fits.key(chosen)
+        if is_cut:
+            key = digest(key, "cut")  # kept for its run, and never taken for finished work
+            fits.cache.save(key, results)
+        started = time.monotonic()
+        test = _answer(fits, key, results, task)
+    return Done(
+        valid=[(r.fold.number, r.fold.valid, r.prediction) for r in results if len(r.fold.valid)],
+        test=test,
+        seconds=sum(result.seconds for result in results) + time.monotonic() - started,
+        key=key,
+        stopped_by_time=is_cut,
+        warnings=[event.text for event in told if isinstance(event, Warned)],
+    )
+
+
+def repeated(competition: Competition, repeat: int) -> Competition:
+    """Return the competition with the folds of a repeat; the first are those that are declared."""
+    return competition.with_validation(seed=competition.validation.seed + repeat)
+
+
+def all_folds(train: TrainData, test: TestData, competition: Competition) -> list[Fold]:
+    """Return the folds, and at their end all rows where these have to predict the test."""
+    folds = folds_of(train, test, competition)
+    return [*folds, all_rows(len(folds), len(train))] if needs_refit(competition) else folds
+
+
+def keep_estimators(run: UnfinishedRun, label: str, keys: list[str], cache: Cache) -> None:
+    """Keep a member's fits beside its run."""
+    for key in keys:
+        run.keep_file(f"{MEMBERS}/{label}/{key}.joblib", cache.path(key))
+
+
+def kept_estimators(run: Run, member: dict[str, Any]) -> list[Any]:
+    """Return the fitted estimators of a member that lie beside its run.
+
+    Loading runs code that the files name: load only runs of your own.
+    Raises DataError if a file is missing or damaged.
+    """
+    kept = Cache(run.path / MEMBERS / member["label"])
+    competition = load_competition(run.path / "competition.toml")
+    known = run.record["validation"]
+    competition = competition.with_validation(scheme=known["scheme"], rule=known["rule"])
+    found: dict[str, Any] = {key: kept.load(key) for key in member["keys"]}
+    for key, results in found.items():
+        if results is None:
+            raise DataError(f"{kept.path(key)}: is missing or damaged; train again")
+    fits = [one for some in found.values() for one in predicting(some, competition)]
+    if known["rule"] == "strict":  # new rows are predicted by the fit that knows most
+        last = max(one.fold.number for one in fits)
+        fits = [one for one in fits if one.fold.number == last]
+    return [one.estimator for one in fits]
+
+
+def predicting(results: list[FoldResult], competition: Competition) -> list[FoldResult]:
+    """Return the fits that may predict the test rows."""
+    if needs_refit(competition):
+        return [result for result in results if not len(result.fold.valid)]
+    return [result for result in results if result.fold.predicts_test]
+
+
+def _answer(fits: FoldWork, key: str, results: list[FoldResult], task: Task) -> list[np.ndarray]:
+    """Return what fits say of the test rows, found again if they were asked before."""
+    key = digest(key, _digest_of(task))
+    found: list[np.ndarray] | None = fits.cache.load(key)
+    if found is None:
+        asked = predicting(results, fits.opened.competition)
+        found = [respond_test(one, task.test, task.labels) for one in asked]
+        fits.cache.save(key, found)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _load(path: Path) -> tuple[Task, Opened]:
+    task: Task = joblib.load(path)
+    opened = open_competition(task.workspace, task.name)
+    competition = opened.competition.with_validation(
+        n_splits=task.n_splits, scheme=task.scheme, rule=task.rule
+    )
+    return task, replace(opened, competition=competition)
+
+
+@lru_cache(maxsize=1)
+def _digest_of(task: Task) -> str:
+    return frame_digest(task.test.X)
