@@ -46,7 +46,7 @@ def _of_chances(competition: Competition, labels: np.ndarray, answered: pd.DataF
         positive = competition.target.positive or classes[-1]
         both = np.hstack([1 - chances, chances])
         return metric((labels == positive).astype(int), both, np.array([0, 1]))
-    numbers = classes_of_columns(list(answered), classes.tolist())
+    numbers = classes_of_columns(list(map(str, answered)), classes.tolist())
     pairs = zip(numbers, answered, strict=True)
     names = np.array([column if n is None else classes[n] for n, column in pairs])
     order = np.argsort(names)  # a class that no held-back row has is known by its column alone

@@ -318,6 +318,14 @@ Activation           linear                           (1)     0
     assert json.loads(done.out)[2]["parameters"] == 192
 
 
+@pytest.mark.parametrize("label", ["dnn", "conv2d", "simple_rnn", "realmlp", "tabm_mini"])
+def test_the_layers_of_a_summary_hold_all_parameters(tiny: Callable[..., Path], label: str) -> None:
+    network = summarize(Workspace(tiny()), "tiny", label)
+    assert sum(row["parameters"] for row in network.layers) == network.parameters
+    assert network.trained <= network.parameters
+    assert network.model.output_shape == (None, 1)
+
+
 def test_a_summary_refuses_what_has_no_layers_or_does_not_fit(
     tiny: Callable[..., Path], kc_here: Callable[..., Done]
 ) -> None:

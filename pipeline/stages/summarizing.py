@@ -87,7 +87,7 @@ def _settings(config: dict[str, Any]) -> list[str]:
     said += [f"rate {config['rate']:g}"] if "rate" in config else []
     activation = config.get("activation")
     if activation and (activation != "linear" or not said):  # alone, it is all a layer does
-        said.append(activation)
+        said.append(str(activation))
     return said + (["return_sequences"] if config.get("return_sequences") else [])
 
 

@@ -73,7 +73,8 @@ def read_idx(path: Path, shown: str) -> np.ndarray:
 def _files(path: Path, scratch: Path) -> dict[str, Path]:
     """Return the files of a folder or an archive by the names they have in it."""
     if path.is_dir():
-        found = {p.relative_to(path).as_posix(): p for p in sorted(path.rglob("*")) if p.is_file()}
+        files = (p for p in sorted(path.rglob("*")) if p.is_file() and p.name[0] != ".")
+        found = {p.relative_to(path).as_posix(): p for p in files}
         packed = [name for name in found if archive_suffix(name) and not _idx_part(name)]
         if len(found) == 1 and packed:  # a folder with one archive is that archive
             return _files(found[packed[0]], scratch)
