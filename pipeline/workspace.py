@@ -13,7 +13,7 @@ BUILT_IN = Path(__file__).resolve().parents[1] / "competitions"
 
 @dataclass(frozen=True)
 class Workspace:
-    """One folder with competitions/, data/ and runs/; nothing is created by looking."""
+    """One folder with competitions/, data/, runs/ and boards/; nothing is created by looking."""
 
     root: Path
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import TOML, Done
+from conftest import TOML, Done, write
 
 from pipeline import Workspace
 from pipeline.errors import ModelError, UsageError
@@ -345,6 +345,20 @@ def test_a_summary_refuses_what_has_no_layers_or_does_not_fit(
     )
     with pytest.raises(UsageError, match="is no network"):
         summarize(Workspace(workspace), "tiny")
+
+
+def test_the_readme_s_sequential_network_is_summarised_and_trained(
+    tiny: Callable[..., Path], kc_here: Callable[..., Done]
+) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    code = next(part for part in readme.split("```python\n") if "def make_mine" in part)
+    own = '[models.mine]\nkind = "models.py:make_mine"\nunits = 4\nepochs = 3\n'
+    workspace = tiny(toml=TOML + own)
+    write(workspace / "competitions" / "tiny" / "models.py", code.split("```")[0])
+    shown = kc_here(workspace, "summary", "tiny", "-m", "mine", expect=0).out
+    assert "21 parameters" in shown  # 3 x 4 + 4, and 4 + 1
+    done = kc_here(workspace, "train", "tiny", "-m", "mine", "--folds", "2", expect=0)
+    assert "rmse" in done.out
 
 
 def test_a_network_of_sequences_trains_to_a_submission(
