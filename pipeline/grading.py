@@ -8,7 +8,7 @@ import pandas as pd
 from pipeline.competition import Competition
 from pipeline.csvtext import read_text
 from pipeline.data import sample_ids
-from pipeline.errors import SubmissionError
+from pipeline.errors import SourceError
 from pipeline.labels import classes_of_columns
 from pipeline.metrics import METRICS
 from pipeline.submission import answer_columns
@@ -18,12 +18,12 @@ def grade(competition: Competition, submission: Path, answers: Path) -> tuple[fl
     """Return a submission's score, and of how many rows it is.
 
     submission: a checked file. answers: its ids, and what is true of them by the targets' names.
-    Raises SubmissionError if the ids are not those of the answers.
+    Raises SourceError, as a service that refuses, if the ids are not those of the answers.
     """
     said, truth = read_text(submission), read_text(answers)
     true_ids, ids = (sample_ids(frame, competition.columns) for frame in (truth, said))
     if sorted(ids) != sorted(true_ids):
-        raise SubmissionError(
+        raise SourceError(
             f"{submission}: its ids are not those of the held-back rows; train again on the files "
             "that are here"
         )

@@ -18,7 +18,7 @@ from sklearn.metrics import accuracy_score, log_loss, r2_score
 
 from pipeline.competition import Columns, Competition, Files, Target, load_competition
 from pipeline.csvtext import read_text
-from pipeline.errors import DeclarationError, SourceError, SubmissionError
+from pipeline.errors import DeclarationError, SourceError
 from pipeline.grading import grade
 from pipeline.sources import ListingBoard
 from pipeline.sources.practice import PracticeBoard
@@ -248,7 +248,7 @@ def test_a_column_for_each_class_may_stand_for_one_that_no_row_has(tmp_path: Pat
 
 
 def test_answers_of_other_rows_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SubmissionError, match="its ids are not those of the held-back rows"):
+    with pytest.raises(SourceError, match="its ids are not those of the held-back rows"):
         graded(tmp_path, competition(), "id,y\n1,no\n", "id,y\n2,no\n")
 
 

@@ -25,20 +25,19 @@ def rows(n_inputs: int) -> pd.DataFrame:
 
 
 def declared(
-    kc_here: Kc, folder: Path, X: pd.DataFrame, y: pd.DataFrame, *options: object
+    kc_here: Kc, folder: Path, X: pd.DataFrame, y: pd.DataFrame, *options: object, blank: Any = None
 ) -> tuple[Path, str]:
     """Declare a competition of these rows from its files alone; return workspace and declaration.
 
-    The last rows are the test's; the sample answers each with the first row's targets.
+    The last rows are the test's; the sample answers each with blank, or the first row's targets.
     """
+    blanks = {name: y[name].iloc[0] if blank is None else blank for name in y}
     ids = pd.Series(np.arange(1, len(X) + 1), name="id")
     test = ids.index[N_TRAIN:]
     frames = {
         "train": pd.concat([ids, X, y], axis="columns").iloc[:N_TRAIN],
         "test": pd.concat([ids, X], axis="columns").loc[test],
-        "sample_submission": pd.DataFrame(
-            {"id": ids[test], **{name: y[name].iloc[0] for name in y}}
-        ),
+        "sample_submission": pd.DataFrame({"id": ids[test], **blanks}),
     }
     for name, frame in frames.items():
         write(folder / "files" / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
@@ -113,7 +112,7 @@ def test_labels_of_any_spelling_come_back_as_they_were(
 def test_a_probability_is_that_of_the_class_which_is_declared(kc_here: Kc, tmp_path: Path) -> None:
     X = rows(2)
     y = pd.DataFrame({"kind": np.where(X["x1"] > 0, "malignant", "benign")})
-    workspace, declaration = declared(kc_here, tmp_path, X, y, "--metric", "log_loss")
+    workspace, declaration = declared(kc_here, tmp_path, X, y, "--metric", "log_loss", blank=0.5)
     path = workspace / "competitions" / "own" / "competition.toml"
     assert declaration.count("\npositive = ") == 1
     for positive in ("malignant", "benign"):

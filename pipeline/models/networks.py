@@ -7,6 +7,7 @@ are always rows of columns; networks of sequences and images give them their sha
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.errors import ModelError
@@ -14,6 +15,44 @@ from pipeline.errors import ModelError
 SOFT_LIMIT = 3.0  # standard deviations
 Sizes = int | Sequence[int]  # one size may stand for a list of one
 Padding = Literal["same", "valid"]
+
+
+@dataclass(frozen=True)
+class _Style:
+    """What a layer with weights is followed by; normalised values are activated afterwards."""
+
+    activation: str
+    dropout: float
+    batch_normalization: bool
+
+    @property
+    def inside(self) -> str | None:
+        """The activation of the layer itself."""
+        return None if self.batch_normalization else self.activation
+
+    def activated(self, x: Any) -> Any:
+        """Return x normalised and activated, if its layer has not activated it."""
+        from keras import layers
+
+        if not self.batch_normalization:
+            return x
+        return layers.Activation(self.activation)(layers.BatchNormalization()(x))
+
+    def dropped(self, x: Any) -> Any:
+        """Return x with a share of its values left out."""
+        from keras import layers
+
+        return layers.Dropout(self.dropout)(x)
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """How convolutions and the pooling behind them move."""
+
+    size: Sizes
+    strides: Sizes
+    padding: str
+    pool_size: Sizes
 
 
 def dnn(
@@ -30,9 +69,8 @@ def dnn(
     inputs: (batch, n_features).
     Returns logits (batch, n_outputs), 0 before the first step: the mean, or equal odds.
     """
-    x = soft_clip(inputs)
-    x = _dense(x, _sizes("units", units), activation, dropout, batch_normalization)
-    return _logits(x, n_outputs)
+    style = _Style(activation, dropout, batch_normalization)
+    return _logits(_dense(soft_clip(inputs), _sizes("units", units), style), n_outputs)
 
 
 def conv1d(
@@ -58,13 +96,10 @@ def conv1d(
     Returns logits (batch, n_outputs), 0 before the first step.
     Raises ModelError for a shape that is not that of the columns, or a kernel that does not fit.
     """
-    x = _shaped(inputs, shape, n_axes=2)
-    x = _convolutions(
-        x, _sizes("filters", filters), kernel_size, strides, padding, pool_size,
-        activation, dropout, batch_normalization,
-    )  # fmt: skip
-    x = _dense(x, _sizes("dense", dense), activation, dropout, batch_normalization)
-    return _logits(x, n_outputs)
+    style = _Style(activation, dropout, batch_normalization)
+    kernel = _Kernel(kernel_size, strides, padding, pool_size)
+    x = _convolutions(_shaped(inputs, shape, n_axes=2), filters, kernel, style)
+    return _logits(_dense(x, _sizes("dense", dense), style), n_outputs)
 
 
 def conv2d(
@@ -91,13 +126,10 @@ def conv2d(
     Returns logits (batch, n_outputs), 0 before the first step.
     Raises ModelError for a shape that is not that of the columns, or a kernel that does not fit.
     """
-    x = _shaped(inputs, shape, n_axes=3)
-    x = _convolutions(
-        x, _sizes("filters", filters), kernel_size, strides, padding, pool_size,
-        activation, dropout, batch_normalization,
-    )  # fmt: skip
-    x = _dense(x, _sizes("dense", dense), activation, dropout, batch_normalization)
-    return _logits(x, n_outputs)
+    style = _Style(activation, dropout, batch_normalization)
+    kernel = _Kernel(kernel_size, strides, padding, pool_size)
+    x = _convolutions(_shaped(inputs, shape, n_axes=3), filters, kernel, style)
+    return _logits(_dense(x, _sizes("dense", dense), style), n_outputs)
 
 
 def simple_rnn(
@@ -122,10 +154,9 @@ def simple_rnn(
     Returns logits (batch, n_outputs), 0 before the first step.
     Raises ModelError for a shape that is not that of the columns.
     """
-    x = _shaped(inputs, shape, n_axes=2)
-    x = _recurrent(x, "SimpleRNN", units, bidirectional, dropout, batch_normalization)
-    x = _dense(x, _sizes("dense", dense), activation, dropout, batch_normalization)
-    return _logits(x, n_outputs)
+    style = _Style(activation, dropout, batch_normalization)
+    x = _recurrent(_shaped(inputs, shape, n_axes=2), "SimpleRNN", units, bidirectional, style)
+    return _logits(_dense(x, _sizes("dense", dense), style), n_outputs)
 
 
 def lstm(
@@ -141,10 +172,9 @@ def lstm(
     activation: str = "relu",
 ) -> Any:
     """Do what simple_rnn does with LSTM layers: four times the weights, a longer memory."""
-    x = _shaped(inputs, shape, n_axes=2)
-    x = _recurrent(x, "LSTM", units, bidirectional, dropout, batch_normalization)
-    x = _dense(x, _sizes("dense", dense), activation, dropout, batch_normalization)
-    return _logits(x, n_outputs)
+    style = _Style(activation, dropout, batch_normalization)
+    x = _recurrent(_shaped(inputs, shape, n_axes=2), "LSTM", units, bidirectional, style)
+    return _logits(_dense(x, _sizes("dense", dense), style), n_outputs)
 
 
 def gru(
@@ -160,10 +190,9 @@ def gru(
     activation: str = "relu",
 ) -> Any:
     """Do what simple_rnn does with GRU layers: three times the weights, and gates that forget."""
-    x = _shaped(inputs, shape, n_axes=2)
-    x = _recurrent(x, "GRU", units, bidirectional, dropout, batch_normalization)
-    x = _dense(x, _sizes("dense", dense), activation, dropout, batch_normalization)
-    return _logits(x, n_outputs)
+    style = _Style(activation, dropout, batch_normalization)
+    x = _recurrent(_shaped(inputs, shape, n_axes=2), "GRU", units, bidirectional, style)
+    return _logits(_dense(x, _sizes("dense", dense), style), n_outputs)
 
 
 def soft_clip(x: Any) -> Any:
@@ -193,47 +222,43 @@ def _shaped(inputs: Any, shape: Sizes | None, n_axes: int) -> Any:
     return layers.Reshape((*sizes, *[1] * (n_axes - len(sizes))))(soft_clip(inputs))
 
 
-def _convolutions(
-    x: Any,
-    filters: tuple[int, ...],
-    kernel_size: Sizes,
-    strides: Sizes,
-    padding: str,
-    pool_size: Sizes,
-    activation: str,
-    dropout: float,
-    batch_normalization: bool,
-) -> Any:
+def _convolutions(x: Any, filters: Sizes, kernel: _Kernel, style: _Style) -> Any:
     """Return x (batch, *axes, channels) after convolutions with pooling, as (batch, n)."""
     from keras import layers
 
     n_axes = len(x.shape) - 2
-    convolution, pooling = {
-        1: (layers.Conv1D, layers.MaxPooling1D),
-        2: (layers.Conv2D, layers.MaxPooling2D),
-    }[n_axes]
-    kernel = _axes("kernel_size", kernel_size, n_axes)
-    step, pool = _axes("strides", strides, n_axes), _axes("pool_size", pool_size, n_axes)
-    if padding not in ("same", "valid"):
-        raise ModelError(f"padding: expected 'same' or 'valid', found {padding!r}")
-    for number, n_filters in enumerate(filters, start=1):
-        _check_kernel(kernel, x.shape[1:-1], padding, number)
+    convolution = layers.Conv1D if n_axes == 1 else layers.Conv2D
+    size, strides = (
+        _axes(name, value, n_axes)
+        for name, value in (("kernel_size", kernel.size), ("strides", kernel.strides))
+    )
+    if kernel.padding not in ("same", "valid"):
+        raise ModelError(f"padding: expected 'same' or 'valid', found {kernel.padding!r}")
+    for number, n_filters in enumerate(_sizes("filters", filters), start=1):
+        _check_kernel(size, x.shape[1:-1], kernel.padding, number)
         x = convolution(
-            n_filters, kernel, step, padding, kernel_initializer="he_normal",
-            activation=None if batch_normalization else activation,
+            n_filters, size, strides, kernel.padding,
+            activation=style.inside, kernel_initializer="he_normal",
         )(x)  # fmt: skip
-        if batch_normalization:
-            x = layers.Activation(activation)(layers.BatchNormalization()(x))
-        fitting = tuple(p if size >= p else 1 for p, size in zip(pool, x.shape[1:-1], strict=True))
-        x = pooling(fitting)(x) if max(fitting) > 1 else x
-        x = layers.Dropout(dropout)(x)
+        x = style.dropped(_pooled(style.activated(x), kernel.pool_size))
     return layers.Flatten()(x)
+
+
+def _pooled(x: Any, pool_size: Sizes) -> Any:
+    """Return x (batch, *axes, channels) after max pooling, along axes that are long enough."""
+    from keras import layers
+
+    sizes = x.shape[1:-1]
+    pooling = layers.MaxPooling1D if len(sizes) == 1 else layers.MaxPooling2D
+    pool = _axes("pool_size", pool_size, len(sizes))
+    fitting = tuple(p if size >= p else 1 for p, size in zip(pool, sizes, strict=True))
+    return pooling(fitting)(x) if max(fitting) > 1 else x
 
 
 def _check_kernel(
     kernel: tuple[int, ...], sizes: tuple[int, ...], padding: str, number: int
 ) -> None:
-    """Check that a kernel fits where nothing is padded; Raises ModelError."""
+    """Check that a kernel fits where nothing is padded; raises ModelError."""
     if padding == "valid" and any(k > n for k, n in zip(kernel, sizes, strict=True)):
         found, given = (" x ".join(map(str, of)) for of in (kernel, sizes))
         raise ModelError(
@@ -242,14 +267,7 @@ def _check_kernel(
         )
 
 
-def _recurrent(
-    x: Any,
-    kind: str,
-    units: Sizes,
-    bidirectional: bool,
-    dropout: float,
-    batch_normalization: bool,
-) -> Any:
+def _recurrent(x: Any, kind: str, units: Sizes, bidirectional: bool, style: _Style) -> Any:
     """Return what the last of the recurrent layers says at the end of x: (batch, steps, n)."""
     from keras import layers
 
@@ -259,24 +277,18 @@ def _recurrent(
     for number, size in enumerate(sizes, start=1):
         layer = getattr(layers, kind)(size, return_sequences=number < len(sizes))
         x = (layers.Bidirectional(layer) if bidirectional else layer)(x)
-        x = layers.BatchNormalization()(x) if batch_normalization else x
-        x = layers.Dropout(dropout)(x)
+        x = layers.BatchNormalization()(x) if style.batch_normalization else x
+        x = style.dropped(x)
     return x
 
 
-def _dense(
-    x: Any, units: tuple[int, ...], activation: str, dropout: float, batch_normalization: bool
-) -> Any:
-    """Return x (batch, n) after dense layers; normalised ones are so before their activation."""
+def _dense(x: Any, units: tuple[int, ...], style: _Style) -> Any:
+    """Return x (batch, n) after dense layers."""
     from keras import layers
 
     for size in units:
-        if batch_normalization:
-            x = layers.Dense(size, kernel_initializer="he_normal")(x)  # (batch, size)
-            x = layers.Activation(activation)(layers.BatchNormalization()(x))
-        else:
-            x = layers.Dense(size, activation, kernel_initializer="he_normal")(x)
-        x = layers.Dropout(dropout)(x)
+        x = layers.Dense(size, style.inside, kernel_initializer="he_normal")(x)  # (batch, size)
+        x = style.dropped(style.activated(x))
     return x
 
 
@@ -287,7 +299,7 @@ def _logits(x: Any, n_outputs: int) -> Any:
 
 
 def _sizes(name: str, value: Any) -> tuple[int, ...]:
-    """Return a number or a list of them as a tuple; Raises ModelError if one is not above 0."""
+    """Return a number or a list of them as a tuple; raises ModelError if one is not above 0."""
     sizes = tuple(value) if isinstance(value, list | tuple) else (value,)
     for size in sizes:
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
@@ -296,7 +308,7 @@ def _sizes(name: str, value: Any) -> tuple[int, ...]:
 
 
 def _axes(name: str, value: Any, n_axes: int) -> tuple[int, ...]:
-    """Return one number for each axis; Raises ModelError if there are as many neither as 1."""
+    """Return one number for each axis; raises ModelError if there are as many neither as 1."""
     sizes = _sizes(name, value)
     if len(sizes) not in (1, n_axes):
         expected = "one number" if n_axes == 1 else f"one number or {n_axes}"
