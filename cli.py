@@ -92,7 +92,8 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
 
     with _shown():
         rows = list_competitions(context.obj)
-    _print_rows(rows, as_json, without=("run",))
+    names = [name for name in rows[0] if name != "run"]  # the built-in ones are always there
+    _print_table(rows, names, as_json=as_json, shrinkable=("files",))
 
 
 @app.command()

@@ -403,7 +403,7 @@ def test_images_are_trained_from_files_to_a_score(kc_here: Kc, tmp_path: Path) -
     shown = kc_here(tmp_path, "summary", "mnist", expect=0).out
     assert "(28, 28, 1)" in shown
     done = kc_here(
-        tmp_path, "train", "mnist", "--folds", 2, "--epochs", 4, "--patience", 4, "-q", expect=0
+        tmp_path, "train", "mnist", "--folds", 2, "--epochs", 40, "--patience", 40, "-q", expect=0
     )
     assert "conv2d" in done.out
     kc_here(tmp_path, "submit", "mnist", "--yes", expect=0)

@@ -70,7 +70,7 @@ def _of_sklearn(dataset: str) -> PracticeRows:
     y, target = bunch.target, TARGETS[dataset]
     if dataset in ("iris", "wine", "breast_cancer"):
         y = y.map(dict(enumerate(map(str, bunch.target_names))))
-    return PracticeRows(bunch.data, y.rename(target), f"scikit-learn {sklearn.__version__}")
+    return PracticeRows(bunch.data, y.rename(target), f"sklearn {sklearn.__version__}")
 
 
 def _california(dataset: str) -> PracticeRows:
@@ -81,7 +81,7 @@ def _california(dataset: str) -> PracticeRows:
     with _downloading(dataset, "scikit-learn"):
         bunch = fetch_california_housing(as_frame=True, n_retries=1)
     y = bunch.target.rename(TARGETS[dataset])
-    return PracticeRows(bunch.data, y, f"scikit-learn {sklearn.__version__}")
+    return PracticeRows(bunch.data, y, f"sklearn {sklearn.__version__}")
 
 
 def _of_keras(dataset: str) -> PracticeRows:
