@@ -44,6 +44,9 @@ Scheme = Annotated[str | None, typer.Option(help="kfold, stratified, group, time
 Rule = Annotated[
     str | None, typer.Option(help="open: all training rows inform; strict: only earlier ones.")
 ]
+Repeats = Annotated[
+    int | None, typer.Option(min=1, help="Sets of folds, each with a seed of its own.")
+]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Most epochs (or boosting rounds) a fit.")]
 Patience = Annotated[int | None, typer.Option(min=1, help="Epochs without progress to stop after.")]
 Time = Annotated[
@@ -208,6 +211,7 @@ def train(
     folds: Folds = None,
     scheme: Scheme = None,
     rule: Rule = None,
+    repeats: Repeats = None,
     epochs: Epochs = None,
     patience: Patience = None,
     time: Time = None,
@@ -220,13 +224,16 @@ def train(
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
-    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), began, rule)
+    options = TrainOptions(
+        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats
+    )
     with _shown(quiet=quiet or as_json, verbose=verbose):
         run = stage(context.obj, name, options)
     _print_run(run, as_json)
 
 
 @app.command()
+<<<<<<< HEAD
 def summary(
     context: typer.Context,
     name: Name,
@@ -243,6 +250,34 @@ def summary(
     _print_table(network.layers, columns, as_csv=as_csv, as_json=as_json, shrinkable=("settings",))
     if not as_csv and not as_json:
         typer.echo(str(network))
+=======
+def tune(
+    context: typer.Context,
+    name: Name,
+    model: Model = None,
+    time: Time = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Most sets that are tried.")] = None,
+    seed: Seed = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Search a model's parameters. Example: kc tune bike --model lightgbm --time 10m."""
+    began = monotonic()
+    from pipeline.stages import tuned, tuning
+
+    options = tuning.TuneOptions(model, seconds(time), seed, began, trials)
+    with _shown(quiet=quiet or as_json):
+        found = tuning.tune(context.obj, name, options)
+    if as_json:
+        _print_json(tuned.tuned_record(found))
+        return
+    columns = ("trial", "score", "gain", "+-", "parameters")
+    _print_table(tuned.tuned_rows(found), columns, shrinkable=("parameters",))
+    typer.echo("\n".join(tuned.tuned_lines(found)))
+    if found.run is not None:
+        _print_run(found.run, False)
+        typer.echo(f"\n{found.toml}")
+>>>>>>> main
 
 
 @app.command("run")
@@ -256,6 +291,7 @@ def run_(
     folds: Folds = None,
     scheme: Scheme = None,
     rule: Rule = None,
+    repeats: Repeats = None,
     epochs: Epochs = None,
     patience: Patience = None,
     time: Time = None,
@@ -269,7 +305,9 @@ def run_(
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
-    options = TrainOptions(model, seed, folds, scheme, epochs, patience, seconds(time), began, rule)
+    options = TrainOptions(
+        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats
+    )
     with _shown(quiet=quiet or as_json, verbose=verbose):
         fetch_if_needed(context.obj, name, path, sample=sample)
         run = stage(context.obj, name, options)
@@ -334,7 +372,9 @@ def runs(
     for row in rows:
         if row["public"] is not None:
             row["submitted"] = f"public {row['public']:.5g}"
-    _print_rows(rows, False, without=("model", "seconds", "public", _LESS_WORTH[is_any]))
+    _print_rows(
+        rows, False, without=("model", "seconds", "public", "leaderboard", _LESS_WORTH[is_any])
+    )
 
 
 @app.command(cls=_WaitCommand)
@@ -489,6 +529,7 @@ def _prepare(context: typer.Context, name: str, model: str | None, stage: str) -
 
 
 def _print_run(run: "Run", as_json: bool) -> None:
+    from pipeline.stages.estimating import leaderboard_line
     from pipeline.stages.listing import run_result
 
     result = run_result(run)
@@ -498,6 +539,7 @@ def _print_run(run: "Run", as_json: bool) -> None:
     spread = result["standard_error"]
     spread = "" if spread is None else f" +- {spread:.5f}"
     typer.echo(f"{result['metric']} {result['score']:.5f}{spread} (out-of-fold, {result['model']})")
+    typer.echo(leaderboard_line(result["leaderboard"]))
     typer.echo(f"run        {result['path']}")
     typer.echo(f"submission {result['submission']}")
     if run.record.get("budget", {}).get("interrupted"):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.stages.submitting import submit
     from pipeline.stages.summarizing import summarize
     from pipeline.stages.training import TrainOptions, train
+    from pipeline.stages.tuning import TuneOptions, tune
     from pipeline.workspace import Workspace
 
 _HOMES = {
@@ -39,6 +40,7 @@ _HOMES = {
     "PipelineError": "errors",
     "Run": "runs",
     "TrainOptions": "stages.training",
+    "TuneOptions": "stages.tuning",
     "Workspace": "workspace",
     "clean": "stages.preparing",
     "declare": "stages.declaring",
@@ -59,6 +61,7 @@ _HOMES = {
     "submit": "stages.submitting",
     "summarize": "stages.summarizing",
     "train": "stages.training",
+    "tune": "stages.tuning",
 }
 
 __all__ = [
@@ -67,6 +70,7 @@ __all__ = [
     "PipelineError",
     "Run",
     "TrainOptions",
+    "TuneOptions",
     "Workspace",
     "blend",
     "check_ready",
@@ -87,6 +91,7 @@ __all__ = [
     "submit",
     "summarize",
     "train",
+    "tune",
 ]
 
 

@@ -16,6 +16,7 @@ from pipeline.progress import counted
 LEAST = 0.4  # of its usual time, a fit that can be shortened is still worth something
 SURE = 1.15  # a fit may take so many times what is expected
 FIRST = 0.4  # of all time, at most, is for the first configuration, so that there is an answer
+MODEST = 0.25  # of the time that is left; what needs more waits for what needs less
 MOST_REPEATS = 8  # of a configuration: the mean of more hardly moves
 
 
@@ -98,10 +99,15 @@ class Schedule:
         for one in self.passes.values():
             if one.todo and not one.given_up and self._goes_on(one):
                 return self._unit(one)
-        for number, entry in enumerate(self.entries):
-            is_mine = with_networks or not entry.together
-            if is_mine and (number, 0) not in self.passes and self._fits(number):
-                return self._unit(self._begin(number, 0))
+        waiting = [
+            number
+            for number, entry in enumerate(self.entries)
+            if (number, 0) not in self.passes and (with_networks or not entry.together)
+        ]
+        for share in (MODEST, 1.0):
+            for number in waiting:
+                if self._fits(number, share=share):
+                    return self._unit(self._begin(number, 0))
         again = self._again(with_networks=with_networks)
         return None if again is None else self._unit(self._begin(*again))
 
@@ -210,10 +216,11 @@ class Schedule:
         """Return how long pieces of work take all workers together."""
         return (seconds + each * (self.n_workers - 1)) / self.n_workers
 
-    def _fits(self, number: int, least: float = LEAST) -> bool:
+    def _fits(self, number: int, least: float = LEAST, share: float = 1.0) -> bool:
+        """Tell whether a pass over a configuration fits into a share of the time that is left."""
         if self._has_nothing() and not self.passes:
             return True  # the first one is what there is an answer from
-        return SURE * self._needs(number, least) <= self.left
+        return SURE * self._needs(number, least) <= share * self.left
 
     def _needs(self, number: int, least: float = LEAST) -> float:
         """Return the seconds that the whole of a configuration takes here at least."""

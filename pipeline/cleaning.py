@@ -1,6 +1,8 @@
 """The declared policy for rows that a model shall not be trained on."""
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ class DroppedRows:
 
     missing: int
     duplicates: int
+    outliers: int = 0
 
 
 def clean_rows(train: TrainData, cleaning: Cleaning) -> tuple[TrainData, DroppedRows]:
@@ -26,13 +29,14 @@ def clean_rows(train: TrainData, cleaning: Cleaning) -> tuple[TrainData, Dropped
     check_columns(train.X, cleaning)
     incomplete = _incomplete(train.X, cleaning)
     repeated = _repeated(train, cleaning) & ~incomplete
-    kept = np.flatnonzero(~(incomplete | repeated))
+    outlying = _outlying(train) & ~incomplete & ~repeated
+    kept = np.flatnonzero(~(incomplete | repeated | outlying))
     if not len(kept):
         raise DataError(
             f'[cleaning] drops all {len(train)} training rows; set missing = "impute", or drop the '
             "columns that are mostly missing"
         )
-    dropped = DroppedRows(int(incomplete.sum()), int(repeated.sum()))
+    dropped = DroppedRows(int(incomplete.sum()), int(repeated.sum()), int(outlying.sum()))
     return (train if len(kept) == len(train) else train.subset(kept)), dropped
 
 
@@ -52,6 +56,57 @@ def check_columns(X: pd.DataFrame, cleaning: Cleaning) -> None:
                 f'cleaning.columns.{name}: "missing" names a level, and the column is numeric; '
                 "declare it in [columns] categorical"
             )
+
+
+def mark_outliers(frame: pd.DataFrame, condition: str) -> pd.Series:
+    """Return which training rows fulfil the condition of [cleaning] outliers (n_samples,).
+
+    frame: the training file's typed columns, before features.py, with its target. What is missing
+    fulfils no comparison but !=.
+    Raises DataError if it is no condition, true of all rows, or looks at other rows than its own.
+    """
+    marked = _fulfil(frame, condition)
+    if marked.all():
+        raise DataError(
+            f"cleaning.outliers: {condition!r} is true of all {len(frame):,} training rows; "
+            "expected a condition that few fulfil"
+        )
+    for said in (True, False):
+        alone = frame[marked == said].reset_index(drop=True)
+        if len(alone) and not (_fulfil(alone, condition) == said).all():
+            raise DataError(
+                f"cleaning.outliers: {condition!r} marks other rows when some are left out, so it "
+                "learns from all rows at once; compare each row with numbers"
+            )
+    return marked
+
+
+def _fulfil(frame: pd.DataFrame, condition: str) -> pd.Series:
+    nothing: dict[str, Any] = {}  # @name would find variables of this function
+    try:
+        found = frame.eval(condition, engine="python", local_dict=nothing, global_dict=nothing)
+    except Exception as error:  # whatever pandas, or a value of the file, makes of the words
+        raise DataError(f"cleaning.outliers: {condition!r}: {_fault(error, frame)}") from None
+    if not isinstance(found, pd.Series) or not pd.api.types.is_bool_dtype(found):
+        raise DataError(
+            f"cleaning.outliers: {condition!r}: expected a condition that is true or false of each "
+            'row, like "area > 4000 and price < 300000"'
+        )
+    return found
+
+
+def _fault(error: Exception, frame: pd.DataFrame) -> str:
+    unknown = re.match(r"name '(.+)' is not defined", str(error))
+    if unknown:
+        hint = did_you_mean(unknown[1], map(str, frame.columns))
+        return f"the training file has no column {unknown[1]!r}; {hint}"
+    return " ".join(f"pandas cannot follow it: {error}".split())
+
+
+def _outlying(train: TrainData) -> np.ndarray:
+    if train.outlying is None:
+        return np.zeros(len(train), dtype=bool)
+    return train.outlying.to_numpy(dtype=bool)
 
 
 def _incomplete(X: pd.DataFrame, cleaning: Cleaning) -> np.ndarray:

@@ -4,12 +4,12 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.declaration import parse_table, read_toml
+from pipeline.declaration import parse_table, parse_value, read_toml
 from pipeline.errors import DeclarationError, UsageError
 from pipeline.slugs import read_slug
 
@@ -121,12 +121,13 @@ class Columns:
 class Target:
     """How the target is transformed for fitting, which values it can take, and what is answered.
 
+    transform: if left out it follows the metric: log1p for rmsle, else none.
     positive: of two classes, the one whose probability is handed in; the last in sorted order if
         left out. answer: what the sample's one column takes; it follows the metric if left out.
     parts: columns of the training file whose sum is the target; models may learn each by itself.
     """
 
-    transform: Transform = "none"
+    transform: Transform | None = None
     lower: float | None = None
     upper: float | None = None
     positive: str | None = None
@@ -136,10 +137,15 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaning:
-    """What happens to missing values and repeated rows; only training rows are ever dropped."""
+    """What happens to missing values and repeated rows; only training rows are ever dropped.
+
+    outliers: a condition on the training file's columns as read, in the words of pandas' query, of
+        the rows that no model shall be fitted on. They are validated on like all others.
+    """
 
     missing: Literal["impute", "drop"] = "impute"
     duplicates: Literal["keep", "drop"] = "keep"
+    outliers: str | None = None
     columns: dict[str, ColumnCleaning] = field(default_factory=dict)
 
 
@@ -164,18 +170,21 @@ class Validation:
     rule: Rule = "open"
     n_splits: int = 5
     seed: int = 42
+    repeats: int = 1  # how often folds are made, with seed, seed + 1, ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelChoice:
     """A model by its label, its kind in the table of models, and its keyword arguments.
 
+    transform: that of the target for this model alone, where it is not the declared one.
     by_parts: whether each of the target's parts is learned by itself.
     """
 
     label: str
     kind: str
     parameters: dict[str, Any] = field(default_factory=dict)
+    transform: Transform | None = None
     by_parts: bool = False
 
 
@@ -199,10 +208,14 @@ class Competition:
     models: dict[str, ModelChoice] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check what no single key can show.
+        """Settle the target's transform, and check what no single key can show.
 
         Raises DeclarationError.
         """
+        if self.target.transform is None:
+            usual: Transform = "log1p" if self.metric == "rmsle" else "none"
+            target = dataclasses.replace(self.target, transform=usual)
+            object.__setattr__(self, "target", target)
         fault = next(_faults(self), None)
         if fault:
             raise DeclarationError(f"competition {self.name!r}: {fault}")
@@ -215,6 +228,13 @@ class Competition:
     def with_model(self, choice: ModelChoice) -> "Competition":
         """Return this competition with another parameter set for one label."""
         return dataclasses.replace(self, models={**self.models, choice.label: choice})
+
+    def seen_by(self, choice: ModelChoice) -> "Competition":
+        """Return this competition with the target on the scale that the model is fitted on."""
+        if choice.transform is None:
+            return self
+        target = dataclasses.replace(self.target, transform=choice.transform)
+        return dataclasses.replace(self, target=target)
 
     def with_validation(self, **changes: Any) -> "Competition":
         """Return this competition with other folds; None leaves a choice as it is.
@@ -233,6 +253,7 @@ class Competition:
         facts = dataclasses.asdict(self)
         for name in ("title", "source", "models", "default_model"):
             del facts[name]
+        del facts["validation"]["repeats"]  # the first folds are the same, however many follow
         facts["model"] = dataclasses.asdict(self.model(label))
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -263,12 +284,17 @@ def _model_choice(label: str, table: Any, where: str) -> ModelChoice:
     kind = table.pop("kind", label)
     if not isinstance(kind, str):
         raise DeclarationError(f"{where}: models.{label!r}.kind: expected text, found {kind!r}")
+    transform = table.pop("transform", None)
+    if transform is not None:
+        transform = parse_value(Transform, transform, f"{where}: models.{label}.transform")
     by_parts = table.pop("by_parts", False)
     if not isinstance(by_parts, bool):
         raise DeclarationError(
             f"{where}: models.{label!r}.by_parts: expected true or false, found {by_parts!r}"
         )
-    return ModelChoice(label=label, kind=kind, parameters=table, by_parts=by_parts)
+    return ModelChoice(
+        label=label, kind=kind, parameters=table, transform=transform, by_parts=by_parts
+    )
 
 
 def _faults(c: Competition) -> Iterator[str]:
@@ -279,6 +305,7 @@ def _faults(c: Competition) -> Iterator[str]:
     yield from _column_faults(c.columns)
     yield from _validation_faults(c.validation, c.columns, c.task)
     yield from _target_faults(c.target, c.task, c.metric)
+    yield from _model_faults(c.models.values(), c.target, c.task)
     if AUTO in c.models:
         yield f"models.{AUTO}: the name is taken; it stands for all models; choose another label"
     yield from _parts_faults(c)
@@ -366,6 +393,18 @@ def _column_faults(columns: Columns) -> Iterator[str]:
 def _validation_faults(validation: Validation, columns: Columns, task: Task) -> Iterator[str]:
     if validation.n_splits < 2:
         yield f"validation.n_splits: expected 2 or more, found {validation.n_splits}"
+    if validation.repeats < 1:
+        yield f"validation.repeats: expected 1 or more, found {validation.repeats}"
+    if validation.repeats > 1 and validation.scheme in ("time", "like_test"):
+        yield (
+            f'validation.repeats: folds by scheme = "{validation.scheme}" are the same whatever '
+            f"the seed; expected 1, found {validation.repeats}"
+        )
+    if validation.repeats > 1 and validation.rule == "strict":
+        yield (
+            'validation.repeats: folds by rule = "strict" are the same whatever the seed; '
+            f"expected 1, found {validation.repeats}"
+        )
     if not 0 <= validation.seed < 2**31:
         yield f"validation.seed: expected 0 to {2**31 - 1}, found {validation.seed}"
     for scheme, role in (("group", columns.group), ("time", columns.time)):
@@ -390,10 +429,21 @@ def _target_faults(target: Target, task: Task, metric: MetricName) -> Iterator[s
     low, high = target.lower, target.upper
     if low is not None and high is not None and low >= high:
         yield f"target.lower: expected less than target.upper = {high:g}, found {low:g}"
-    if target.transform != "none" and (low is None or low < 0):
-        yield f'target.transform = "{target.transform}" needs target.lower = 0 or more'
     if metric == "rmsle" and (low is None or low < 0):
         yield 'metric = "rmsle" needs target.lower = 0 or more; it cannot score negative numbers'
+    if target.transform != "none" and (low is None or low < 0):
+        yield f'target.transform = "{target.transform}" needs target.lower = 0 or more'
+
+
+def _model_faults(models: Iterable[ModelChoice], target: Target, task: Task) -> Iterator[str]:
+    for choice in models:
+        if choice.transform is not None and task != "regression":
+            yield f'models.{choice.label}.transform: needs task = "regression"; found "{task}"'
+        if choice.transform not in (None, "none") and (target.lower is None or target.lower < 0):
+            yield (
+                f'models.{choice.label}.transform = "{choice.transform}" needs target.lower = 0 or '
+                "more"
+            )
 
 
 def _parts_faults(c: Competition) -> Iterator[str]:

@@ -39,6 +39,7 @@ class TrainData:
     X: (n_samples, n_features); numbers, text categories (str) and datetime64, missing as NaN/NaT.
     y: (n_samples,), or a frame (n_samples, n_targets) if there are several targets.
     ids: (n_samples,), text. groups, order: (n_samples,) or None; the declared columns of that role.
+    outlying: (n_samples,) of booleans or None; rows that [cleaning] outliers keeps out of training.
     parts: (n_samples, n_parts) or None; the declared columns whose sum is y.
     """
 
@@ -47,6 +48,7 @@ class TrainData:
     ids: pd.Series
     groups: pd.Series | None = None
     order: pd.Series | None = None
+    outlying: pd.Series | None = None
     parts: pd.DataFrame | None = None
 
     def __len__(self) -> int:
@@ -60,6 +62,7 @@ class TrainData:
             ids=self.ids.iloc[rows],
             groups=None if self.groups is None else self.groups.iloc[rows],
             order=None if self.order is None else self.order.iloc[rows],
+            outlying=None if self.outlying is None else self.outlying.iloc[rows],
             parts=None if self.parts is None else self.parts.iloc[rows],
         )
 

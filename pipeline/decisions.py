@@ -84,24 +84,49 @@ def decide(
     y = np.asarray(y)
     covered = fold >= 0
     plain = metric(y[covered], prediction[covered], labels)
-    nothing = Decided(NOTHING, prediction, plain, plain)
-    if labels is None:
-        choose = _choose_rounding(y)
-    elif metric.response == "label":
-        choose = _choose_factors(y, metric, labels)
-    else:
-        return nothing
-    answers = prediction.copy()
-    for number in np.unique(fold[covered]):
-        others, mine = covered & (fold != number), fold == number
-        if not others.any():
-            return nothing
-        seen = prediction if elsewhere is None else elsewhere(int(number))
-        answers[mine] = choose(seen, others)(prediction[mine])
-    if not is_better(y, prediction, answers, fold, metric, labels, n_errors=PROOF):
-        return nothing
+    answers = answers_by_others(y, prediction, fold, metric, labels, elsewhere)
+    choose = _choice(y, metric, labels)
+    if (
+        answers is None
+        or choose is None
+        or not is_better(y, prediction, answers, fold, metric, labels, n_errors=PROOF)
+    ):
+        return Decided(NOTHING, prediction, plain, plain)
     score = metric(y[covered], answers[covered], labels)
     return Decided(choose(prediction, covered), answers, score, plain)
+
+
+def answers_by_others(
+    y: np.ndarray,
+    prediction: np.ndarray,
+    fold: np.ndarray,
+    metric: Metric,
+    labels: np.ndarray | None = None,
+    elsewhere: Callable[[int], np.ndarray] | None = None,
+) -> np.ndarray | None:
+    """Return the answers (n_samples, n_columns) of each fold's rows by what the others' say.
+
+    None where there is nothing to choose, or nobody to choose it. Arguments as for decide.
+    """
+    choose = _choice(y, metric, labels)
+    numbers = np.unique(fold[fold >= 0])
+    if choose is None or len(numbers) < 2:
+        return None
+    answers = prediction.copy()
+    for number in numbers:
+        others, mine = (fold >= 0) & (fold != number), fold == number
+        seen = prediction if elsewhere is None else elsewhere(int(number))
+        answers[mine] = choose(seen, others)(prediction[mine])
+    return answers
+
+
+def _choice(
+    y: np.ndarray, metric: Metric, labels: np.ndarray | None
+) -> Callable[[np.ndarray, np.ndarray], Decision] | None:
+    """Return what chooses a decision from predictions at some rows, or None for probabilities."""
+    if labels is None:
+        return _choose_rounding(y)
+    return _choose_factors(y, metric, labels) if metric.response == "label" else None
 
 
 def fold_scores(

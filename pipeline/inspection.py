@@ -6,15 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
-from sklearn.metrics import r2_score, roc_auc_score
 
 from pipeline.competition import Competition
 from pipeline.data import TestData, TrainData
-from pipeline.drift import DRIFTED, Drift, measure_drift
+from pipeline.drift import Drift, measure_drift
+from pipeline.leaks import explained_by_hidden, find_suspects
 
-N_BINS = 20
 BY_CHANCE = ("auto", "kfold", "stratified")  # schemes that take test rows to be like any other
-TOO_GOOD = 0.98  # a single column that explains the target this well is suspected to be a leak
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +20,7 @@ class Inspection:
     """The facts of a competition's files, and what is odd about them.
 
     columns: one row a feature: kind, levels, missing_train, missing_test, unseen_in_test,
-        drift_auc.
+        drift_auc. hint: what the training file alone has that explains the target.
     """
 
     n_train: int
@@ -31,10 +29,16 @@ class Inspection:
     target: dict[str, Any]
     drift: Drift
     warnings: list[str]
+    hint: str | None = None
 
 
-def inspect_data(competition: Competition, train: TrainData, test: TestData) -> Inspection:
-    """Compare the declaration with what is in the files."""
+def inspect_data(
+    competition: Competition, train: TrainData, test: TestData, hidden: pd.DataFrame | None = None
+) -> Inspection:
+    """Compare the declaration with what is in the files.
+
+    hidden: (n_samples, n_columns), the columns that only the training file has.
+    """
     drift = measure_drift(train.X, test.X)
     return Inspection(
         n_train=len(train),
@@ -42,12 +46,27 @@ def inspect_data(competition: Competition, train: TrainData, test: TestData) -> 
         columns=_columns(train.X, test.X, drift),
         target=_target(competition, train),
         drift=drift,
-        warnings=[
-            *_drift_warnings(competition, drift),
-            *_duplicate_warnings(train, test),
-            *_leak_warnings(competition, train),
-        ],
+        warnings=find_warnings(competition, train, test, drift),
+        hint=None if hidden is None else explained_by_hidden(hidden, train, competition),
     )
+
+
+def find_warnings(
+    competition: Competition, train: TrainData, test: TestData, drift: Drift | None
+) -> list[str]:
+    """Return what a person should know before believing a score, one line each.
+
+    drift: how far the test rows lie from the training rows, or None if that is not known.
+    """
+    suspects = find_suspects(competition, train, test)
+    return [*_drift_warnings(competition, drift), *(one.text for one in suspects)]
+
+
+def is_unlike(competition: Competition, drift: Drift | None) -> bool:
+    """Tell whether the test rows differ from the training rows, and the folds take no notice."""
+    validation = competition.validation
+    is_by_chance = validation.scheme in BY_CHANCE and validation.rule == "open"
+    return drift is not None and drift.is_clear and is_by_chance
 
 
 def unseen_levels(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, list[str]]:
@@ -91,53 +110,11 @@ def _target(competition: Competition, train: TrainData) -> dict[str, Any]:
     }
 
 
-def _drift_warnings(competition: Competition, drift: Drift) -> list[str]:
-    if drift.auc <= DRIFTED or competition.validation.scheme not in BY_CHANCE:
+def _drift_warnings(competition: Competition, drift: Drift | None) -> list[str]:
+    if drift is None or not is_unlike(competition, drift):
         return []
     worst = ", ".join(f"{name} {auc:.2f}" for name, auc in drift.by_column.head(3).items())
     return [
         f"test rows differ from training rows (adversarial AUC {drift.auc:.2f}; by column {worst})"
         ", so folds by chance are optimistic; compare with --scheme like_test"
     ]
-
-
-def _duplicate_warnings(train: TrainData, test: TestData) -> list[str]:
-    hashes = pd.util.hash_pandas_object(train.X, index=False)
-    inside = int(hashes.duplicated().sum())
-    across = int(pd.util.hash_pandas_object(test.X, index=False).isin(hashes).sum())
-    found = []
-    if inside:
-        found.append(f"{inside} training rows repeat the features of an earlier one")
-    if across:
-        found.append(f"{across} test rows have the features of a training row")
-    return found
-
-
-def _leak_warnings(competition: Competition, train: TrainData) -> list[str]:
-    """Name columns, and the order of the rows, that alone nearly give the target away."""
-    if isinstance(train.y, pd.DataFrame):
-        return []
-    columns = {name: train.X[name] for name in train.X if is_numeric_dtype(train.X[name])}
-    position = pd.Series(np.arange(len(train), dtype=float), index=train.X.index)
-    suspects = {**columns, "the order of the rows": position}
-    return [
-        f"{name} alone explains the target almost wholly ({strength:.3f}); is it known beforehand?"
-        for name, values in suspects.items()
-        if (strength := _strength(competition, values, train.y)) > TOO_GOOD
-    ]
-
-
-def _strength(competition: Competition, values: pd.Series, y: pd.Series) -> float:
-    """Return how well one column alone explains the target: R2 of its bins' means, or AUC."""
-    if len(values) < 50:
-        return 0.0
-    x = values.astype(float).fillna(values.min() - 1)  # that it is missing may tell as well
-    if competition.task == "binary":
-        auc = float(roc_auc_score(y == np.unique(y)[-1], x))
-        return max(auc, 1 - auc)
-    if competition.task == "multiclass":
-        y = pd.Series(pd.factorize(y, sort=True)[0], index=y.index)
-    bins = (
-        x if x.nunique() <= N_BINS else pd.qcut(x.rank(), N_BINS, labels=False, duplicates="drop")
-    )
-    return float(r2_score(y, y.groupby(bins.to_numpy()).transform("mean")))

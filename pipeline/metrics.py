@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from sklearn import metrics as sk
 
-from pipeline.competition import Competition, MetricName
+from pipeline.competition import Competition, MetricName, Transform
 
 Response = Literal["value", "label", "probability"]
 
@@ -48,7 +48,7 @@ def fitted_metric(competition: Competition) -> MetricName | None:
     """
     if competition.task != "regression":
         return competition.metric
-    seen: dict[tuple[str, str], MetricName] = {
+    seen: dict[tuple[Transform | None, MetricName], MetricName] = {
         ("none", "rmse"): "rmse",
         ("none", "r2"): "rmse",
         ("none", "mae"): "mae",

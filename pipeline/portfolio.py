@@ -48,6 +48,7 @@ COSTS: Mapping[str, Cost] = {
     "hist_gradient_boosting": Cost(lambda s: 0.6 + 8e-6 * s.cells),
     "random_forest": Cost(lambda s: 0.4 + 2.3e-5 * s.rows * s.columns, 50_000),
     "extra_trees": Cost(lambda s: 0.4 + 3.4e-5 * s.rows * s.columns, 50_000),
+    "trend_forest": Cost(lambda s: 0.5 + 3.4e-5 * s.rows * s.columns, 50_000),
     "ridge": Cost(lambda s: 0.1 + 4e-7 * s.cells),
     "logistic": Cost(lambda s: 0.2 + 4e-6 * s.cells),
     "lasso": Cost(lambda s: 0.1 + 2e-6 * s.cells),
@@ -63,42 +64,71 @@ COSTS: Mapping[str, Cost] = {
 }
 UNKNOWN = Cost(lambda s: 1.0 + 1e-5 * s.cells)  # a model of one's own, or a layer's kind of network
 
-NUMBERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("lightgbm", "lightgbm", {}),
-    ("catboost", "catboost", {}),
-    ("ridge", "ridge", {}),
-    ("svm", "svm", {}),
-    ("dnn", "dnn", {"n_seeds": 4}),
-    ("kernel_ridge", "kernel_ridge", {}),
-    ("extra_trees", "extra_trees", {"max_features": 0.5, "min_samples_leaf": 2}),
-    ("xgboost", "xgboost", {}),
-    ("elastic_net", "elastic_net", {}),
-    ("random_forest", "random_forest", {}),
-    ("gaussian_process", "gaussian_process", {}),
-    ("realmlp", "realmlp", {}),
-    ("lasso", "lasso", {}),
-    ("catboost_deep", "catboost", {"depth": 8, "learning_rate": 0.06}),
-    ("lightgbm_wide", "lightgbm", {"num_leaves": 100, "min_child_samples": 3, "subsample": 0.7}),
-    ("hist_gradient_boosting", "hist_gradient_boosting", {}),
-    ("knn", "knn", {}),
-    ("tabm_mini", "tabm_mini", {}),
+SMALL_TREES = {
+    "num_leaves": 7,
+    "learning_rate": 0.024,
+    "n_estimators": 5000,
+    "min_child_samples": 1,
+    "extra_trees": True,
+    "reg_alpha": 0.35,
+    "reg_lambda": 2.0,
+}
+PLAIN_TREES = {"extra_trees": False, "reg_alpha": 0.0, "reg_lambda": 0.0, "learning_rate": 0.05}
+LARGE_TREES = PLAIN_TREES | {"num_leaves": 100, "min_child_samples": 3, "subsample": 0.7}
+CHANCE_TREES = PLAIN_TREES | {"num_leaves": 31, "min_child_samples": 10, "extra_trees": True}
+
+
+def _choice(label: str, kind: str | None = None, **parameters: Any) -> ModelChoice:
+    return ModelChoice(label=label, kind=kind or label, parameters=parameters)
+
+
+# The first gives an answer soon; the others stand in the order of their gain a second.
+NUMBERS = (
+    _choice("lightgbm"),
+    _choice("kernel_ridge"),
+    _choice("svm"),
+    _choice("elastic_net"),
+    _choice("trend_forest"),
+    _choice("xgboost_shallow", "xgboost", max_depth=3),
+    _choice("catboost_shallow", "catboost", depth=4),
+    _choice("svm_strict", "svm", C=10.0),
+    _choice("catboost"),
+    _choice("dnn", n_seeds=4),
+    _choice("extra_trees", max_features=0.5, min_samples_leaf=2),
+    _choice("ridge"),
+    _choice("gaussian_process"),
+    _choice("lightgbm_chance", "lightgbm", **CHANCE_TREES),
+    _choice("realmlp"),
+    _choice("xgboost"),
+    _choice("lightgbm_small", "lightgbm", **SMALL_TREES),
+    _choice("lightgbm_large", "lightgbm", **LARGE_TREES),
+    _choice("hist_gradient_boosting"),
+    _choice("random_forest"),
+    _choice("lasso"),
+    _choice("knn", n_neighbors=5),
+    _choice("tabm_mini"),
 )
-CLASSES: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("lightgbm", "lightgbm", {}),
-    ("catboost", "catboost", {}),
-    ("logistic", "logistic", {}),
-    ("extra_trees", "extra_trees", {}),
-    ("svm", "svm", {}),
-    ("xgboost", "xgboost", {}),
-    ("dnn", "dnn", {"n_seeds": 4}),
-    ("realmlp", "realmlp", {}),
-    ("random_forest", "random_forest", {}),
-    ("gaussian_process", "gaussian_process", {}),
-    ("catboost_deep", "catboost", {"depth": 8, "learning_rate": 0.06}),
-    ("lightgbm_wide", "lightgbm", {"num_leaves": 100, "min_child_samples": 3, "subsample": 0.7}),
-    ("hist_gradient_boosting", "hist_gradient_boosting", {}),
-    ("knn", "knn", {}),
-    ("tabm_mini", "tabm_mini", {}),
+CLASSES = (
+    _choice("lightgbm"),
+    _choice("logistic"),
+    _choice("xgboost_shallow", "xgboost", max_depth=3),
+    _choice("extra_trees"),
+    _choice("catboost_shallow", "catboost", depth=4),
+    _choice("svm"),
+    _choice("lightgbm_small", "lightgbm", **SMALL_TREES),
+    _choice("xgboost"),
+    _choice("catboost"),
+    _choice("dnn", n_seeds=4),
+    _choice("extra_trees_leaves", "extra_trees", max_features=0.5, min_samples_leaf=2),
+    _choice("svm_strict", "svm", C=10.0),
+    _choice("realmlp"),
+    _choice("gaussian_process"),
+    _choice("random_forest"),
+    _choice("lightgbm_chance", "lightgbm", **CHANCE_TREES),
+    _choice("lightgbm_large", "lightgbm", **LARGE_TREES),
+    _choice("hist_gradient_boosting"),
+    _choice("knn"),
+    _choice("tabm_mini"),
 )
 
 
@@ -114,10 +144,9 @@ def make_portfolio(
     if chosen:
         return list(_entries(chosen, competition, size))
     usual = NUMBERS if competition.task == "regression" else CLASSES
-    built_in = [ModelChoice(label=label, kind=kind, parameters=p) for label, kind, p in usual]
-    labels = [choice.label for choice in built_in]
+    labels = [choice.label for choice in usual]
     declared = [one for label, one in competition.models.items() if label not in labels]
-    first, *rest = [competition.models.get(choice.label, choice) for choice in built_in]
+    first, *rest = [competition.models.get(choice.label, choice) for choice in usual]
     wanted = [first, *declared, *rest]
     return list(_entries(wanted, competition, size))
 

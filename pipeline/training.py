@@ -1,7 +1,6 @@
 """Cross-validation: a fresh clone per fold, fitted on that fold's training rows only."""
 
 import contextlib
-import functools
 import inspect
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,13 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
 from pipeline.cleaning import DroppedRows, clean_rows
-from pipeline.competition import Competition, ModelChoice, Target
+from pipeline.competition import Competition, MetricName, ModelChoice, Target
 from pipeline.data import TestData, TrainData
-from pipeline.decisions import NOTHING, Decision, decide, fold_scores
+from pipeline.decisions import NOTHING, Decision, answers_by_others, decide, fold_scores
 from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import Features
 from pipeline.metrics import METRICS, Metric, fitted_metric
@@ -26,17 +24,10 @@ from pipeline.models.parts import SumOfParts
 from pipeline.preprocessing import make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
 from pipeline.splits import Fold, all_rows, make_folds, make_holdout, make_strict_folds
+from pipeline.targets import RootRegressor, bound_target
 
 MIN_ROWS_TO_HOLD_OUT = 20
-
-
-def _square(root: np.ndarray) -> np.ndarray:
-    """Return the squares of roots; a predicted root below 0 means 0, not its square."""
-    return np.asarray(np.square(np.maximum(root, 0)))
-
-
-_FORWARD: dict[str, Any] = {"none": np.asarray, "log1p": np.log1p, "sqrt": np.sqrt}
-_BACKWARD: dict[str, Any] = {"none": np.asarray, "log1p": np.expm1, "sqrt": _square}
+FRACTION_FOR_VARIANCE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,20 +57,29 @@ class CVResult:
     decision: what is done to predictions before they are answers. score, and those of the folds,
         are of the answers, each fold's as the rows of the others have decided; plain_score and oof
         are without it.
+    answers: as oof, with the decision of each fold's others.
+    repeats: the results of the same rows in other folds, this one's mean; empty if there is one.
     """
 
     folds: tuple[FoldResult, ...]
     oof: np.ndarray
+    answers: np.ndarray
     score: float
     labels: np.ndarray | None = None
     refit: FoldResult | None = None
     skipped: int = 0
     decision: Decision = NOTHING
     plain_score: float | None = None
+    repeats: tuple["CVResult", ...] = ()
 
     @property
     def fold_of(self) -> np.ndarray:
-        """The number of the fold that predicted each row (n_samples,), -1 for none."""
+        """The number of the fold that predicted each row (n_samples,), -1 for none.
+
+        Of several repeats, the first one's.
+        """
+        if self.repeats:
+            return self.repeats[0].fold_of
         numbers = np.full(len(self.oof), -1)
         for one in self.folds:
             numbers[one.fold.valid] = one.fold.number
@@ -98,9 +98,24 @@ class CVResult:
 
     @property
     def standard_error(self) -> float | None:
-        """The standard error of the folds' mean score; None for a single fold."""
+        """The standard error of the folds' mean score; None for a single fold.
+
+        Repeats predict the same rows, so they share what is due to the rows: only what is due to
+        how rows were dealt out, which is how far the repeats lie apart, shrinks with their number.
+        """
+        if self.repeats:
+            errors = [repeat.standard_error or 0.0 for repeat in self.repeats]
+            spread, n = self.repeat_spread or 0.0, len(self.repeats)
+            squared = float(np.mean(np.square(errors))) - spread**2 * (1 - 1 / n)
+            return float(np.sqrt(max(squared, spread**2 / n)))
         scores = self.fold_scores[np.isfinite(self.fold_scores)]
         return float(scores.std(ddof=1) / np.sqrt(len(scores))) if len(scores) > 1 else None
+
+    @property
+    def repeat_spread(self) -> float | None:
+        """The standard deviation of the repeats' scores; None without repeats."""
+        scores = [repeat.score for repeat in self.repeats]
+        return float(np.std(scores, ddof=1)) if scores else None
 
 
 def make_estimator(
@@ -110,7 +125,7 @@ def make_estimator(
 
     Raises ModelError for a model or parameter that is not known.
     """
-    spec = model_spec(choice)
+    spec, competition = model_spec(choice), competition.seen_by(choice)
     own = [("features", _own_transformer(features))] if features.make_transformer else []
     steps = make_preprocessor(
         competition.preprocessing,
@@ -123,8 +138,8 @@ def make_estimator(
     whole = Pipeline([*own, *steps, ("model", model)])
     if competition.task != "regression":
         return whole
-    target = competition.target
-    return sum_of_parts(whole, target) if choice.by_parts else bound_target(whole, target)
+    make = sum_of_parts if choice.by_parts else bound_target
+    return make(whole, competition.target, competition.metric)
 
 
 def _own_transformer(features: Features) -> Any:
@@ -138,31 +153,13 @@ def _own_transformer(features: Features) -> Any:
     return made
 
 
-def bound_target(regressor: Any, target: Target) -> TransformedTargetRegressor:
-    """Return a regressor fitted on the transformed target, whose predictions keep the bounds."""
-    return TransformedTargetRegressor(
-        regressor=regressor,
-        func=_FORWARD[target.transform],
-        inverse_func=functools.partial(restore, target=target),
-        check_inverse=False,
-    )
-
-
-def sum_of_parts(regressor: Any, target: Target) -> SumOfParts:
+def sum_of_parts(regressor: Any, target: Target, metric: MetricName) -> SumOfParts:
     """Return what fits the regressor once a part, each on the transformed scale, and adds them up.
 
     What is transformed is never below 0, so no part is; the sum keeps the target's bounds.
     """
     part = replace(target, lower=None if target.transform == "none" else 0, upper=None)
-    return SumOfParts(bound_target(regressor, part), target.lower, target.upper)
-
-
-def restore(transformed: np.ndarray, target: Target) -> np.ndarray:
-    """Return values on the target's own scale, clipped to its bounds."""
-    values = _BACKWARD[target.transform](transformed)
-    lower = -np.inf if target.lower is None else target.lower
-    upper = np.inf if target.upper is None else target.upper
-    return np.asarray(np.clip(values, lower, upper))
+    return SumOfParts(bound_target(regressor, part, metric), target.lower, target.upper)
 
 
 def trains_together(estimator: Any) -> bool:
@@ -264,7 +261,9 @@ def _fit_together(
     models, rows = zip(*later, strict=True)
     with _naming(models[0]):
         type(models[0]).fit_together(models, rows, max_seconds)
-    return fitted
+    return [
+        _learn_variance(one, seen, competition) for one, seen in zip(fitted, parts, strict=True)
+    ]
 
 
 def fit(
@@ -287,7 +286,29 @@ def fit(
             "model__max_seconds": max_seconds,
         }
     with _naming(final_model(estimator)):
-        return estimator.fit(seen.X, _answers(estimator, seen), **settings)
+        fitted = estimator.fit(seen.X, _answers(estimator, seen), **settings)
+        return fitted if later is not None else _learn_variance(fitted, seen, competition)
+
+
+def _learn_variance(fitted: Any, seen: TrainData, competition: Competition) -> Any:
+    """Return the estimator with the variance of its errors, if it is one that asks for it.
+
+    They are those of the rows that its early stopping held out; a model that holds out none is
+    fitted once more without a fifth of its rows, on which it is then wrong.
+    """
+    if isinstance(fitted, SumOfParts) and seen.parts is not None:
+        for name, one in zip(fitted.names_, fitted.regressors_, strict=True):
+            _learn_variance(one, replace(seen, y=seen.parts[name]), competition)
+    if not isinstance(fitted, RootRegressor) or len(seen) < MIN_ROWS_TO_HOLD_OUT:
+        return fitted
+    if _stops_early(fitted):
+        unseen = seen.subset(_holdout(fitted, seen, competition))
+        return fitted.learn_variance(unseen.X, unseen.y)
+    held_out = _held_out(seen, competition, FRACTION_FOR_VARIANCE)
+    rest, unseen = np.setdiff1d(np.arange(len(seen)), held_out), seen.subset(held_out)
+    other = clone(fitted).fit(seen.X.iloc[rest], seen.y.iloc[rest])
+    fitted.variance_ = other.learn_variance(unseen.X, unseen.y).variance_
+    return fitted
 
 
 def _answers(estimator: Any, seen: TrainData) -> pd.Series | pd.DataFrame | None:
@@ -368,7 +389,7 @@ def cross_validate(
             f"{metric.name} of the out-of-fold rows is not defined: the folds hold too few classes "
             "or values; declare another [validation] scheme or metric"
         )
-    found = CVResult(tuple(results), oof, score, labels, whole, len(folds) - len(results))
+    found = CVResult(tuple(results), oof, oof, score, labels, whole, len(folds) - len(results))
     return _with_decision(found, train, metric)
 
 
@@ -383,16 +404,57 @@ def _with_decision(result: CVResult, train: TrainData, metric: Metric) -> CVResu
     found = decide(y, result.oof, fold, metric, result.labels)
     if not found.decision:
         return result
-    scores = fold_scores(y, found.answers, fold, metric, result.labels)
-    by_number = dict(zip(np.unique(fold[fold >= 0]).tolist(), scores, strict=True))
+    return _answered(result, y, found.answers, found.decision, metric)
+
+
+def _answered(
+    result: CVResult, y: np.ndarray, answers: np.ndarray, decision: Decision, metric: Metric
+) -> CVResult:
+    """Return the result with other answers, scored."""
+    fold, labels = result.fold_of, result.labels
+    scores = fold_scores(y, answers, fold, metric, labels)
     ordered = sorted(result.folds, key=lambda one: one.fold.number)
+    by_number = dict(zip(np.unique(fold[fold >= 0]).tolist(), scores, strict=True))
     folds = [replace(one, score=by_number.get(one.fold.number, one.score)) for one in ordered]
+    covered = fold >= 0
     return replace(
         result,
         folds=tuple(folds),
-        score=found.score,
+        answers=answers,
+        score=metric(y[covered], answers[covered], labels),
+        decision=decision,
+        plain_score=metric(y[covered], result.oof[covered], labels) if decision else None,
+    )
+
+
+def merge_repeats(results: Sequence[CVResult], train: TrainData, metric: Metric) -> CVResult:
+    """Return one result of the same rows in several sets of folds, all of them fitted.
+
+    A row's prediction is the mean of its predictions, and the score the mean of the scores. What is
+    done to predictions is decided on their mean, and all are scored by it. Every fit predicts.
+    """
+    if len(results) == 1:
+        return results[0]
+    y, first = np.asarray(train.y), results[0]
+    oof = np.mean([result.oof for result in results], axis=0)
+    found = decide(y, oof, first.fold_of, metric, first.labels)
+    repeats = []
+    for one in results:
+        answers = one.oof
+        if found.decision:
+            chosen = answers_by_others(y, one.oof, one.fold_of, metric, one.labels)
+            answers = answers if chosen is None else chosen
+        repeats.append(_answered(one, y, answers, found.decision, metric))
+    plain = [one.plain_score for one in repeats if one.plain_score is not None]
+    return replace(
+        first,
+        folds=tuple(fold for one in repeats for fold in one.folds),
+        oof=oof,
+        answers=found.answers,
+        score=float(np.mean([one.score for one in repeats])),
         decision=found.decision,
-        plain_score=found.plain,
+        plain_score=float(np.mean(plain)) if plain else None,
+        repeats=tuple(repeats),
     )
 
 
@@ -451,13 +513,17 @@ def _validation_fraction(model: Any) -> float:
 
 
 def _holdout(estimator: Any, seen: TrainData, competition: Competition) -> np.ndarray:
+    return _held_out(seen, competition, _validation_fraction(final_model(estimator)))
+
+
+def _held_out(seen: TrainData, competition: Competition, fraction: float) -> np.ndarray:
     return make_holdout(
         seen.y,
         seen.groups,
         seen.order,
         validation=competition.validation,
         task=competition.task,
-        fraction=_validation_fraction(final_model(estimator)),
+        fraction=fraction,
     )
 
 

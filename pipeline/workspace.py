@@ -69,6 +69,10 @@ class Workspace:
         """Return the folder of finished work; it is always safe to delete."""
         return self.data(name) / "cache"
 
+    def tuning(self, name: str) -> Path:
+        """Return the folder of what searches for parameters have tried."""
+        return self.data(name) / "tuning"
+
     def stages(self, name: str) -> Path:
         """Return the folder of the cleaned, encoded and scaled frames, written for looking."""
         return self.data(name) / "stages"

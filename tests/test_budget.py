@@ -65,6 +65,12 @@ def test_what_is_expected_to_take_too_long_is_left_out_and_the_next_is_tried() -
     assert plan.left_out() == {1: "needs about 500 s"}
 
 
+def test_what_would_take_most_of_the_time_waits_for_what_is_quick() -> None:
+    entries = entry("first", 2), entry("long", 40), entry("quick", 4), entry("quicker", 2)
+    plan, clock = schedule(*entries, n_folds=1, stop_at=60)
+    assert [do(plan, clock, plan.entries[i].seconds).entry for i in (0, 2, 3, 1)] == [0, 2, 3, 1]
+
+
 def test_experience_is_scaled_by_what_fits_took_here() -> None:
     plan, clock = schedule(entry("first", 2), entry("second", 6), stop_at=50)
     do(plan, clock, 10)

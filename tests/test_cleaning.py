@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.cleaning import DroppedRows, check_columns, clean_rows
+from pipeline.cleaning import DroppedRows, check_columns, clean_rows, mark_outliers
 from pipeline.competition import Cleaning
 from pipeline.data import TrainData
 from pipeline.errors import DataError
@@ -117,3 +117,89 @@ def test_a_fill_that_does_not_suit_its_column_is_refused(columns: Any, message: 
     with pytest.raises(DataError) as caught:
         check_columns(train().X, Cleaning(columns=columns))
     assert str(caught.value) == message
+
+
+def as_read() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "GrLivArea": [5000, 4500, 900, 1200, 4100],
+            "1stFlrSF": [2500.0, np.nan, 900.0, 600.0, 4100.0],
+            "Street": pd.Series(["Pave", "Grvl", "Pave", None, "Pave"], dtype="str"),
+            "SalePrice": [160_000, 700_000, 90_000, 120_000, 250_000],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "marked"),
+    [
+        ("GrLivArea > 4000 and SalePrice < 300000", [True, False, False, False, True]),
+        ("not GrLivArea > 4000", [False, False, True, True, False]),
+        ("`1stFlrSF` > 2000", [True, False, False, False, True]),
+        ("Street == 'Grvl' or SalePrice < 100000", [False, True, True, False, False]),
+        ("Street in ['Grvl', 'Dirt']", [False, True, False, False, False]),
+        ("GrLivArea > 9000", [False] * 5),
+    ],
+)
+def test_outliers_are_the_rows_that_fulfil_the_condition(
+    condition: str, marked: list[bool]
+) -> None:
+    assert mark_outliers(as_read(), condition).tolist() == marked
+
+
+def test_outliers_are_left_out_and_counted_beside_what_else_is_dropped() -> None:
+    data = train(outlying=pd.Series([True, True, False, False, False]))
+    assert kept(Cleaning(), data) == ("xyz", DroppedRows(0, 0, outliers=2))
+    only_missing = DroppedRows(missing=2, duplicates=0, outliers=1)
+    assert kept(Cleaning(missing="drop"), data) == ("yz", only_missing)
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        (
+            "GrLivAre > 4000",
+            "the training file has no column 'GrLivAre'; did you mean 'GrLivArea'?",
+        ),
+        ("GrLivArea >", "pandas cannot follow it: invalid syntax (<unknown>, line 1)"),
+        ("@frame > 1", "pandas cannot follow it: local variable 'frame' is not defined"),
+        (
+            "GrLivArea",
+            "expected a condition that is true or false of each row, like "
+            '"area > 4000 and price < 300000"',
+        ),
+        (
+            "GrLivArea = 3",
+            "expected a condition that is true or false of each row, like "
+            '"area > 4000 and price < 300000"',
+        ),
+    ],
+)
+def test_a_condition_that_cannot_be_followed_is_refused(condition: str, message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        mark_outliers(as_read(), condition)
+    assert str(caught.value) == f"cleaning.outliers: {condition!r}: {message}"
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "GrLivArea > GrLivArea.mean()",
+        "SalePrice >= SalePrice.max()",
+        "SalePrice > SalePrice.quantile(0.7)",
+        "index < 2",
+        "GrLivArea.duplicated() or GrLivArea < GrLivArea.shift(1)",
+    ],
+)
+def test_a_condition_that_looks_at_other_rows_is_refused(condition: str) -> None:
+    with pytest.raises(DataError, match="it learns from all rows at once; compare each row with"):
+        mark_outliers(as_read(), condition)
+
+
+def test_a_condition_that_is_true_of_every_row_is_refused() -> None:
+    with pytest.raises(DataError) as caught:
+        mark_outliers(as_read(), "SalePrice > 0")
+    assert str(caught.value) == (
+        "cleaning.outliers: 'SalePrice > 0' is true of all 5 training rows; expected a condition "
+        "that few fulfil"
+    )

@@ -368,10 +368,10 @@ def test_a_stage_runs_as_a_process(kc: Kc, fetched: Path, tmp_path: Path) -> Non
 # --- train, run, runs ---
 
 
-STAGES = "(read|features|clean|folds|scale|encode|epoch|fold|train|write) "
+STAGES = "(read|features|clean|folds|scale|encode|epoch|fold|train|estimate|write|warning) "
 RESULT = [
     "competition", "run", "path", "submission", "model", "metric", "score", "standard_error",
-    "seconds",
+    "leaderboard", "seconds",
 ]  # fmt: skip
 
 
@@ -384,7 +384,7 @@ def test_train_prints_one_json_object(kc: Kc, fetched: Path, tmp_path: Path) -> 
     )  # fmt: skip
     result = json.loads(done.out)
     assert list(result) == RESULT
-    assert done.err == ""
+    assert re.fullmatch("warning  test rows differ from training rows .*\n", done.err)
     assert (result["competition"], result["model"], result["metric"]) == (
         "ddarung",
         "lightgbm",
@@ -421,12 +421,14 @@ def test_train_tells_its_stages_in_lines(kc_here: Kc, trained: Path, tmp_path: P
     work = copy_of(trained, tmp_path / "work")
     done = kc_here(work, "train", "ddarung", "--model", "ridge", expect=0)
     assert [line.split()[0] for line in done.err.splitlines()] == [
-        "read", "features", "clean", "folds", "clean", "scale", "encode", *["fold"] * 5, "train",
-        "write",
+        "read", "features", "warning", "clean", "folds", "clean", "scale", "encode", *["fold"] * 5,
+        "train", "estimate", "write",
     ]  # fmt: skip
     assert all(line.endswith("reused") for line in done.err.splitlines() if line[:5] == "fold ")
     assert re.fullmatch(
-        r"rmse \d+\.\d{5} \+- \d+\.\d{5} \(out-of-fold, ridge\)\nrun +\S+\nsubmission \S+\n",
+        r"rmse \d+\.\d{5} \+- \d+\.\d{5} \(out-of-fold, ridge\)\nleaderboard [\d.]+ \([\d.]+ to "
+        r"[\d.]+, 90 %\)(; the test rows look different \(AUC [\d.]+\): expect worse.*)?\n"
+        r"run +\S+\nsubmission +\S+\n",
         done.out,
     )
     newest = max((work / "runs").iterdir())

@@ -1,5 +1,6 @@
 """competition.toml: what it declares, and every mistake with the line that mends it."""
 
+import dataclasses
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -239,6 +240,20 @@ MISTAKES = [
     ("models = 3\n" + WHOLE, "models: expected tables like [models.dnn]"),
     (WHOLE + "[models]\ndnn = 3\n", "models.'dnn': expected a table, found 3"),
     (WHOLE + "[models.dnn]\nkind = 3\n", "models.'dnn'.kind: expected text, found 3"),
+    (
+        WHOLE + '[models.dnn]\ntransform = "log"\n',
+        "models.dnn.transform: expected one of 'none', 'log1p', 'sqrt'; found 'log'; did you mean "
+        "'log1p'?",
+    ),
+    (
+        WHOLE + '[models.dnn]\ntransform = "sqrt"\n',
+        'models.dnn.transform = "sqrt" needs target.lower = 0 or more',
+    ),
+    (
+        CLASSES + '[models.dnn]\ntransform = "sqrt"\n',
+        'models.dnn.transform: needs task = "regression"; found "binary"',
+    ),
+    (WHOLE + "[cleaning]\noutliers = 3\n", "cleaning.outliers: expected text, found 3"),
     (WHOLE + '[levels]\nno = ["a"]\n', "levels.'no': is not read as missing anyway; remove it"),
     (WHOLE + "[levels]\nNA = 1\n", "levels.NA: expected a list of text, found 1"),
     (
@@ -290,6 +305,28 @@ def test_other_folds_that_cannot_be_made_are_a_wrong_usage() -> None:
         competition.with_validation(n_splits=1)
     with pytest.raises(UsageError, match=r"needs columns.group"):
         competition.with_validation(scheme="group")
+
+
+def test_a_transform_that_is_left_out_follows_the_metric() -> None:
+    at_least_0 = Target(lower=0)
+    assert toy(target=at_least_0).target.transform == "none"
+    assert toy(target=at_least_0, metric="rmsle").target.transform == "log1p"
+    declared = Target(transform="none", lower=0)
+    assert toy(target=declared, metric="rmsle").target.transform == "none"
+
+
+def test_a_model_may_have_a_transform_of_its_own(tmp_path: Path) -> None:
+    text = (
+        WHOLE
+        + '[target]\nlower = 0\n[models.rooted]\nkind = "ridge"\ntransform = "sqrt"\nalpha = 2\n'
+    )
+    found = load(tmp_path, text)
+    rooted = found.model("rooted")
+    assert (rooted.transform, rooted.parameters) == ("sqrt", {"alpha": 2})
+    assert found.seen_by(rooted).target == Target(transform="sqrt", lower=0)
+    assert found.seen_by(found.model("ridge")) is found
+    plain = found.with_model(dataclasses.replace(rooted, transform="none"))
+    assert plain.fingerprint("rooted") != found.fingerprint("rooted")
 
 
 def toy(**changes: Any) -> Competition:

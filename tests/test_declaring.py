@@ -400,6 +400,29 @@ def test_columns_of_one_file_alone_are_dropped(tmp_path: Path) -> None:
     assert '"late",                     # not in train' in text_of(tmp_path)
 
 
+def with_parts(total: str) -> Files:
+    train = table("id,size,few,odd,many,price", "{i},{i}0,{i}.5,{j},{j}," + total, 30)
+    return {**PLAIN, "train.csv": train, "test.csv": table("id,size", "{i},{i}0", 12, 31)}
+
+
+def test_columns_of_train_alone_that_sum_to_the_target_are_its_parts(tmp_path: Path) -> None:
+    files = with_parts("{i}.5")
+    files["train.csv"] = files["train.csv"].replace(",0,0,", ",3,0,")  # odd is not many
+    rows = [line.split(",") for line in files["train.csv"].splitlines()]
+    sums = [[*row[:-1], f"{float(row[2]) + float(row[4]):.1f}"] for row in rows[1:]]
+    files["train.csv"] = "\n".join(",".join(row) for row in [rows[0], *sums]) + "\n"
+    declared = new(tmp_path, files)
+    assert declared["target"]["parts"] == ["few", "many"]
+    assert declared["columns"]["drop"] == ["few", "odd", "many"]
+    assert declared["models"] == {"lightgbm_parts": {"kind": "lightgbm", "by_parts": True}}
+
+
+def test_columns_that_do_not_quite_sum_to_the_target_are_no_parts(tmp_path: Path) -> None:
+    declared = new(tmp_path, with_parts("{i}.5"))
+    assert "parts" not in declared.get("target", {})
+    assert "models" not in declared
+
+
 def test_many_dropped_columns_stand_below_their_reasons(tmp_path: Path) -> None:
     files = with_column(",".join(f"k{i}" for i in range(6)), "1,2,3,4,5,6")
     for name in ("train.csv", "test.csv"):

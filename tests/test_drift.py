@@ -1,10 +1,12 @@
 """Adversarial validation: what can and what cannot be told apart."""
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.drift import DRIFTED, measure_drift
+from pipeline.drift import DRIFTED, MOST_WEIGHT, QUICK_ROWS, glance_at_drift, measure_drift
 from pipeline.errors import DataError
 
 
@@ -71,3 +73,48 @@ def test_three_test_rows_are_enough_and_one_is_not() -> None:
     assert str(caught.value) == (
         "20 training and 1 test rows cannot be compared; expected two of each"
     )
+
+
+def test_a_glance_sees_what_a_long_look_sees_and_no_more() -> None:
+    alike = glance_at_drift(frame(3000, 1), frame(2000, 2))
+    assert alike is not None
+    assert not alike.is_clear
+    assert (alike.n_train, alike.n_test) == (QUICK_ROWS, 2000)
+    assert np.isfinite(alike.likeness).sum() == QUICK_ROWS
+    shifted = glance_at_drift(frame(3000, 1), frame(2000, 2, shift=2))
+    assert shifted is not None
+    assert shifted.is_clear
+    assert shifted.by_column.index[0] == "x"
+    assert glance_at_drift(frame(20, 1), frame(3, 2)) is None
+
+
+def test_a_few_rows_that_differ_by_chance_are_not_clear() -> None:
+    few = glance_at_drift(frame(8, 1), frame(5, 2, shift=1))
+    assert few is not None
+    assert not few.is_clear
+
+
+def test_weights_make_the_training_rows_like_the_test_rows() -> None:
+    train = frame(2000, 1)
+    drift = glance_at_drift(train, frame(1500, 2, shift=1))
+    assert drift is not None
+    weights = drift.weights()
+    assert weights is not None
+    assert weights.max() <= MOST_WEIGHT
+    assert abs(train["x"].mean()) < 0.1
+    assert 0.5 < np.average(train["x"], weights=weights) < 1.2
+
+
+def test_there_are_no_weights_where_no_training_row_is_like_the_test() -> None:
+    drift = glance_at_drift(frame(2000, 1), frame(1500, 2, shift=8))
+    assert drift is not None
+    assert drift.auc > 0.99
+    assert drift.weights() is None
+
+
+def test_a_glance_at_a_hundred_thousand_rows_is_quick() -> None:
+    rng = np.random.default_rng(0)
+    wide = pd.DataFrame(rng.normal(size=(100_000, 50)), columns=[f"c{i}" for i in range(50)])
+    started = time.process_time()
+    assert glance_at_drift(wide, wide.iloc[:50_000]) is not None
+    assert time.process_time() - started < 1.5

@@ -15,15 +15,15 @@ FLOORS = (
     "dates declaration encodings labels language machine packages progress slugs storage",
     "competition csvtext ledger tables terminal workspace",
     "budget cache drift execution features kinds metrics models preprocessing runs scoring "
-    "sources splits",
-    "data decisions description raw rowwise",
-    "checks cleaning ensemble portfolio submission",
+    "sources splits strength targets totals",
+    "data decisions description estimate raw rowwise tuning",
+    "checks cleaning ensemble leaks portfolio submission",
     "diagnosis grading inference inspection training",
     "stages",
     "cli",
 )
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names.split()}
-HEAVY = ("tensorflow", "keras", "lightgbm", "catboost", "xgboost", "kaggle", "matplotlib")
+HEAVY = ("tensorflow", "keras", "lightgbm", "catboost", "xgboost", "kaggle", "matplotlib", "optuna")
 MODULES = sorted([*(ROOT / "pipeline").rglob("*.py"), ROOT / "cli.py"])
 
 

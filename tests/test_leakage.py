@@ -222,6 +222,21 @@ def test_rows_with_missing_values_are_dropped_from_training_only():
         assert one.dropped.missing == missing[one.fold.train].sum()
 
 
+def test_outliers_are_validated_and_never_trained_on():
+    train = rows()
+    marked = pd.Series(np.arange(len(train)) % 10 == 3, index=train.X.index)
+    spoilt = train.y.where(~marked, train.y + 1e6)
+    competition = declared()
+    without = dataclasses.replace(train, outlying=marked)
+    result = fit_one_by_one(without, competition, "ridge")
+    wild = fit_one_by_one(dataclasses.replace(without, y=spoilt), competition, "ridge")
+    np.testing.assert_array_equal(result.oof, wild.oof)  # nobody has seen their targets
+    assert np.isfinite(result.oof[marked]).all()
+    assert wild.score > 1e5 > result.score  # and the score has
+    for one in result.folds:
+        assert one.dropped.outliers == marked[one.fold.train].sum()
+
+
 @pytest.mark.parametrize(
     "learned",
     [

@@ -21,6 +21,7 @@ from pipeline.training import final_model, make_estimator
 
 TASKS: tuple[Task, ...] = ("regression", "binary", "multiclass")
 N = 120
+FORESTS = ("random_forest", "extra_trees", "trend_forest")
 
 
 MEMBERS = {"members": 4, "units": 32, "n_bins": 8, "epochs": 60, "learning_rate": 0.01}
@@ -50,7 +51,7 @@ def quick(name: str) -> dict[str, Any]:
         return {spec.epochs: 60, "learning_rate": 0.2}
     if name == "gaussian_process":
         return {"optimizer": None}
-    return {"n_estimators": 30, "n_jobs": 1} if name in ("random_forest", "extra_trees") else {}
+    return {"n_estimators": 30, "n_jobs": 1} if name in FORESTS else {}
 
 
 def cases(*, refit: bool, only: Callable[[str], bool] = lambda _: True) -> list[Any]:

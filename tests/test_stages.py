@@ -121,7 +121,8 @@ def test_a_run_holds_everything_that_made_it(tmp_path):
     assert record["versions"]["kc"]
     stages = [note["stage"] for note in record["stages"]]
     assert stages == [
-        "read", "features", "clean", "folds", "clean", "scale", "encode", "train", "write",
+        "read", "features", "clean", "folds", "clean", "scale", "encode", "train", "estimate",
+        "write",
     ]  # fmt: skip
     oof = pd.read_csv(run.path / "oof.csv")
     assert oof.columns.tolist() == ["id", "fold", "target_price", "prediction_price"]
@@ -221,9 +222,9 @@ def test_a_run_that_is_out_of_time_says_which_folds_are_missing(tmp_path):
     workspace = make_workspace(tmp_path, "price", REGRESSION)
     run = train(workspace, "toy", TrainOptions(label="ridge", seconds=1e-6))
     assert run.record["skipped_folds"] == 4
-    assert run.record["warnings"] == [
-        "time ran out: 4 of 5 folds are not fitted; the score is of the others"
-    ]
+    drift, late = run.record["warnings"]
+    assert drift.startswith("test rows differ from training rows (adversarial AUC 0.99")
+    assert late == "time ran out: 4 of 5 folds are not fitted; the score is of the others"
     assert len(pd.read_csv(run.submission)) == 60
 
 
@@ -604,6 +605,40 @@ def test_a_column_that_cleaning_names_must_be_there_or_the_file_is_named(tmp_pat
     message = r"competition.toml: cleaning.columns.aeg: no such feature column; did you mean 'age'"
     with pytest.raises(DeclarationError, match=message):
         train(workspace, "toy", RIDGE)
+
+
+def test_outliers_mean_the_file_s_own_columns_whatever_features_make_of_them(tmp_path):
+    features = "def add_features(frame):\n    return frame.assign(size=frame['size'] / 1000)\n"
+    tail = '[cleaning]\noutliers = "size > 12 and price < 75"\n'
+    workspace = make_workspace(tmp_path, "price", REGRESSION, features=features, tail=tail)
+    frame = make_frames()[0]
+    marked = int(((frame["size"] > 12) & (frame["price"] < 75)).sum())
+    run = train(workspace, "toy", RIDGE)
+    assert 0 < marked < 30
+    assert sum(fold["dropped_outliers"] for fold in run.record["folds"]) == 4 * marked
+    note = next(note for note in run.record["stages"] if note["stage"] == "clean")
+    assert note["text"].endswith(f"0 repeated, {marked} outliers")
+    assert run.frame("oof.csv")["prediction_price"].notna().all()
+
+
+def test_a_condition_of_outliers_that_cannot_be_followed_names_file_and_key(tmp_path):
+    tail = '[cleaning]\noutliers = "sise > 12"\n'
+    workspace = make_workspace(tmp_path, "price", REGRESSION, tail=tail)
+    message = (
+        r"competition.toml: cleaning.outliers: 'sise > 12': the training file has no column "
+        r"'sise'; did you mean 'size'\?$"
+    )
+    with pytest.raises(DeclarationError, match=message):
+        train(workspace, "toy", RIDGE)
+
+
+def test_a_model_s_own_transform_is_in_its_run(tmp_path):
+    tail = '[target]\nlower = 0\n[models.rooted]\nkind = "ridge"\ntransform = "sqrt"\n'
+    workspace = make_workspace(tmp_path, "price", REGRESSION, tail=tail)
+    run = train(workspace, "toy", TrainOptions(label="rooted"))
+    assert run.record["model"]["transform"] == "sqrt"
+    estimator = joblib.load(run.path / "fold-0" / "estimator.joblib")
+    assert estimator.variance_ > 0
 
 
 def test_what_is_encoded_is_what_a_transformer_of_one_s_own_leaves(tmp_path):

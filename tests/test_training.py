@@ -5,13 +5,15 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
 from test_leakage import MODELS, declared, fit_one_by_one, folds_of, rows
 
 from pipeline.competition import Target
 from pipeline.errors import ModelError
 from pipeline.features import Features
 from pipeline.progress import FoldEnded, FoldStarted, listening
-from pipeline.training import fit_folds, make_estimator, respond, restore
+from pipeline.targets import RootRegressor, bound_target, restore
+from pipeline.training import fit_folds, make_estimator, respond
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,75 @@ def test_a_transformed_target_is_fitted_on_its_transformed_scale():
     plain = fit_one_by_one(curved, declared(target=Target(lower=0)), "ridge")
     logged = fit_one_by_one(curved, declared(target=Target(transform="log1p", lower=0)), "ridge")
     assert logged.score < plain.score
+
+
+class Constant(RegressorMixin, BaseEstimator):
+    """Predict one number a target, whatever the rows."""
+
+    def __init__(self, answer=4.0):
+        self.answer = answer
+
+    def fit(self, X, y):
+        self.width_ = 1 if np.ndim(y) == 1 else y.shape[1]
+        return self
+
+    def predict(self, X):
+        rows = np.full((len(X), self.width_), self.answer)
+        return rows[:, 0] if self.width_ == 1 else rows
+
+
+def test_a_fit_of_roots_adds_the_variance_of_its_errors():
+    """Roots 3, 5, 7 about a root of 4 err by -1, 1, 3: their variance is 8/3."""
+    X, y = pd.DataFrame({"a": [0.0, 1.0, 2.0]}), pd.Series([9.0, 25.0, 49.0])
+    target = Target(transform="sqrt", lower=0)
+    fitted = bound_target(Constant(), target, "rmse").fit(X, y)
+    assert fitted.predict(X).tolist() == [16.0, 16.0, 16.0]  # not yet learned
+    assert fitted.learn_variance(X, y).predict(X) == pytest.approx([16 + 8 / 3] * 3)
+    two = pd.DataFrame({"p": y, "q": [16.0, 16.0, 16.0]})
+    both = bound_target(Constant(), target, "rmse").fit(X, two).learn_variance(X, two)
+    assert both.predict(X)[0] == pytest.approx([16 + 8 / 3, 16])
+    capped = Target(transform="sqrt", lower=0, upper=17)
+    assert bound_target(Constant(), capped, "r2").fit(X, y).learn_variance(X, y).predict(X)[0] == 17
+
+
+@pytest.mark.parametrize(
+    ("transform", "metric"),
+    [("sqrt", "mae"), ("sqrt", "rmsle"), ("log1p", "rmse"), ("none", "rmse")],
+)
+def test_nothing_is_added_where_the_mean_is_not_asked_for_or_not_met(transform, metric):
+    made = bound_target(Constant(), Target(transform=transform, lower=0), metric)
+    assert not isinstance(made, RootRegressor)
+
+
+@pytest.mark.parametrize("label", ["ridge", "lightgbm"])
+def test_the_variance_of_roots_is_learned_from_the_fold_s_own_rows(label):
+    train = rows()
+    noisy = dataclasses.replace(train, y=(train.y - train.y.min()) ** 2)
+    choice = dataclasses.replace(MODELS[label], transform="sqrt")
+    competition = declared(target=Target(lower=0)).with_model(choice)
+    fold = folds_of(train, competition)[0]
+    estimator = make_estimator(competition, choice, Features(), 0)
+    (one,) = fit_folds(estimator, noisy, [fold], competition)
+    spoilt = noisy.y.copy()
+    spoilt.iloc[fold.valid] = 1e6
+    poisoned = dataclasses.replace(noisy, y=spoilt)
+    (other,) = fit_folds(estimator, poisoned, [fold], competition)
+    assert one.estimator.variance_ > 0
+    assert one.estimator.variance_ == other.estimator.variance_
+    np.testing.assert_array_equal(one.prediction, other.prediction)
+
+
+@pytest.mark.slow
+def test_networks_that_learn_together_each_have_a_variance_of_their_own():
+    train = rows()
+    noisy = dataclasses.replace(train, y=(train.y - train.y.min()) ** 2)
+    choice = dataclasses.replace(MODELS["dnn"], transform="sqrt")
+    competition = declared(target=Target(lower=0)).with_model(choice)
+    folds = folds_of(train, competition)[:2]
+    estimator = make_estimator(competition, choice, Features(), 0)
+    fitted = fit_folds(estimator, noisy, folds, competition)
+    first, second = (one.estimator.variance_[0] for one in fitted)
+    assert 0 < first != second > 0
 
 
 def test_the_standard_error_is_that_of_the_folds_mean():

@@ -66,7 +66,7 @@ def table(model: str, lines: Sequence[Line]) -> str:
                 ratio(here),
             ]
         )
-    return "\n".join([f"### {model}", "", *markdown([*rows, *overall(means)])])
+    return "\n".join([f"### {model}", "", *markdown([HEAD, *rows, *overall(means)])])
 
 
 def overall(means: Sequence[tuple[float, ...]]) -> list[list[str]]:
@@ -130,12 +130,11 @@ def spread(values: Iterable[float], *, sign: bool = False) -> str:
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows under the head, as wide as their widest cells."""
-    whole = [HEAD, *rows]
-    widths = [max(len(row[i]) for row in whole) for i in range(len(HEAD))]
+    """Return rows, the first of which is the head, as wide as their widest cells."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in whole
+        for row in rows
     ]
     rule = "| " + " | ".join("-" * (width - 1) + ":" for width in widths) + " |"
     return [lines[0], rule, *lines[1:]]

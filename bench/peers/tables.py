@@ -74,14 +74,14 @@ def competition(name: str) -> Callable[[], Table]:
     def read() -> Table:
         from pipeline import Workspace, fetch
         from pipeline.stages.opening import open_competition, read_data
-        from pipeline.training import bound_target
+        from pipeline.targets import bound_target
 
         with tempfile.TemporaryDirectory() as folder:
             workspace = Workspace(Path(folder))
             fetch(workspace, name, REAL / name)
             opened = open_competition(workspace, name)
             train = read_data(opened).train
-        transform = bound_target(None, opened.competition.target).func
+        transform = bound_target(None, opened.competition.target, opened.competition.metric).func
         return Table(
             train.X.reset_index(drop=True), transform(train.y.to_numpy(float)), "regression"
         )

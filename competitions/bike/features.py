@@ -14,8 +14,6 @@ STAYED_HOME = (
     "2012-10-30",  # the hurricane Sandy
     "2011-12-26", "2012-12-24", "2012-12-31",
 )  # fmt: skip
-
-
 PAST = (1, 2, 3)  # hours
 
 

@@ -10,6 +10,7 @@ from pipeline.inference.evidence import Said, Tables, cells_of, read_tables
 from pipeline.inference.folds import Division, find_division
 from pipeline.inference.roles import Roles
 from pipeline.inference.spelling import dayfirst, levels, maybe_levels, spelled
+from pipeline.inference.sums import find_parts
 from pipeline.inference.tasks import Aim, find_aim
 
 
@@ -61,6 +62,9 @@ def infer_from(name: str, tables: Tables, said: Said) -> Draft:
     test = cells_of(tables.test, tables.test_file, files, declared)
     day, guessed = dayfirst(train, test)
     aim = find_aim(dataclasses.replace(tables, files=files), train, question, said)
+    if aim.task == "regression":
+        parts = find_parts(train, test, question, aim.target.transform or "none")
+        aim = dataclasses.replace(aim, target=dataclasses.replace(aim.target, parts=parts))
     found = find_columns(train, test, question)
     return Draft(
         name=name,

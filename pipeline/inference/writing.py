@@ -20,7 +20,7 @@ COMMENT_AT = 32  # where comments begin
 
 def draft_toml(draft: Draft) -> str:
     """Return the text of competition.toml."""
-    makers = (_head, _source, _files, _columns, _levels, _target, _validation)
+    makers = (_head, _source, _files, _columns, _levels, _target, _validation, _models)
     sections = [list(make(draft)) for make in makers]
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
@@ -42,6 +42,8 @@ def draft_lines(draft: Draft) -> list[tuple[str, str]]:
         ("metric", f"{aim.metric} ({aim.metric_why})"),
         ("folds", f"{division.n_splits}, {_scheme(draft)}" + _because(division.why)),
     ]
+    if aim.target.parts:
+        lines.append(("parts", f"{' + '.join(aim.target.parts)} = {question.target[0]}"))
     for why, names in _by_reason(draft.of("drop")).items():
         lines.append(("drop", f"{why}: {listed(names)}"))
     return lines
@@ -227,7 +229,7 @@ def _target(draft: Draft) -> Iterator[str]:
     aim = draft.aim
     target, why = aim.target, aim.target_why
     lines = []
-    if target.transform != "none":
+    if target.transform not in (None, "none"):
         lines.append(_commented(f"transform = {_text(target.transform)}", why))
     if target.lower is not None:
         lines.append(_commented(f"lower = {target.lower:g}", "" if lines else why))
@@ -236,7 +238,16 @@ def _target(draft: Draft) -> Iterator[str]:
     if target.answer is not None:
         what = {"label": "labels", "probability": "probabilities"}[target.answer]
         lines.append(_commented(f"answer = {_text(target.answer)}", f"the sample holds {what}"))
+    if target.parts:
+        lines += _wrapped("parts", target.parts, "only in train, and they sum to the target")
     yield from ["[target]", *lines] if lines else []
+
+
+def _models(draft: Draft) -> Iterator[str]:
+    if draft.aim.target.parts:
+        yield "[models.lightgbm_parts]"
+        yield 'kind = "lightgbm"'
+        yield _commented("by_parts = true", "fitted once a part; their sum is the answer")
 
 
 def _validation(draft: Draft) -> Iterator[str]:

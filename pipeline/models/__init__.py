@@ -97,6 +97,7 @@ MODELS: dict[str, ModelSpec] = {
     "gaussian_process": estimator("pipeline.models.scaled:make_gaussian_process"),
     "random_forest": estimator("pipeline.models.forests:make_random_forest", scale_invariant=True),
     "extra_trees": estimator("pipeline.models.forests:make_extra_trees", scale_invariant=True),
+    "trend_forest": estimator("pipeline.models.trend:make_trend_forest", tasks=REGRESSION),
     "lightgbm": boosting("make_lightgbm"),
     "catboost": boosting("make_catboost", handles_text=True),
     "xgboost": boosting("make_xgboost"),

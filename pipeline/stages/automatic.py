@@ -27,6 +27,7 @@ from pipeline.portfolio import Size, make_portfolio
 from pipeline.progress import BudgetSpent, Note, Warned, counted, emit, only_listening
 from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import check_folds
+from pipeline.stages.estimating import warn_of_leaks
 from pipeline.stages.opening import Data, Opened
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, Outcome, decision_record, tell_decision, write_run
@@ -84,9 +85,9 @@ class Effort:
     seconds: float
     began: float
     log: Log
+    ending: float  # seconds that a blend and its run take
     kept: Run | None = None
     kept_at: float = 0.0
-    ending: float = 2.0  # seconds that a blend and its run take
     n_whole: int = 0  # passes
     n_kept: int = 0  # of them, in the run that is kept
     interrupted: bool = False
@@ -136,12 +137,13 @@ def train_all(
         test=data.test,
         labels=data.labels,
     )
-    stop_at = began + seconds - MARGIN - Effort.ending
+    ending = max(2.0, log.age / 2)  # as long as files were read, as long they are written
+    stop_at = began + seconds - MARGIN - ending
     schedule = Schedule(entries, len(folds), len(workers), stop_at, time.monotonic)
     fold = np.full(len(data.train), -1)
     for one in folds:
         fold[one.valid] = one.number
-    effort = Effort(opened, data, task, schedule, fold, seconds, began, log)
+    effort = Effort(opened, data, task, schedule, fold, seconds, began, log, ending)
     with scratch_folder(opened.workspace.cache(opened.name)) as scratch, _interruptible():
         path = scratch / "task.joblib"
         joblib.dump(task, path)
@@ -156,11 +158,10 @@ def train_all(
 def _work(effort: Effort, workers: Workers, path: Path) -> None:
     """Keep the workers busy until the time is over or nothing is left to do."""
     schedule = effort.schedule
+    _hand_out(schedule, workers, path)
+    warn_of_leaks(effort.opened.competition, effort.data)  # the workers are busy meanwhile
     while True:
-        for worker in workers.free:
-            unit = schedule.next(with_networks=worker.number % 2 == 0)
-            if unit is not None:
-                worker.do(carry_out, (path, unit))
+        _hand_out(schedule, workers, path)
         if len(workers.free) == len(workers):
             return
         for ended in workers.wait(min(TICK, max(schedule.left, 0.0))):
@@ -170,6 +171,14 @@ def _work(effort: Effort, workers: Workers, path: Path) -> None:
         if schedule.left <= 0 and (effort.n_whole or schedule.left < -effort.seconds):
             return
         _keep_so_far(effort)
+
+
+def _hand_out(schedule: Schedule, workers: Workers, path: Path) -> None:
+    """Give each worker that has nothing to do what is worth most, if anything fits."""
+    for worker in workers.free:
+        unit = schedule.next(with_networks=worker.number % 2 == 0)
+        if unit is not None:
+            worker.do(carry_out, (path, unit))
 
 
 def _take(effort: Effort, ended: Ended) -> None:
@@ -319,10 +328,13 @@ def _outcome(effort: Effort, mixed: Mixed, is_last: bool) -> Outcome:
             if np.any(weights):
                 keep_estimators(run, member.entry.choice.label, member.keys, cache)
 
+    answers = np.full(mixed.oof.shape, np.nan)
+    answers[mixed.fold >= 0] = mixed.decided.answers
     return Outcome(
         label=LABEL,
         fold=mixed.fold,
         oof=mixed.oof,
+        answers=answers,
         tests=[mixed.test],
         decision=mixed.decided.decision,
         facts=_facts(effort, mixed, is_last),
@@ -336,13 +348,7 @@ def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
     covered, metric = mixed.fold >= 0, METRICS[competition.metric]
     y = np.asarray(data.train.y)
     answers = mixed.decided.answers
-    scores = fold_scores(
-        y[covered],
-        answers if len(answers) == covered.sum() else answers[covered],
-        mixed.fold[covered],
-        metric,
-        data.labels,
-    )
+    scores = fold_scores(y[covered], answers, mixed.fold[covered], metric, data.labels)
     finite = scores[np.isfinite(scores)]
     error = float(finite.std(ddof=1) / np.sqrt(len(finite))) if len(finite) > 1 else None
     left_out = effort.schedule.left_out()
@@ -422,8 +428,8 @@ def _tell(effort: Effort, mixed: Mixed) -> None:
     for member, weights in zip(mixed.members, mixed.mixer.weights, strict=True):
         if np.any(weights):
             shown = " ".join(f"{weight:6.3f}" for weight in weights)
-            text = f"{shown}  {member.entry.choice.label}, {counted(member.repeats, 'pass')}"
-            emit(Note("weight", text.replace("passs", "passes")))
+            sets = f"{counted(member.repeats, 'set')} of folds"
+            emit(Note("weight", f"{shown}  {member.entry.choice.label:<24} {sets}"))
     emit(
         Note(
             "blend",

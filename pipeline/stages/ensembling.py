@@ -22,6 +22,7 @@ from pipeline.stages.recording import (
     column_names,
     comparable_runs,
     decision_record,
+    folds_of,
     tell_decision,
     write_run,
 )
@@ -68,7 +69,9 @@ def check_alike(runs: Sequence[Run]) -> None:
                 "train it again with more --time"
             )
         for key in SHARED:
-            ours, theirs = runs[0].record.get(key), run.record.get(key)
+            ours, theirs = (one.record.get(key) for one in (runs[0], run))
+            if key == "validation":
+                ours, theirs = folds_of(ours or {}), folds_of(theirs or {})
             if ours != theirs:
                 raise UsageError(
                     f"runs {runs[0].id} and {run.id} cannot be compared: "
@@ -195,7 +198,8 @@ def _outcome(
     frame = members[0].frame("oof.csv")
     fold = frame["fold"].to_numpy()
     oof = np.full((len(fold), found.oof.shape[1]), np.nan)
-    oof[fold >= 0] = found.oof
+    answers = oof.copy()
+    oof[fold >= 0], answers[fold >= 0] = found.oof, found.decided.answers
     scores = fold_scores(
         candidates.y, found.decided.answers, candidates.fold, candidates.metric, data.labels
     )
@@ -203,6 +207,7 @@ def _outcome(
         label=LABEL,
         fold=fold,
         oof=oof,
+        answers=answers,
         tests=[test],
         decision=found.decided.decision,
         facts=_facts(members, found, scores),

@@ -1,7 +1,7 @@
 """Folds of a model that are fitted, or found again by the content of all that they depend on."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +60,18 @@ class FoldWork:
         """
         key = self.key(folds)
         found = self.cache.load(key)
-        results = found or self._fit(folds, max_seconds)
+        results = found or self.fit_anew(folds, max_seconds)
         if found is None and not any(result.stopped_by_time for result in results):
             self.cache.save(key, results)
         if folds[0].number == 0:
             _tell_steps(results[0].estimator, self.train)
         return [(result, found is not None) for result in results]
 
-    def _fit(self, folds: list[Fold], max_seconds: float | None) -> list[FoldResult]:
-        """Fit folds; what the model or features.py has to say names the declaration."""
+    def fit_anew(self, folds: list[Fold], max_seconds: float | None) -> list[FoldResult]:
+        """Fit folds, neither looking for them nor keeping them.
+
+        What the model or features.py has to say names the declaration.
+        """
         opened = self.opened
         try:
             with blaming(opened.features):
@@ -94,12 +97,19 @@ def _tell_steps(estimator: Any, train: TrainData) -> None:
         X = step.transform(X)
 
 
+@lru_cache(maxsize=2)
 def _data_digest(train: TrainData) -> str:
-    parts = (train.X, train.y, train.groups, train.order, train.parts)
+    parts = (train.X, train.y, train.groups, train.order, train.outlying, train.parts)
     return digest(*("" if part is None else frame_digest(part) for part in parts))
 
 
 def _code(opened: Opened) -> str:
     """Return the digest of the package's sources and of the competition's own code."""
     own = [content for name, content in sorted(opened.sources.items()) if name.endswith(".py")]
-    return digest(code_digest(Path(__file__).parents[1].rglob("*.py")), *own)
+    return digest(_package_code(), *own)
+
+
+@lru_cache(maxsize=1)
+def _package_code() -> str:
+    """Return the digest of the package's sources, as they were when this process first asked."""
+    return code_digest(Path(__file__).parents[1].rglob("*.py"))

@@ -5,7 +5,6 @@ from textwrap import wrap
 from typing import Any
 
 from pipeline.competition import Target
-from pipeline.drift import DRIFTED
 from pipeline.inspection import BY_CHANCE, Inspection, inspect_data
 from pipeline.models import MODELS
 from pipeline.splits import resolve_scheme
@@ -17,7 +16,7 @@ def inspect(workspace: Workspace, name: str) -> tuple[Opened, Inspection]:
     """Return the declaration, and what its files are like; nothing is written."""
     opened = open_competition(workspace, name)
     data = read_data(opened)
-    return opened, inspect_data(opened.competition, data.train, data.test)
+    return opened, inspect_data(opened.competition, data.train, data.test, data.hidden)
 
 
 def inspection_record(opened: Opened, found: Inspection) -> dict[str, Any]:
@@ -31,6 +30,7 @@ def inspection_record(opened: Opened, found: Inspection) -> dict[str, Any]:
         "adversarial_auc": found.drift.auc,
         "drift_by_column": found.drift.by_column.to_dict(),
         "warnings": found.warnings,
+        "hint": found.hint,
     }
 
 
@@ -62,12 +62,13 @@ def inspection_lines(opened: Opened, found: Inspection) -> list[str]:
         f"adversarial AUC {found.drift.auc:.3f} (0.5: test rows look like training rows)",
         *_drift_lines(scheme, found),
         *(f"warning: {text}" for text in found.warnings),
+        *wrap(f"hint: {found.hint}" if found.hint else "", width=80, subsequent_indent="  "),
     ]
 
 
 def _drift_lines(scheme: str, found: Inspection) -> list[str]:
     """Return why a high AUC is no cause for alarm where folds are not made by chance."""
-    if found.drift.auc <= DRIFTED or scheme in BY_CHANCE:
+    if not found.drift.is_clear or scheme in BY_CHANCE:
         return []
     return [f"test rows are told apart easily; folds by {scheme} are declared to mimic that"]
 

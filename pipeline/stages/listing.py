@@ -58,6 +58,7 @@ def run_result(run: Run) -> dict[str, Any]:
         "metric": record["metric"],
         "score": record["score"],
         "standard_error": record["standard_error"],
+        "leaderboard": record.get("leaderboard"),  # older runs have none
         "seconds": record["seconds"],
     }
 
@@ -105,14 +106,22 @@ def _run_row(run: Run, entry: Entry | None) -> dict[str, Any]:
         "run": run.id,
         "model": record["model"]["label"],
         "data": "sample" if is_sample(record["origin"]) else "real",
-        "folds": f"{len(record['folds'])} {record['validation']['scheme']}",
+        "folds": _folds(record),
         "metric": record["metric"],
         "score": record["score"],
         "standard_error": record["standard_error"],
+        "leaderboard": record.get("leaderboard"),
         "submitted": _state(entry),
         "public": entry.public if entry else None,
         "seconds": record["seconds"],
     }
+
+
+def _folds(record: dict[str, Any]) -> str:
+    """Return how many folds were made, and by what scheme, as "5 kfold" or "3 x 5 kfold"."""
+    repeats = len(record.get("repeats", [])) or 1
+    each = f"{len(record['folds']) // repeats} {record['validation']['scheme']}"
+    return each if repeats == 1 else f"{repeats} x {each}"
 
 
 def _state(entry: Entry | None) -> str | None:

@@ -1,6 +1,7 @@
 """The start of every stage: the declaration, its code, and the files as typed frames."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.checks import check_files_agree, check_test, check_train, warn_of_repeated_ids
-from pipeline.cleaning import check_columns
+from pipeline.cleaning import check_columns, mark_outliers
 from pipeline.competition import Columns, Competition, ModelChoice, load_competition
 from pipeline.csvtext import CsvStyle
 from pipeline.data import (
@@ -23,6 +24,7 @@ from pipeline.data import (
     split_test,
     split_train,
 )
+from pipeline.drift import Drift, glance_at_drift
 from pipeline.errors import DataError, DeclarationError, ModelError, UsageError, did_you_mean
 from pipeline.features import (
     Features,
@@ -65,7 +67,8 @@ class Opened:
 class Data:
     """The competition's files, read and checked; labels are the sorted classes or None.
 
-    style: how the sample submission is written, and so what is handed in.
+    style: how the sample submission is written, and so what is handed in. hidden: the columns of
+    the training rows that neither the test rows nor any model have.
     """
 
     train: TrainData
@@ -75,6 +78,12 @@ class Data:
     labels: np.ndarray | None
     manifest: Manifest
     kinds: dict[str, Any]
+    hidden: pd.DataFrame
+
+    @cached_property
+    def drift(self) -> Drift | None:
+        """How far the test rows lie from the training rows, at a glance."""
+        return glance_at_drift(self.train.X, self.test.X)
 
 
 def open_competition(workspace: Workspace, name: str) -> Opened:
@@ -164,12 +173,21 @@ def read_data(opened: Opened) -> Data:
     warn_of_repeated_ids(train.ids, train_table.file)
     train = _with_whole_labels(train, competition)
     _check_cleaning(opened, train)
+    train = replace(train, outlying=_outlying(opened, train_table.frame))
     labels = class_labels(train, competition)
     _tell_labels(competition, train, labels)
     check_sample(competition, sample, labels)
     check_ids_asked(competition, test.ids, sample)
     _warn_of_unseen(train.X, test.X)
-    return Data(train, test, sample, style, labels, manifest, dict(train_table.kinds))
+    hidden = _hidden(train_table.frame, test_table.frame, columns)
+    kinds = dict(train_table.kinds)
+    return Data(train, test, sample, style, labels, manifest, kinds, hidden)
+
+
+def _hidden(train: pd.DataFrame, test: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """Return the columns that only the training rows have, and that are not what is asked for."""
+    others = {columns.id, columns.group, columns.time, *columns.target, *test}
+    return train[[name for name in train if name not in others]]
 
 
 def _with_features(features: Features, train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
@@ -228,6 +246,23 @@ def _check_cleaning(opened: Opened, train: TrainData) -> None:
         check_columns(train.X, opened.competition.cleaning)
     except DataError as error:
         raise DeclarationError(f"{opened.folder / 'competition.toml'}: {error}") from None
+
+
+def _outlying(opened: Opened, frame: pd.DataFrame) -> pd.Series | None:
+    """Return which rows [cleaning] outliers keeps out of training, or None if it is not declared.
+
+    Its words are those of the file, so that it means the same whatever features.py makes of them.
+    """
+    condition = opened.competition.cleaning.outliers
+    if condition is None:
+        return None
+    try:
+        marked = mark_outliers(frame, condition)
+    except DataError as error:
+        raise DeclarationError(f"{opened.folder / 'competition.toml'}: {error}") from None
+    if not marked.any():
+        emit(Warned(f"[cleaning] outliers: no training row fulfils {condition!r}"))
+    return marked
 
 
 def _tell_labels(competition: Competition, train: TrainData, labels: np.ndarray | None) -> None:

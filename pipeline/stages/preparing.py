@@ -11,7 +11,7 @@ from pipeline.cleaning import DroppedRows, clean_rows
 from pipeline.data import TrainData
 from pipeline.description import tell
 from pipeline.features import blaming
-from pipeline.progress import Note, emit
+from pipeline.progress import Note, counted, emit
 from pipeline.stages.opening import chosen_model, open_competition, read_data, unfitted
 from pipeline.storage import save_bytes
 from pipeline.training import preparing_steps
@@ -82,8 +82,10 @@ def _prepare(workspace: Workspace, name: str, last: str, label: str | None) -> P
 
 def row_note(kept: TrainData, dropped: DroppedRows) -> Note:
     """Return the line about rows that cleaning left out of training."""
-    before = len(kept) + dropped.missing + dropped.duplicates
+    before = len(kept) + dropped.missing + dropped.duplicates + dropped.outliers
     why = f"dropped {dropped.missing:,} with missing values, {dropped.duplicates:,} repeated"
+    if dropped.outliers:
+        why += f", {counted(dropped.outliers, 'outlier')}"
     text = f"{before:,} -> {len(kept):,} training rows: {why}"
     return Note("clean", text, {"rows_before": before, "rows_after": len(kept), **asdict(dropped)})
 

@@ -16,6 +16,7 @@ from pipeline.progress import Event, Note, Warned, counted, emit
 from pipeline.raw import Manifest
 from pipeline.runs import Run, UnfinishedRun, git_state, load_run, start_run, versions
 from pipeline.splits import resolve_scheme
+from pipeline.stages.estimating import leaderboard_record
 from pipeline.stages.opening import Data, Opened
 from pipeline.submission import check_submission, make_submission, save_submission
 from pipeline.terminal import line
@@ -52,35 +53,47 @@ class Outcome:
     """What a run has found, however it came by it.
 
     label: of the model, part of the run's id. fold (n_samples,) and oof (n_samples, n_columns): of
-    the training rows. tests: predictions (n_test, n_columns) of the test rows, whose mean counts.
-    decision: what is done to them before they are answers. facts: what run.json says of this kind
-    of run. save: writes what belongs to it beside.
+    the training rows. answers: what is scored of oof. tests: predictions (n_test, n_columns) of the
+    test rows, whose mean counts. decision: what is done to them before they are answers. facts:
+    what run.json says of this kind of run. save: writes what belongs to it beside. other_folds: as
+    fold, of further repeats.
     """
 
     label: str
     fold: np.ndarray
     oof: np.ndarray
+    answers: np.ndarray
     tests: list[np.ndarray]
     decision: Decision
     facts: dict[str, Any]
     save: Callable[[UnfinishedRun], None]
+    other_folds: tuple[np.ndarray, ...] = ()
 
 
 def save_run(
-    opened: Opened, choice: ModelChoice, data: Data, result: CVResult, seed: int, log: Log
+    opened: Opened,
+    choice: ModelChoice,
+    data: Data,
+    result: CVResult,
+    seed: int,
+    log: Log,
+    facts: dict[str, Any] | None = None,
 ) -> Run:
     """Predict the test rows, and write a complete run with a checked submission.
 
+    facts: what run.json shall say besides.
     Raises what write_run raises.
     """
     outcome = Outcome(
         label=choice.label,
         fold=result.fold_of,
         oof=result.oof,
+        answers=result.answers,
         tests=predict(result, data.test),
         decision=result.decision,
-        facts=_training_facts(opened.competition, choice, result, seed),
+        facts=_training_facts(opened.competition, choice, result, seed) | (facts or {}),
         save=lambda run: _save_estimators(run, result),
+        other_folds=tuple(repeat.fold_of for repeat in result.repeats[1:]),
     )
     return write_run(opened, data, outcome, log)
 
@@ -95,6 +108,7 @@ def write_run(opened: Opened, data: Data, outcome: Outcome, log: Log) -> Run:
     mean = np.nanmean(outcome.tests, axis=0)  # by the strict rule, each has rows of its own
     answers = outcome.decision(mean)
     submission = make_submission(competition, data.test.ids, answers, data.sample, data.labels)
+    leaderboard = leaderboard_record(competition, data, outcome.answers, outcome.fold)
     with start_run(workspace.runs, opened.name, outcome.label) as run:
         for name, content in opened.sources.items():
             if name != "sample.py":
@@ -107,7 +121,8 @@ def write_run(opened: Opened, data: Data, outcome: Outcome, log: Log) -> Run:
         check_submission(competition, written, data.sample, data.labels, data.style)
         text = f"submission.csv, {counted(len(submission), 'row')}, checked against the sample"
         emit(Note("write", text, {"rows": len(submission)}))
-        run.save_record(_record(opened, data, log) | outcome.facts | {"id": run.id})
+        facts = outcome.facts | {"leaderboard": leaderboard, "id": run.id}
+        run.save_record(_record(opened, data, log) | facts)
         run.save_text("train.log", "\n".join(log.lines) + "\n")
     return load_run(workspace.runs / run.id)
 
@@ -133,12 +148,16 @@ def _history(estimator: Any) -> pd.DataFrame | None:
 
 
 def _oof_frame(competition: Competition, data: Data, outcome: Outcome) -> pd.DataFrame:
-    """Return id, fold, target and out-of-fold prediction of each training row; fold -1: none."""
+    """Return id, fold, target and out-of-fold prediction of each training row; fold -1: none.
+
+    Further repeats have fold_1, fold_2, ... behind them; the prediction is the mean of all.
+    """
     target = pd.DataFrame(data.train.y).add_prefix("target_").reset_index(drop=True)
     names = [f"prediction_{name}" for name in column_names(competition, data.labels)]
     frame = pd.DataFrame({"id": data.train.ids.to_numpy(), "fold": outcome.fold})
     oof = pd.DataFrame(outcome.oof, columns=names)
-    return pd.concat([frame, target, oof], axis="columns")
+    others = {f"fold_{number}": fold for number, fold in enumerate(outcome.other_folds, start=1)}
+    return pd.concat([frame, target, oof, pd.DataFrame(others)], axis="columns")
 
 
 def _test_frame(
@@ -194,6 +213,8 @@ def _training_facts(
         "score": result.score,
         "mean": float(np.nanmean(result.fold_scores)),
         "standard_error": result.standard_error,
+        "repeats": [repeat.score for repeat in result.repeats],
+        "repeat_spread": result.repeat_spread,
         "decision": decision_record(result.decision, result.plain_score),
         "folds": [_fold_record(one) for one in result.folds],
         "refit": _fold_record(result.refit) if result.refit else None,
@@ -223,7 +244,7 @@ def decision_of(record: dict[str, Any]) -> Decision:
 
 
 def validation_record(competition: Competition) -> dict[str, Any]:
-    """Return how the folds were made; runs that agree in it have scores that can be compared."""
+    """Return how the folds were made; see folds_of for what has to agree."""
     scheme = resolve_scheme(competition.validation, competition.task)
     return {**asdict(competition.validation), "scheme": scheme}
 
@@ -233,10 +254,23 @@ def comparable_runs(competition: Competition, manifest: Manifest, runs: list[Run
     wanted = {
         "metric": competition.metric,
         "data": {file.name: file.sha256 for file in manifest.files},
-        "validation": validation_record(competition),
+        "validation": folds_of(validation_record(competition)),
         "skipped_folds": 0,
     }
-    return [run for run in runs if {key: run.record[key] for key in wanted} == wanted]
+
+    def facts(run: Run) -> dict[str, Any]:
+        found = {key: run.record[key] for key in wanted}
+        return {**found, "validation": folds_of(found["validation"])}
+
+    return [run for run in runs if facts(run) == wanted]
+
+
+def folds_of(validation: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a validation has to agree for scores and rows to be comparable.
+
+    The folds of the first repeat do; how many followed only makes the score steadier.
+    """
+    return {name: value for name, value in validation.items() if name != "repeats"}
 
 
 def _fold_record(one: FoldResult) -> dict[str, Any]:
@@ -249,6 +283,7 @@ def _fold_record(one: FoldResult) -> dict[str, Any]:
         "valid_rows": len(one.fold.valid),
         "dropped_missing": one.dropped.missing,
         "dropped_duplicates": one.dropped.duplicates,
+        "dropped_outliers": one.dropped.outliers,
         "best_epoch": getattr(model, "best_epoch_", None),
         "stopped_by_time": one.stopped_by_time,
     }

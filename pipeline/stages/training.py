@@ -1,6 +1,7 @@
 """train: cross-validate one model, and leave a complete run with a checked submission behind."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -8,7 +9,7 @@ import pandas as pd
 
 from pipeline.cleaning import clean_rows
 from pipeline.competition import AUTO, Competition, ModelChoice, Rule, Scheme
-from pipeline.data import TrainData
+from pipeline.data import TestData, TrainData
 from pipeline.drift import measure_drift
 from pipeline.errors import UsageError, did_you_mean
 from pipeline.metrics import METRICS
@@ -17,6 +18,7 @@ from pipeline.progress import Note, Warned, emit, listening
 from pipeline.runs import Run
 from pipeline.splits import Fold, check_folds, resolve_scheme
 from pipeline.stages.automatic import begin_workers, train_all
+from pipeline.stages.estimating import warn_of_leaks
 from pipeline.stages.fetching import is_sample
 from pipeline.stages.folding import FoldWork, at_once
 from pipeline.stages.opening import (
@@ -29,8 +31,9 @@ from pipeline.stages.opening import (
 )
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, save_run, tell_decision
+from pipeline.stages.units import repeated
 from pipeline.storage import check_writable
-from pipeline.training import CVResult, cross_validate, folds_of, needs_refit
+from pipeline.training import CVResult, cross_validate, folds_of, merge_repeats, needs_refit
 from pipeline.workspace import Workspace
 
 SCHEMES, RULES = get_args(Scheme), get_args(Rule)
@@ -45,6 +48,7 @@ class TrainOptions:
     seed: of the model; the folds keep theirs, so that scores stay comparable.
     seconds: for all folds of a model together; for several models, from the moment began to the
         end, on the clock of time.monotonic().
+    repeats: sets of folds of one model; several models are repeated as the time allows.
     """
 
     label: str | None = None
@@ -56,6 +60,7 @@ class TrainOptions:
     seconds: float | None = None
     began: float | None = None
     rule: str | None = None
+    repeats: int | None = None
 
     def __post_init__(self) -> None:
         """Check what the command line checks before it.
@@ -87,8 +92,9 @@ def train(workspace: Workspace, name: str, options: TrainOptions | None = None) 
             return _train_several(opened, label, options, log)
         opened, choice = _with_options(opened, options)
         data = read_data(opened)
+        warn_of_leaks(opened.competition, data)
         seed = opened.competition.validation.seed if options.seed is None else options.seed
-        result = _cross_validate(opened, choice, data, seed, options.seconds)
+        result = validate_model(opened, choice, data, seed, options.seconds)
         _tell_training(opened.competition, choice, result)
         return save_run(opened, choice, data, result, seed, log)
 
@@ -100,6 +106,8 @@ def _train_several(opened: Opened, label: str, options: TrainOptions, log: Log) 
     """
     if options.names_epochs:
         raise UsageError(f"--{options.names_epochs}: name the one model that it is for by --model")
+    if options.repeats is not None:
+        raise UsageError("--repeats: name the one model that it is for by --model")
     labels = [] if label == AUTO else [one.strip() for one in label.split(",") if one.strip()]
     chosen = [chosen_model(opened.competition, one) for one in dict.fromkeys(labels)]
     opened = _with_folds(opened, options)
@@ -129,7 +137,10 @@ def _with_folds(opened: Opened, options: TrainOptions) -> Opened:
     if options.rule is not None and options.rule not in RULES:
         raise UsageError(f"--rule: {options.rule!r}; {did_you_mean(options.rule, RULES)}")
     changed = opened.competition.with_validation(
-        n_splits=options.n_splits, scheme=options.scheme, rule=options.rule
+        n_splits=options.n_splits,
+        scheme=options.scheme,
+        rule=options.rule,
+        repeats=options.repeats,
     )
     return replace(opened, competition=changed)
 
@@ -148,30 +159,76 @@ def _limited(choice: ModelChoice, options: TrainOptions) -> ModelChoice:
     return replace(choice, parameters={**choice.parameters, **parameters})
 
 
-def _cross_validate(
-    opened: Opened, choice: ModelChoice, data: Data, seed: int, seconds: float | None
+def validate_model(
+    opened: Opened, choice: ModelChoice, data: Data, seed: int, seconds: float | None = None
 ) -> CVResult:
+    """Fit a model's folds, or find them again, in as many sets of folds as are declared.
+
+    seconds: for all of them together.
+    """
     deadline = None if seconds is None else time.monotonic() + seconds
     competition = opened.competition
     train = in_order(data, competition)
     estimator = unfitted(opened, choice, seed)
-    folds = folds_of(train, data.test, competition)
-    check_folds(folds, len(train))
+    sets = _sets_of_folds(train, data.test, competition)
     emit(row_note(*clean_rows(train, competition.cleaning)))
-    tell_folds(competition, folds, len(train))
+    tell_folds(competition, sets[0], len(train))
     for folder in (opened.workspace.runs, opened.workspace.cache(opened.name)):
         check_writable(folder)
-    return cross_validate(
-        FoldWork(opened, choice, seed, train, estimator).fit,
-        train,
-        folds,
-        METRICS[competition.metric],
-        model=choice.label,
-        together=at_once(estimator, train),
-        labels=data.labels,
-        refit=needs_refit(competition),
-        deadline=deadline,
-    )
+    work = FoldWork(opened, choice, seed, train, estimator)
+
+    def fit_set(folds: list[Fold], until: float | None) -> CVResult:
+        return cross_validate(
+            work.fit,
+            train,
+            folds,
+            METRICS[competition.metric],
+            model=choice.label,
+            together=at_once(estimator, train),
+            labels=data.labels,
+            refit=needs_refit(competition),
+            deadline=until,
+        )
+
+    results = _fit_sets(fit_set, sets, deadline, competition.validation.seed)
+    return merge_repeats(results, train, METRICS[competition.metric])
+
+
+def _fit_sets(
+    fit_set: Callable[[list[Fold], float | None], CVResult],
+    sets: list[list[Fold]],
+    deadline: float | None,
+    seed: int,
+) -> list[CVResult]:
+    """Return the result of each set of folds for all of which there is time, and of the first."""
+    results: list[CVResult] = []
+    for number, folds in enumerate(sets):
+        now = time.monotonic()
+        if deadline is not None and now >= deadline and results:
+            break
+        if number:
+            text = f"repeat {number + 1} of {len(sets)}, seed {seed + number}"
+            emit(Note("folds", text, {"seed": seed + number}))
+        until = None if deadline is None else now + (deadline - now) / (len(sets) - number)
+        one = fit_set(folds, until)
+        if one.skipped and results:
+            break
+        results.append(one)
+    if len(results) < len(sets):
+        missing = f"{len(sets) - len(results)} of {len(sets)} repeats are not made"
+        emit(Warned(f"time ran out: {missing}; the score is of the others"))
+    return [one for one in results if not one.skipped] or results
+
+
+def _sets_of_folds(train: TrainData, test: TestData, competition: Competition) -> list[list[Fold]]:
+    """Return the folds of each repeat, all of them numbered on, those of the first from 0."""
+    sets = []
+    for number in range(competition.validation.repeats):
+        made = folds_of(train, test, repeated(competition, number))
+        check_folds(made, len(train))
+        first = number * len(made)
+        sets.append([replace(fold, number=first + fold.number) for fold in made])
+    return sets
 
 
 def in_order(data: Data, competition: Competition) -> TrainData:
@@ -208,6 +265,9 @@ def _tell_training(competition: Competition, choice: ModelChoice, result: CVResu
     spread = result.standard_error
     error = "" if spread is None else f" +- {spread:.5f}"
     text = f"{choice.label}: {competition.metric} {result.score:.5f}{error} out of fold"
+    if result.repeats:
+        n, apart = len(result.repeats), result.repeat_spread
+        text += f", mean of {n} repeats whose deviation is {apart:.5f}"
     tell_decision(competition.metric, result.decision, result.score, result.plain_score)
     if result.skipped:
         missing = f"{result.skipped} of {result.skipped + len(result.folds)} folds are not fitted"

@@ -1,0 +1,85 @@
+"""What is trained where nobody names a model: every entry can be made, and fits the size."""
+
+import dataclasses
+
+import pytest
+
+from pipeline.competition import Columns, Competition, Files, ModelChoice, Target
+from pipeline.models import make_model
+from pipeline.portfolio import CLASSES, COSTS, NUMBERS, Size, make_portfolio
+
+FILES = Files(train="train.csv", test="test.csv", sample_submission="sample.csv")
+PRICES = Competition(
+    name="prices", title="Prices", task="regression", metric="rmse", files=FILES,
+    columns=Columns(id="id", target=("price",)), target=Target(),
+)  # fmt: skip
+KINDS = dataclasses.replace(PRICES, task="multiclass", metric="log_loss")
+SMALL = Size(rows=1000, columns=10, outputs=1, folds=5)
+
+
+def labels(competition: Competition, size: Size = SMALL) -> list[str]:
+    return [entry.choice.label for entry in make_portfolio(competition, size)]
+
+
+@pytest.mark.parametrize("choice", NUMBERS, ids=lambda choice: choice.label)
+def test_every_configuration_for_numbers_can_be_made(choice: ModelChoice) -> None:
+    assert hasattr(make_model(choice, "regression", seed=1), "fit")
+
+
+@pytest.mark.parametrize("choice", CLASSES, ids=lambda choice: choice.label)
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_every_configuration_for_classes_can_be_made(choice: ModelChoice, task: str) -> None:
+    assert hasattr(make_model(choice, task, seed=1), "predict_proba")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("choices", [NUMBERS, CLASSES])
+def test_labels_are_distinct_and_costs_are_known(choices: tuple[ModelChoice, ...]) -> None:
+    names = [choice.label for choice in choices]
+    assert len(set(names)) == len(names)
+    assert {choice.kind for choice in choices} <= COSTS.keys()
+
+
+def test_the_first_is_quick_whatever_the_size() -> None:
+    for rows in (100, 10_000, 1_000_000):
+        entry = make_portfolio(PRICES, dataclasses.replace(SMALL, rows=rows))[0]
+        assert entry.can_stop
+        assert entry.choice.label == "lightgbm"
+
+
+def test_what_grows_with_the_square_of_the_rows_is_left_out_of_large_data() -> None:
+    large = labels(PRICES, dataclasses.replace(SMALL, rows=200_000))
+    assert {"svm", "kernel_ridge", "gaussian_process", "knn"}.isdisjoint(large)
+    assert {"lightgbm", "catboost", "ridge"} <= set(large)
+
+
+def test_more_rows_are_expected_to_take_longer() -> None:
+    few, many = (
+        {
+            e.choice.label: e.seconds
+            for e in make_portfolio(PRICES, dataclasses.replace(SMALL, rows=n))
+        }
+        for n in (1000, 9000)
+    )
+    assert all(few[label] < many[label] for label in many)
+
+
+def test_what_is_declared_replaces_its_label_and_new_labels_come_second() -> None:
+    ours = ModelChoice(label="ridge", kind="ridge", parameters={"alpha": 3.0})
+    mine = ModelChoice(label="mine", kind="lightgbm", parameters={"num_leaves": 9})
+    declared = PRICES.with_model(ours).with_model(mine)
+    entries = make_portfolio(declared, SMALL)
+    assert [entry.choice.label for entry in entries[:2]] == ["lightgbm", "mine"]
+    assert ours in [entry.choice for entry in entries]
+    assert len(entries) == len(make_portfolio(PRICES, SMALL)) + 1
+
+
+def test_models_that_are_named_are_all_there_is() -> None:
+    named = [ModelChoice(label="knn", kind="knn"), ModelChoice(label="dnn", kind="dnn")]
+    entries = make_portfolio(PRICES, SMALL, named)
+    assert [(e.choice.label, e.together) for e in entries] == [("knn", False), ("dnn", True)]
+
+
+def test_a_model_that_cannot_do_the_task_is_not_there() -> None:
+    assert "logistic" in labels(KINDS)
+    declared = KINDS.with_model(ModelChoice(label="lines", kind="ridge"))
+    assert "lines" not in labels(declared)
