@@ -233,7 +233,6 @@ def train(
 
 
 @app.command()
-<<<<<<< HEAD
 def summary(
     context: typer.Context,
     name: Name,
@@ -250,7 +249,9 @@ def summary(
     _print_table(network.layers, columns, as_csv=as_csv, as_json=as_json, shrinkable=("settings",))
     if not as_csv and not as_json:
         typer.echo(str(network))
-=======
+
+
+@app.command()
 def tune(
     context: typer.Context,
     name: Name,
@@ -277,7 +278,6 @@ def tune(
     if found.run is not None:
         _print_run(found.run, False)
         typer.echo(f"\n{found.toml}")
->>>>>>> main
 
 
 @app.command("run")
