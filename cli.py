@@ -95,7 +95,8 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
 
     with _shown():
         rows = list_competitions(context.obj)
-    _print_rows(rows, as_json, without=("run",))
+    names = [name for name in rows[0] if name != "run"]  # the built-in ones are always there
+    _print_table(rows, names, as_json=as_json, shrinkable=("files",))
 
 
 @app.command()
@@ -229,6 +230,25 @@ def train(
     with _shown(quiet=quiet or as_json, verbose=verbose):
         run = stage(context.obj, name, options)
     _print_run(run, as_json)
+
+
+@app.command()
+def summary(
+    context: typer.Context,
+    name: Name,
+    model: Model = None,
+    as_csv: Csv = False,
+    as_json: Json = False,
+) -> None:
+    """Show a network's layers, shapes and weights. Example: kc summary bike --model gru."""
+    from pipeline.stages import summarizing
+
+    with _shown(quiet=as_csv or as_json):
+        network = summarizing.summarize(context.obj, name, model)
+    columns = summarizing.LAYER_COLUMNS
+    _print_table(network.layers, columns, as_csv=as_csv, as_json=as_json, shrinkable=("settings",))
+    if not as_csv and not as_json:
+        typer.echo(str(network))
 
 
 @app.command()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.stages.ready import check_ready
     from pipeline.stages.standing import leaderboard, list_submissions
     from pipeline.stages.submitting import submit
+    from pipeline.stages.summarizing import summarize
     from pipeline.stages.training import TrainOptions, train
     from pipeline.stages.tuning import TuneOptions, tune
     from pipeline.workspace import Workspace
@@ -58,6 +59,7 @@ _HOMES = {
     "check_ready": "stages.ready",
     "scale": "stages.preparing",
     "submit": "stages.submitting",
+    "summarize": "stages.summarizing",
     "train": "stages.training",
     "tune": "stages.tuning",
 }
@@ -87,6 +89,7 @@ __all__ = [
     "predict",
     "scale",
     "submit",
+    "summarize",
     "train",
     "tune",
 ]

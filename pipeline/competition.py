@@ -21,6 +21,10 @@ Scheme = Literal["auto", "kfold", "stratified", "group", "time", "like_test"]
 Rule = Literal["open", "strict"]
 Transform = Literal["none", "log1p", "sqrt"]
 Answer = Literal["label", "probability"]
+Dataset = Literal[
+    "diabetes", "breast_cancer", "iris", "wine", "digits", "california",
+    "mnist", "fashion_mnist", "cifar10", "cifar100",
+]  # fmt: skip
 Imputer = Literal["median", "mean", "most_frequent", "zero"]
 Encoder = Literal["onehot", "ordinal"]
 Scaler = Literal["standard", "minmax", "robust", "maxabs", "none"]
@@ -46,11 +50,12 @@ MISSING_SPELLINGS = (
 class Source:
     """Where the files come from, and where a submission goes."""
 
-    kind: Literal["kaggle", "dacon", "files"] = "files"
+    kind: Literal["kaggle", "dacon", "practice", "files"] = "files"
     slug: str | None = None  # Kaggle: the last part of the competition's address, or all of it
     number: int | None = None  # Dacon: the number in the competition's address
     url: str | None = None  # the competition's address where it is not the usual one
     team: str | None = None  # Dacon: the team's name, else DACON_TEAM
+    dataset: Dataset | None = None  # practice: a set of scikit-learn or Keras
     daily_limit: int | None = None  # submissions a day; Kaggle is asked, Dacon's usual is 3
 
     @property
@@ -349,6 +354,10 @@ def _source_faults(source: Source) -> Iterator[str]:
         )
     if source.kind == "dacon" and source.number is None:
         yield 'source.number: missing; with kind = "dacon" expected the number in its address'
+    if source.kind == "practice" and source.dataset is None:
+        yield 'source.dataset: missing; with kind = "practice" expected a set\'s name, like "iris"'
+    if source.dataset is not None and source.kind != "practice":
+        yield f'source.dataset: only kind = "practice" has one; found "{source.kind}"'
     if source.team is not None and source.kind != "dacon":
         yield f'source.team: only kind = "dacon" submits by a team name; found "{source.kind}"'
     if source.team is not None and not source.team.strip():

@@ -13,7 +13,7 @@ BUILT_IN = Path(__file__).resolve().parents[1] / "competitions"
 
 @dataclass(frozen=True)
 class Workspace:
-    """One folder with competitions/, data/ and runs/; nothing is created by looking."""
+    """One folder with competitions/, data/, runs/ and boards/; nothing is created by looking."""
 
     root: Path
 
@@ -80,6 +80,10 @@ class Workspace:
     def ledger(self, name: str) -> Path:
         """Return the file that notes what was handed in."""
         return self.runs / f"{name}.submissions.jsonl"
+
+    def board(self, name: str) -> Path:
+        """Return the folder of a practice set's board, which has the answers held back."""
+        return self.root / "boards" / name
 
     @property
     def runs(self) -> Path:

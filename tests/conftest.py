@@ -19,6 +19,10 @@ from kaggle_server import KaggleServer, running
 os.environ["KC_LANG"] = "en"  # whatever this machine's user speaks
 KC = Path(sys.executable).parent / "kc"
 SAMPLES = ("bike", "ddarung", "house")
+PRACTICE = (
+    "breast_cancer", "california", "cifar10", "cifar100", "diabetes", "digits", "fashion_mnist",
+    "iris", "mnist", "wine",
+)  # fmt: skip
 HELD_BACK = (
     "KC_WORKSPACE", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "KC_DACON_URL", "KC_DACON_CLIENT",
     "DACON_TOKEN", "DACON_TOKEN_FILE", "DACON_TEAM",

@@ -19,6 +19,7 @@ import pytest
 import typer
 from conftest import (
     KC,
+    PRACTICE,
     SAMPLE,
     SAMPLES,
     TEST,
@@ -42,7 +43,7 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"tensorflow", "keras", "pandas", "numpy", "sklearn", "kaggle", "lightgbm", "pyarrow"}
 COMMANDS = (
     "list", "new", "doctor", "fetch", "files", "inspect", "clean", "encode", "scale", "train",
-    "run", "predict", "runs", "submit", "submissions", "leaderboard",
+    "summary", "run", "predict", "runs", "submit", "submissions", "leaderboard",
 )  # fmt: skip
 
 
@@ -159,10 +160,11 @@ def test_list_shows_what_is_fetched_and_the_best_run(kc: Kc, trained: Path) -> N
         "-",
         "-",
     ]
-    assert rows[1].split()[-2:] == [f"{run['score']:.5g}", "ridge"]
+    ddarung = next(row for row in rows if row.startswith("ddarung "))
+    assert ddarung.split()[-2:] == [f"{run['score']:.5g}", "ridge"]
     assert max(map(len, [head, *rows])) <= 80
     by_name = {row["competition"]: row for row in json.loads(kc(trained, "list", "--json").out)}
-    assert sorted(by_name) == list(SAMPLES)
+    assert sorted(by_name) == sorted([*SAMPLES, *PRACTICE])
     assert by_name["ddarung"]["run"] == run["id"]
     assert by_name["ddarung"]["best"] == run["score"]
 
@@ -223,7 +225,7 @@ def test_competitions_travel_in_the_wheel(kc: Kc, tmp_path: Path) -> None:
     work = str(tmp_path / "work")
     installed("--workspace", work, "fetch", "bike", "--sample")
     rows = json.loads(installed("--workspace", work, "list", "--json"))
-    assert [row["competition"] for row in rows] == list(SAMPLES)
+    assert [row["competition"] for row in rows] == sorted([*SAMPLES, *PRACTICE])
     assert rows[0]["files"] == "sample seed 42"
 
 

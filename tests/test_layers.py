@@ -18,7 +18,7 @@ FLOORS = (
     "sources splits strength targets totals",
     "data decisions description estimate generating raw rowwise tuning",
     "checks cleaning ensemble leaks portfolio submission",
-    "diagnosis inference inspection training",
+    "diagnosis grading inference inspection training",
     "stages",
     "cli",
 )

@@ -25,12 +25,21 @@ FORESTS = ("random_forest", "extra_trees", "trend_forest")
 
 
 MEMBERS = {"members": 4, "units": 32, "n_bins": 8, "epochs": 60, "learning_rate": 0.01}
+ONE_BY_ONE = {"epochs": 40, "batch_size": 16, "learning_rate": 0.02, "dropout": 0.0}
 NETWORKS: dict[str, dict[str, Any]] = {
     "dnn": {"epochs": 40, "batch_size": 16, "learning_rate": 0.02},
+    "conv1d": {**ONE_BY_ONE, "filters": [8], "dense": [16]},
+    "conv2d": {**ONE_BY_ONE, "filters": [8], "dense": [16]},
+    "simple_rnn": {**ONE_BY_ONE, "units": [12], "dense": [16]},
+    "lstm": {**ONE_BY_ONE, "units": [12], "dense": [16]},
+    "gru": {**ONE_BY_ONE, "units": [12], "dense": [16]},
     "realmlp": {"epochs": 40, "batch_size": 16, "units": (32, 32)},
     "tabm": MEMBERS,
     "tabm_mini": MEMBERS,
 }
+
+
+TRAINED_BY_KERAS = ("conv1d", "conv2d", "simple_rnn", "lstm", "gru")
 
 
 def quick(name: str) -> dict[str, Any]:
@@ -55,6 +64,8 @@ def cases(*, refit: bool, only: Callable[[str], bool] = lambda _: True) -> list[
             tasks.append("two targets")
         if refit and name in NETWORKS:
             tasks = ["two targets", "multiclass"]
+        if name in TRAINED_BY_KERAS:  # a second a fit; what differs by task is all networks'
+            tasks = ["multiclass"] if refit else ["two targets", "multiclass"]
         found += [pytest.param(name, task, marks=marks, id=f"{name}-{task}") for task in tasks]
     return found
 

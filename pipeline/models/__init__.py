@@ -61,6 +61,11 @@ def boosting(function: str, *, epochs: str = "n_estimators", **facts: Any) -> Mo
 
 MODELS: dict[str, ModelSpec] = {
     "dnn": network("pipeline.models.networks:dnn"),
+    "conv1d": network("pipeline.models.networks:conv1d"),
+    "conv2d": network("pipeline.models.networks:conv2d"),
+    "simple_rnn": network("pipeline.models.networks:simple_rnn"),
+    "lstm": network("pipeline.models.networks:lstm"),
+    "gru": network("pipeline.models.networks:gru"),
     "realmlp": estimator(
         "pipeline.models.realmlp:make_realmlp",
         epochs="epochs",

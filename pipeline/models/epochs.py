@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import ModelError
 from pipeline.models.backend import load_keras
-from pipeline.models.learning import Recipe
+from pipeline.models.learning import Recipe, row_losses
+from pipeline.models.program import responses
 from pipeline.models.replicas import Replica, Task, fit_replicas, why_not
 from pipeline.models.rules import architecture
+from pipeline.models.scores import SCORES
 from pipeline.progress import EpochEnded, Note, counted, emit
 
 # As Keras calls them, for logits.
@@ -19,6 +22,7 @@ _LOSSES = {
     "binary_crossentropy": ("BinaryCrossentropy", {"from_logits": True}),
     "categorical_crossentropy": ("SparseCategoricalCrossentropy", {"from_logits": True}),
 }
+HELD_OUT_ROWS = 1024  # looked at in one call
 
 
 def train(
@@ -73,14 +77,8 @@ def _one_by_one(
 def _fit_one(model: Any, task: Task, seed: int, recipe: Recipe, deadline: float | None) -> Replica:
     """Compile and fit a model of logits, and return it with the best epoch's weights."""
     keras = load_keras()
-    if recipe.score != "loss":
-        raise ModelError(
-            f"metric: {recipe.score!r} cannot stop networks that are trained one by one; "
-            "leave it out to stop by the loss"
-        )
-    holdout = task.holdout
     rows = [task.x, task.y, *([] if task.weight is None else [task.weight])]
-    seen = np.setdiff1d(np.arange(len(task.x)), holdout)
+    seen = np.setdiff1d(np.arange(len(task.x)), task.holdout)
     n_steps = -(-len(seen) // recipe.batch_size)
     name, settings = _LOSSES[recipe.loss]
     model.compile(
@@ -90,7 +88,8 @@ def _fit_one(model: Any, task: Task, seed: int, recipe: Recipe, deadline: float 
         jit_compile=False,  # XLA on the CPU: epochs of a small network take six times longer
     )
     early = keras.callbacks.EarlyStopping(
-        monitor="val_loss",
+        monitor=f"val_{recipe.score}",
+        mode="min",
         patience=recipe.epochs if recipe.patience is None else recipe.patience,
         restore_best_weights=True,
     )
@@ -100,9 +99,7 @@ def _fit_one(model: Any, task: Task, seed: int, recipe: Recipe, deadline: float 
         shuffle=False,  # the batches are shuffled already
         steps_per_epoch=n_steps,
         epochs=recipe.epochs,
-        validation_data=tuple(part[holdout] for part in rows),
-        validation_batch_size=len(holdout),
-        callbacks=[early, clock],
+        callbacks=[_look(task, recipe), early, clock],
         verbose=0,
     )
     if not np.isfinite(early.best):
@@ -132,6 +129,40 @@ def _batches(rows: list[np.ndarray], batch_size: int, seed: int) -> Any:
         return tuple(tf.gather(part, positions) for part in constants)
 
     return tf.data.Dataset.counter().flat_map(plain(shuffled)).map(plain(gather)).prefetch(4)
+
+
+def _look(task: Task, recipe: Recipe) -> Any:
+    """Return the callback that adds the held-out rows' loss and score to each epoch's logs."""
+    callbacks: Any = load_keras().callbacks
+    x = task.x[task.holdout]
+    parts = [x[start : start + HELD_OUT_ROWS] for start in range(0, len(x), HELD_OUT_ROWS)]
+
+    class Look(callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            logits = np.concatenate([self.model.predict_on_batch(part) for part in parts])
+            logs |= held_out_scores(task, recipe, logits)
+
+    return Look()
+
+
+def held_out_scores(task: Task, recipe: Recipe, logits: np.ndarray) -> dict[str, float]:
+    """Return val_loss and, where a score is watched, val_SCORE of logits of the held-out rows."""
+    import tensorflow as tf
+
+    y = tf.constant(task.y[task.holdout][None])  # (1, n, n_targets): one replica
+    weight = np.float32(1) if task.weight is None else task.weight[task.holdout]
+    said = tf.constant(logits[None])
+    each, has_one = row_losses(replace(recipe, label_smoothing=0.0), y, said)
+    counted = tf.cast(has_one[0] * weight, tf.float32)
+    loss = tf.math.divide_no_nan(tf.reduce_sum(each[0] * counted), tf.reduce_sum(counted))
+    found = {"val_loss": float(loss)}
+    if recipe.score != "loss":
+        predicted = responses(recipe, said)
+        if recipe.loss == "squared_error":
+            predicted, y = (part * task.spread + task.center for part in (predicted, y))
+        score = SCORES[recipe.score](y, predicted, tf.ones((1, len(logits))))
+        found[f"val_{recipe.score}"] = float(score[0])
+    return found
 
 
 def _clock(recipe: Recipe, deadline: float | None) -> Any:

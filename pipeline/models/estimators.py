@@ -147,6 +147,11 @@ class Networks(BaseEstimator, abc.ABC):
             later.append((self, rows))
         return self
 
+    def untrained(self, X: Any, y: Any) -> Any:
+        """Return the Keras model that fit would train on these rows, as it is before."""
+        load_keras()
+        return _with_head(self._build(self._task(Rows(X, y)), self.seed), self.head_)
+
     @property
     def model_(self) -> Any:
         """The first trained Keras model."""

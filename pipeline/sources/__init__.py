@@ -26,11 +26,13 @@ class Source(Protocol):
 class Receipt:
     """What a service answered to a submission that it accepted.
 
-    reference: the service's number of it, or None where it gives none (Dacon).
+    reference: the service's number of it, or None where it gives none (Dacon). public: its score,
+    where the service scores at once.
     """
 
     reference: str | None
     message: str
+    public: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +66,12 @@ class Team:
 
 @dataclass(frozen=True)
 class Allowance:
-    """How many submissions are left today, and how many were made; by_total: of all days."""
+    """How many submissions are left today, and how many were made; by_total: of all days.
 
-    left: int
+    left: None where nothing limits them.
+    """
+
+    left: int | None
     today: int
     by_total: bool = False
 

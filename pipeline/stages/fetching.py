@@ -72,7 +72,7 @@ def fetch(
     if path is None and not sample and opened.competition.source.kind == "kaggle":
         manifest, changed = _bring_from_kaggle(opened, everything)
     else:
-        source = _source(opened.competition, opened.folder, path, sample=sample)
+        source = _source(opened, path, sample=sample)
         manifest, changed = bring(source, workspace.data(name))
     total = sum(file.bytes for file in manifest.files)
     what = "" if changed else ", unchanged"
@@ -139,7 +139,16 @@ def _declared(competition: Competition) -> tuple[str, ...]:
     return files.train, files.test, files.sample_submission
 
 
-def _source(competition: Competition, folder: Path, path: Path | None, *, sample: bool) -> Source:
+def _source(opened: Opened, path: Path | None, *, sample: bool) -> Source:
+    competition, folder = opened.competition, opened.folder
+    if competition.source.kind == "practice" and not sample:
+        from pipeline.models.backend import load_keras
+        from pipeline.sources.practice import PracticeSource
+        from pipeline.sources.practice.sets import PICTURES
+
+        if competition.source.dataset in PICTURES:
+            load_keras()  # quietly; it downloads images, and reads those of a folder
+        return PracticeSource(competition, opened.workspace.board(opened.name), path)
     if path is not None:
         return open_source(path, _declared(competition))
     if not sample:

@@ -14,8 +14,8 @@ from pipeline.ledger import Entry, load_ledger
 from pipeline.metrics import METRICS
 from pipeline.progress import Note, Warned, counted, emit
 from pipeline.sources import ListingBoard, Submission, Team
-from pipeline.sources.boards import open_board
 from pipeline.sources.dacon_words import no_leaderboard, no_list
+from pipeline.stages.boards import open_board
 from pipeline.stages.earlier import learn, without_marker
 from pipeline.workspace import Workspace
 
@@ -23,6 +23,7 @@ SUBMISSION_COLUMNS: tuple[str, ...] = (
     "reference", "time", "run", "message", "status", "public", "private", "error",
 )  # fmt: skip
 UTC_TIME = "time (UTC)"  # the heading on a terminal, where times are shown without their zone
+LISTING = ("kaggle", "practice")  # the kinds of sources whose boards tell what they took
 TEAM_COLUMNS: tuple[str, ...] = ("place", "team", "score", "time")
 
 
@@ -61,8 +62,8 @@ def list_submissions(workspace: Workspace, name: str) -> list[dict[str, Any]]:
     ledger = workspace.ledger(name)
     source = competition.source
     listed: list[Submission] = []
-    if source.kind == "kaggle":
-        with open_board(source) as board:
+    if source.kind in LISTING:
+        with open_board(workspace, competition) as board:
             assert isinstance(board, ListingBoard)
             listed = list(board.submissions())
         _note_news(ledger, listed)
@@ -109,8 +110,11 @@ def leaderboard(
     """
     competition = load_competition(workspace.declaration(name))
     _check_has_board(competition)
-    score = _checked(score) if score is not None else _best_public(workspace, competition)
-    if score is None:
+    if score is not None:
+        score = _checked(score)
+    elif competition.source.kind != "practice":  # there, all teams are oneself
+        score = _best_public(workspace, competition)
+    if score is None and competition.source.kind != "practice":
         emit(
             Note(
                 "place",
@@ -118,7 +122,7 @@ def leaderboard(
                 f"score, as an out-of-fold one of kc runs {name}",
             )
         )
-    with open_board(competition.source) as board:
+    with open_board(workspace, competition) as board:
         assert isinstance(board, ListingBoard)
         teams = list(itertools.islice(board.teams(), top if score is None else None))
     greater = METRICS[competition.metric].greater_is_better
@@ -184,7 +188,7 @@ def _entry_row(entry: Entry) -> dict[str, Any]:
 def _team_row(number: int, team: Team) -> dict[str, Any]:
     return {
         "place": number,
-        "team": team.name,
+        "team": without_marker(team.name),  # a practice board knows one's own by their words
         "score": team.text or None,
         "time": team.time.isoformat(timespec="seconds"),
     }

@@ -22,8 +22,8 @@ from pipeline.ledger import (
     handing_in,
     update_entry,
 )
-from pipeline.sources import Board, ListingBoard
-from pipeline.sources.boards import open_board
+from pipeline.sources import Board, ListingBoard, Receipt
+from pipeline.stages.boards import open_board
 from pipeline.stages.earlier import (
     check_is_new,
     check_not_repeated,
@@ -70,7 +70,7 @@ def submit(
     ledger = workspace.ledger(name)
     if not again:
         check_not_repeated(entries_of(ledger, ready.sha256), file)
-    with nullcontext() if by_hand else open_board(source) as board:
+    with nullcontext() if by_hand else open_board(workspace, ready.competition) as board:
         earlier = find_earlier(ledger, ready.sha256, file, board, again=again)
         if not again:
             if earlier.adopted:
@@ -112,8 +112,12 @@ def _hand_in(ledger: Path, ready: Ready, board: Board | None, message: str) -> E
     except SourceError as error:
         update_entry(ledger, entry, status=REFUSED, detail=str(error))
         raise
-    status = "pending" if isinstance(board, ListingBoard) else "submitted"
-    news = {"status": status, "reference": receipt.reference, "detail": receipt.message}
+    news = {
+        "status": _status(board, receipt),
+        "reference": receipt.reference,
+        "public": receipt.public,
+        "detail": receipt.message,
+    }
     try:
         return update_entry(ledger, entry, **news)
     except (StorageError, DataError) as error:
@@ -121,6 +125,13 @@ def _hand_in(ledger: Path, ready: Ready, board: Board | None, message: str) -> E
         raise StorageError(
             f"{board.name} took the submission as {reference}, but {error}"
         ) from None
+
+
+def _status(board: Board, receipt: Receipt) -> str:
+    """Return what the ledger says of a submission that was accepted."""
+    if receipt.public is not None:
+        return "complete"
+    return "pending" if isinstance(board, ListingBoard) else "submitted"
 
 
 def _description(ready: Ready, board: Board, entry: Entry) -> str:

@@ -93,6 +93,8 @@ def _told_by(board: Board) -> tuple[str, bool]:
         return f"not known: {error}", False
     if allowance == Allowance(0, 0):  # what a team that never submitted is told
         return f"not known: {board.name} tells it after the first submission", False
+    if allowance.left is None:
+        return f"no limit, {allowance.today} made today", True
     days = ", limited by the competition's total" if allowance.by_total else ""
     return f"{allowance.left} today, {allowance.today} made{days}", True
 

@@ -8,7 +8,7 @@ from pipeline.errors import SourceError, SubmissionError
 from pipeline.ledger import Entry
 from pipeline.progress import Note, Warned, emit
 from pipeline.sources import ListingBoard
-from pipeline.sources.boards import open_board
+from pipeline.stages.boards import open_board
 from pipeline.stages.earlier import learn
 from pipeline.stages.submitting import Submitted
 from pipeline.workspace import Workspace
@@ -27,7 +27,7 @@ def wait_for_score(workspace: Workspace, submitted: Submitted, seconds: float) -
     if entry.reference is None:
         emit(Warned("there is no score to wait for; the service tells none"))
         return entry
-    with open_board(competition.source) as board:
+    with open_board(workspace, competition) as board:
         assert isinstance(board, ListingBoard)  # only such a one gives references
         ledger = workspace.ledger(competition.name)
         entry = _polled(board, ledger, entry, time.monotonic() + seconds)
