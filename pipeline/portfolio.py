@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from pipeline.budget import Entry
-from pipeline.competition import Competition, ModelChoice
+from pipeline.competition import Competition, ModelChoice, Transform
 from pipeline.models import ModelSpec, model_spec
 
 MANY_LEVELS = 20
+SKEWED = 0.75  # a skewness from which on a root or a logarithm is worth trying
 OPTIONAL = ("xgboost",)  # kinds whose package is an extra
 
 
@@ -23,7 +25,8 @@ OPTIONAL = ("xgboost",)  # kinds whose package is an extra
 class Size:
     """How large the data are: rows that a fold trains on, columns, and numbers to predict.
 
-    has_many_levels: whether a column of text has many levels that repeat.
+    has_many_levels: whether a column of text has many levels that repeat. is_skewed: whether the
+    target has no values below 0 and a long tail of large ones.
     """
 
     rows: int
@@ -31,6 +34,7 @@ class Size:
     outputs: int
     folds: int
     has_many_levels: bool = False
+    is_skewed: bool = False
 
     @property
     def cells(self) -> int:
@@ -177,8 +181,32 @@ def make_portfolio(
     declared = [one for label, one in competition.models.items() if label not in labels]
     first, *rest = [competition.models.get(choice.label, choice) for choice in usual]
     encoded = ENCODED if size.has_many_levels else ()
-    wanted = [first, *declared, *encoded, *rest]
+    scaled = _scaled(competition) if size.is_skewed else ()
+    fitting = [one for one in (*encoded, *scaled) if one.label not in competition.models]
+    wanted = [first, *declared, *fitting, *rest]
     return list(_entries(wanted, competition, size))
+
+
+def _scaled(competition: Competition) -> Iterator[ModelChoice]:
+    """Yield models of another scale of the target, where its errors grow with it.
+
+    The relative error of a logarithm is everywhere alike, as the mean absolute percentage error
+    has it; roots of counts scatter alike.
+    """
+    other: Transform = "log1p" if competition.metric in ("mape", "mae") else "sqrt"
+    target = competition.target
+    if target.lower is None or target.lower < 0 or target.transform not in (None, "none"):
+        return
+    for kind in ("lightgbm", "catboost"):
+        yield ModelChoice(label=f"{kind}_{other}", kind=kind, transform=other)
+
+
+def is_skewed(y: Any) -> bool:
+    """Tell whether numbers (n_samples,) are not negative and have a long tail of large ones."""
+    values = np.asarray(y, dtype=float)
+    if values.ndim > 1 or values.min() < 0 or values.std() == 0:
+        return False
+    return bool(np.mean(((values - values.mean()) / values.std()) ** 3) > SKEWED)
 
 
 def has_many_levels(X: pd.DataFrame, prose: Sequence[str] = ()) -> bool:

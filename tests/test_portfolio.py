@@ -13,6 +13,7 @@ from pipeline.portfolio import (
     NUMBERS,
     Size,
     has_many_levels,
+    is_skewed,
     make_portfolio,
 )
 
@@ -92,6 +93,23 @@ def test_levels_that_are_many_and_repeat_are_encoded() -> None:
     assert entries["lightgbm_encoded"].choice.features == ("target_encoding", "crosses", "pairs")
     assert entries["lightgbm_encoded"].seconds > entries["lightgbm"].seconds
     assert "lightgbm_encoded" not in labels(PRICES)
+
+
+def test_a_target_with_a_long_tail_is_tried_on_another_scale() -> None:
+    assert is_skewed([1.0, 2, 2, 3, 3, 3, 4, 50])
+    assert not is_skewed([1.0, 2, 3, 4, 5])
+    assert not is_skewed([-1.0, 2, 2, 3, 3, 3, 4, 50])
+    assert not is_skewed([3.0, 3, 3])
+    tailed = dataclasses.replace(SMALL, is_skewed=True)
+    counts = dataclasses.replace(PRICES, target=Target(lower=0))
+    entries = {entry.choice.label: entry.choice for entry in make_portfolio(counts, tailed)}
+    assert entries["lightgbm_sqrt"].transform == entries["catboost_sqrt"].transform == "sqrt"
+    ratios = dataclasses.replace(counts, metric="mape")
+    assert "lightgbm_log1p" in labels(ratios, tailed)
+    assert "lightgbm_sqrt" not in labels(counts)
+    assert "lightgbm_sqrt" not in labels(PRICES, tailed)  # nothing says that it is never below 0
+    logs = dataclasses.replace(PRICES, target=Target(lower=0, transform="log1p"))
+    assert "lightgbm_sqrt" not in labels(logs, tailed)
 
 
 def test_models_that_are_named_are_all_there_is() -> None:

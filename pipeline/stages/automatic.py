@@ -23,7 +23,7 @@ from pipeline.execution import Ended, Workers
 from pipeline.ledger import load_ledger
 from pipeline.machine import cores
 from pipeline.metrics import METRICS
-from pipeline.portfolio import Size, has_many_levels, make_portfolio
+from pipeline.portfolio import Size, has_many_levels, is_skewed, make_portfolio
 from pipeline.progress import BudgetSpent, Note, Warned, counted, emit, only_listening
 from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import check_folds
@@ -124,7 +124,8 @@ def train_all(
     n_outputs = len(competition.columns.target) if data.labels is None else len(data.labels)
     most = max(len(fold.train) for fold in folds)
     many = has_many_levels(data.train.X, competition.columns.text)
-    size = Size(most, data.train.X.shape[1], n_outputs, len(folds), many)
+    skewed = data.labels is None and is_skewed(data.train.y)
+    size = Size(most, data.train.X.shape[1], n_outputs, len(folds), many, skewed)
     entries = make_portfolio(competition, size, chosen)
     task = Task(
         workspace=opened.workspace,
