@@ -124,6 +124,12 @@ def test_the_table_normalises_between_the_constant_and_the_best():
     assert "1.500; below 1 0 of 1" in text
 
 
+def test_the_best_of_one_is_no_win():
+    lines = [line("kc", 1.0), line("kc", 1.0, contest="b"), line("mljar", 1.5, contest="b")]
+    assert "1.000; best 1 of 1" in standings.table(lines).splitlines()[-1]
+    assert "best 0 of 0" in standings.table(lines[:1]).splitlines()[-1]
+
+
 def test_of_two_results_of_one_tool_the_newer_counts_and_seeds_are_averaged():
     lines = [line("kc", 1.9), line("kc", 1.0), line("kc", 0.5, seed=1), line("autogluon", 1.0)]
     found = standings.contested(lines)[0]

@@ -47,6 +47,11 @@ class Contest:
     files: tuple[str, str, str] = ("train.csv", "test.csv", "sample_submission.csv")
 
     @property
+    def name_here(self) -> str:
+        """What `kc` shall call it: not as one of its own competitions, unless it is that one."""
+        return self.built_in or f"bench-{self.name}"
+
+    @property
     def answer(self) -> str:
         """What is handed in: value, label, or probability."""
         if self.task == "regression":

@@ -98,12 +98,17 @@ def _rank(tool: str) -> tuple[int, str]:
 
 
 def overall(found: Sequence[Contested], tools: Sequence[str]) -> list[str]:
-    """Return the last row: each tool's mean normalised score, and how often it is best."""
+    """Return the last row: each tool's mean normalised score, and how often it is best.
+
+    Contests that only one tool has are left out: it would be the best of one.
+    """
+    shared = [one for one in found if len(one.errors()) > 1]
     cells = []
     for tool in tools:
-        shares = [share for one in found if (share := one.normalised(tool)) is not None]
-        wins = sum(one.is_best(tool) for one in found)
-        cells.append(f"{statistics.fmean(shares):.3f}; best {wins} of {len(shares)}")
+        shares = [share for one in shared if (share := one.normalised(tool)) is not None]
+        wins = sum(one.is_best(tool) for one in shared)
+        mean = f"{statistics.fmean(shares):.3f}; " if shares else ""
+        cells.append(f"{mean}best {wins} of {len(shares)}")
     ratios = [ratio for one in found if (ratio := one.ratio()) is not None]
     last = ""
     if ratios:
