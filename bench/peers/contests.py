@@ -47,6 +47,11 @@ class Contest:
     files: tuple[str, str, str] = ("train.csv", "test.csv", "sample_submission.csv")
 
     @property
+    def declared_as(self) -> str:
+        """What `kc` calls it: some built-in competitions have the names of sets here."""
+        return self.built_in or f"{self.name}_contest"
+
+    @property
     def answer(self) -> str:
         """What is handed in: value, label, or probability."""
         if self.task == "regression":
