@@ -35,6 +35,12 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and th
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show a line for every epoch.")]
 RunId = Annotated[str | None, typer.Option("--run", metavar="ID", help="A run; else the latest.")]
 Model = Annotated[str | None, typer.Option("--model", "-m", help="A model; see kc inspect.")]
+Models = Annotated[
+    str | None,
+    typer.Option(
+        "--model", "-m", help="A model, or several with commas; else all that time bears."
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option(min=0, max=2**32 - 1, help="The model's seed; folds keep the declared one."),
@@ -50,7 +56,10 @@ Repeats = Annotated[
 Epochs = Annotated[int | None, typer.Option(min=1, help="Most epochs (or boosting rounds) a fit.")]
 Patience = Annotated[int | None, typer.Option(min=1, help="Epochs without progress to stop after.")]
 Time = Annotated[
-    str | None, typer.Option("--time", metavar="5m", help="Time to train, as 90s or 2h.")
+    str | None,
+    typer.Option(
+        "--time", metavar="5m", help="Time to spend, as 90s or 2h; else 5m, or till done."
+    ),
 ]
 From = Annotated[
     Path | None,
@@ -206,7 +215,7 @@ def scale(context: typer.Context, name: Name, model: Model = None) -> None:
 def train(
     context: typer.Context,
     name: Name,
-    model: Model = None,
+    model: Models = None,
     seed: Seed = None,
     folds: Folds = None,
     scheme: Scheme = None,
@@ -219,7 +228,7 @@ def train(
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Cross-validate a model and leave a complete run. Example: kc train bike --model lightgbm."""
+    """Train and blend what the time bears, or one model. Example: kc train bike --time 10m."""
     began = monotonic()  # loading what trains is part of a budget of time
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
@@ -286,7 +295,7 @@ def run_(
     name: Name,
     path: From = None,
     sample: Sample = False,
-    model: Model = None,
+    model: Models = None,
     seed: Seed = None,
     folds: Folds = None,
     scheme: Scheme = None,

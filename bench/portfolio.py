@@ -117,7 +117,7 @@ def make_study(contest: Contest, root: Path) -> Study:
     files = root / "files"
     files.mkdir()
     contest.write(files)
-    workspace, name = Workspace(root), contest.name_here
+    workspace, name = Workspace(root), contest.declared_as
     if contest.built_in:
         fetch(workspace, name, files)
     else:

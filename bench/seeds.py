@@ -33,10 +33,11 @@ def prepare(contest: Contest, root: Path) -> str:
     files.mkdir()
     contest.write(files)
     if contest.built_in:
-        fetch(Workspace(root), contest.built_in, files)
-        return contest.built_in
-    declare(Workspace(root), contest.name, NewOptions(path=files, metric=contest.metric))
-    return contest.name
+        fetch(Workspace(root), contest.declared_as, files)
+    else:
+        options = NewOptions(path=files, metric=contest.metric)
+        declare(Workspace(root), contest.declared_as, options)
+    return contest.declared_as
 
 
 def scores(contest: Contest, root: Path, name: str, seeds: range, *options: str) -> list[float]:

@@ -115,7 +115,8 @@ def test_the_best_round_is_kept(name: str) -> None:
         ("mae", {}, "mae"),
         ("mape", {}, "mape"),
         ("rmsle", {"lower": 0, "transform": "log1p"}, "rmse"),
-        ("rmsle", {"lower": 0}, None),
+        ("rmsle", {"lower": 0}, "rmse"),  # log1p is what rmsle asks for, if nothing is declared
+        ("rmsle", {"lower": 0, "transform": "none"}, None),
         ("mae", {"lower": 0, "transform": "log1p"}, None),
         ("rmse", {"lower": 0, "transform": "sqrt"}, None),
     ],

@@ -166,7 +166,7 @@ def run_ours(contest: Contest, folder: Path, seconds: float) -> tuple[Path, dict
     files.mkdir()
     workspace.mkdir()
     contest.write(files)
-    name = contest.name_here
+    name = contest.declared_as
     if contest.built_in:
         opening = ["fetch", name, "--from", str(files)]
     else:

@@ -47,9 +47,9 @@ class Contest:
     files: tuple[str, str, str] = ("train.csv", "test.csv", "sample_submission.csv")
 
     @property
-    def name_here(self) -> str:
-        """What `kc` shall call it: not as one of its own competitions, unless it is that one."""
-        return self.built_in or f"bench-{self.name}"
+    def declared_as(self) -> str:
+        """What `kc` calls it: some built-in competitions have the names of sets here."""
+        return self.built_in or f"{self.name}_contest"
 
     @property
     def answer(self) -> str:

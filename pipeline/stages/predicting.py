@@ -48,6 +48,8 @@ def _ask(
     competition = load_competition(run.path / "competition.toml", name)
     features = load_features(run.path)
     table = read_test(path, competition, run.record["kinds"])
+    read = [name for name in run.record["features"] if name in run.record["kinds"]]
+    check_new(table.frame, table.file, read)  # before features.py has to do without one
     frame = spread_dates(apply_features(features, table.frame), competition.columns)
     check_new(frame, table.file, run.record["features"])
     X = split_test(frame, table.ids, competition.columns, run.record["features"]).X
