@@ -273,7 +273,8 @@ def test_the_command_prints_the_run(tmp_path: Path, kc_here: Callable[..., Done]
     trained(workspace, RIDGE, FOREST)
     done = kc_here(tmp_path, "ensemble", "toy", expect=0)
     assert done.out.startswith("rmse ")
-    assert "(out-of-fold, ensemble)\nrun        " in done.out
+    assert "(out-of-fold, ensemble)\nleaderboard " in done.out
+    assert "\nrun        " in done.out
     assert "\nensemble " in done.err
     result = json.loads(kc_here(tmp_path, "ensemble", "toy", "--json", expect=0).out)
     assert result["model"] == "ensemble"
