@@ -111,6 +111,7 @@ NUMBERS = (
     _choice("kernel_ridge"),
     _choice("svm"),
     _choice("elastic_net"),
+    _choice("lightgbm_plain", "lightgbm", **PLAIN_TREES, num_leaves=15, min_child_samples=5),
     _choice("trend_forest"),
     _choice("xgboost_shallow", "xgboost", max_depth=3),
     _choice("catboost_shallow", "catboost", depth=4),
