@@ -35,7 +35,7 @@ def workspace(tmp_path_factory) -> Workspace:
 @pytest.mark.parametrize(("name", "bound"), [("bike", 0.42), ("house", 0.135), ("ddarung", 45.0)])
 def test_the_plain_default_network_reaches_its_out_of_fold_score(workspace, name, bound):
     fetch(workspace, name, DATA / name)
-    run = train(workspace, name)
+    run = train(workspace, name, TrainOptions(label="dnn"))
     assert run.record["model"]["label"] == "dnn"
     assert run.record["skipped_folds"] == 0
     assert run.record["score"] <= bound
