@@ -37,7 +37,7 @@ def test_a_run_holds_what_was_saved_under_its_names(tmp_path: Path) -> None:
         run.save_bytes("competition.toml", b"\r\n")
         run.save_frame("oof.csv", pd.DataFrame({"id": ["a"], "p": [0.1]}))
         run.save_estimator(0, fitted)
-        run.save_record(facts(predicting_folds=[0]))
+        run.save_record(facts(predicting_folds=[0], validation={"scheme": "kfold"}))
         assert list_runs(tmp_path / "runs") == []
     found = find_run(tmp_path / "runs", "bike")
     assert found.id == run.id
