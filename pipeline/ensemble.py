@@ -293,7 +293,7 @@ def _possible_ways(candidates: Candidates) -> list[Way]:
 
 
 class _Nested:
-    """Weights for every set of folds that is left out, each made once."""
+    """Weights and verdicts for every set of folds that is left out, each made once."""
 
     def __init__(self, candidates: Candidates) -> None:
         self.candidates = candidates
@@ -301,6 +301,7 @@ class _Nested:
         self.folds = [int(number) for number in np.unique(candidates.fold)]
         self.ways = _possible_ways(candidates)
         self.weights = lru_cache(maxsize=None)(self._weights)
+        self.judged = lru_cache(maxsize=None)(self._judged)
 
     def _weights(self, way: Way, without: frozenset[int]) -> np.ndarray:
         """Return the weights (n_models, n_targets or 1) that rows of the other folds choose."""
@@ -326,7 +327,7 @@ class _Nested:
 
     def scores(self) -> dict[Way, float]:
         """Return the nested score of each way by itself."""
-        return {way: self._judged(way, frozenset()).score for way in self.ways}
+        return {way: self.judged(way, frozenset()).score for way in self.ways}
 
     def _judged(self, way: Way, without: frozenset[int]) -> Decided:
         """Return the answers that a way's nested predictions lead to, in the folds not left out."""
@@ -345,10 +346,10 @@ class _Nested:
         if len(self.folds) - len(without) < 2:
             return usual  # a single fold has no other fold to choose its weights
         rows = ~np.isin(given.fold, list(without))
-        before = self._judged(usual, without)
+        before = self.judged(usual, without)
         better = {usual: before.score}
         for way in self.ways:
-            after = self._judged(way, without)
+            after = self.judged(way, without)
             if is_better(
                 given.y[rows],
                 before.answers,

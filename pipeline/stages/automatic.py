@@ -30,7 +30,7 @@ from pipeline.splits import check_folds
 from pipeline.stages.estimating import warn_of_leaks
 from pipeline.stages.opening import Data, Opened
 from pipeline.stages.preparing import row_note
-from pipeline.stages.recording import Log, Outcome, decision_record, tell_decision, write_run
+from pipeline.stages.recording import Log, Outcome, blend_record, spread, tell_decision, write_run
 from pipeline.stages.units import Done, Task, all_folds, carry_out, get_ready, keep_estimators
 from pipeline.storage import check_writable, scratch_folder
 
@@ -257,8 +257,7 @@ def _mix(effort: Effort, *, firsts_only: bool = False) -> Mixed:
     if len(members) == 1:
         return _alone(members[0], candidates, fold)
     found: Blend = choose_blend(candidates)
-    oof = np.full((len(fold), found.oof.shape[1]), np.nan)
-    oof[covered] = found.oof
+    oof = spread(found.oof, fold)
     test = found.mixer(np.array([member.test for member in members]))
     return Mixed(
         members, found.mixer, found.way, fold, oof, test, found.decided, found.plain,
@@ -330,13 +329,11 @@ def _outcome(effort: Effort, mixed: Mixed, is_last: bool) -> Outcome:
             if np.any(weights):
                 keep_estimators(run, member.entry.choice.label, member.keys, cache)
 
-    answers = np.full(mixed.oof.shape, np.nan)
-    answers[mixed.fold >= 0] = mixed.decided.answers
     return Outcome(
         label=LABEL,
         fold=mixed.fold,
         oof=mixed.oof,
-        answers=answers,
+        answers=spread(mixed.decided.answers, mixed.fold),
         tests=[mixed.test],
         decision=mixed.decided.decision,
         facts=_facts(effort, mixed, is_last),
@@ -351,20 +348,13 @@ def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
     y = np.asarray(data.train.y)
     answers = mixed.decided.answers
     scores = fold_scores(y[covered], answers, mixed.fold[covered], metric, data.labels)
-    finite = scores[np.isfinite(scores)]
-    error = float(finite.std(ddof=1) / np.sqrt(len(finite))) if len(finite) > 1 else None
     left_out = effort.schedule.left_out()
-    return {
-        "model": {"label": LABEL, "kind": LABEL, "parameters": {"way": mixed.way}},
+    record = blend_record(
+        LABEL, mixed.mixer, mixed.way, mixed.ways, mixed.plain, mixed.decided, scores
+    )
+    return record | {
         "seed": effort.task.seed,
-        "score": mixed.decided.score,
-        "mean": float(finite.mean()),
-        "standard_error": error,
-        "decision": decision_record(mixed.decided.decision, mixed.decided.plain),
         "folds": [{"number": number, "score": score} for number, score in enumerate(scores)],
-        "refit": None,
-        "skipped_folds": 0,
-        "predicting_folds": [],  # the members' estimators predict
         "members": [
             {
                 "run": None,
@@ -378,15 +368,6 @@ def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
             }
             for member, weights in zip(mixed.members, mixed.mixer.weights.tolist(), strict=True)
         ],
-        "blend": {
-            "way": mixed.way,
-            "scale": mixed.mixer.scale,
-            "lower": mixed.mixer.lower,
-            "upper": mixed.mixer.upper,
-            "nested_score": mixed.decided.score,
-            "plain_score": mixed.plain,
-            "nested_score_of_each_way": mixed.ways,
-        },
         "budget": {
             "seconds": effort.seconds,
             "is_finished": is_last,

@@ -19,10 +19,11 @@ from pipeline.stages.opening import Data, Opened, open_competition, read_data
 from pipeline.stages.recording import (
     Log,
     Outcome,
+    blend_record,
     column_names,
     comparable_runs,
-    decision_record,
     folds_of,
+    spread,
     tell_decision,
     write_run,
 )
@@ -197,17 +198,14 @@ def _outcome(
     """Return what the run of a blend has found; rows that no fold predicted stay empty."""
     frame = members[0].frame("oof.csv")
     fold = frame["fold"].to_numpy()
-    oof = np.full((len(fold), found.oof.shape[1]), np.nan)
-    answers = oof.copy()
-    oof[fold >= 0], answers[fold >= 0] = found.oof, found.decided.answers
     scores = fold_scores(
         candidates.y, found.decided.answers, candidates.fold, candidates.metric, data.labels
     )
     return Outcome(
         label=LABEL,
         fold=fold,
-        oof=oof,
-        answers=answers,
+        oof=spread(found.oof, fold),
+        answers=spread(found.decided.answers, fold),
         tests=[test],
         decision=found.decided.decision,
         facts=_facts(members, found, scores),
@@ -217,23 +215,16 @@ def _outcome(
 
 def _facts(members: Sequence[Run], found: Blend, scores: np.ndarray) -> dict[str, Any]:
     """Return what run.json says of a blend."""
-    finite = scores[np.isfinite(scores)]
-    error = float(finite.std(ddof=1) / np.sqrt(len(finite))) if len(finite) > 1 else None
     folds = [
         {"number": number, "score": score, "way": found.fold_ways[number]}
         for number, score in zip(sorted(found.fold_ways), scores, strict=True)
     ]
-    return {
-        "model": {"label": LABEL, "kind": LABEL, "parameters": {"way": found.way}},
+    record = blend_record(
+        LABEL, found.mixer, found.way, found.ways, found.plain, found.decided, scores
+    )
+    return record | {
         "seed": None,  # nothing is drawn by chance
-        "score": found.score,
-        "mean": float(finite.mean()),
-        "standard_error": error,
-        "decision": decision_record(found.decided.decision, found.decided.plain),
         "folds": folds,
-        "refit": None,
-        "skipped_folds": 0,
-        "predicting_folds": [],  # the members' estimators predict
         "members": [
             {
                 "run": run.id,
@@ -243,15 +234,6 @@ def _facts(members: Sequence[Run], found: Blend, scores: np.ndarray) -> dict[str
             }
             for run, weights in zip(members, found.mixer.weights.tolist(), strict=True)
         ],
-        "blend": {
-            "way": found.way,
-            "scale": found.mixer.scale,
-            "lower": found.mixer.lower,
-            "upper": found.mixer.upper,
-            "nested_score": found.score,
-            "plain_score": found.plain,
-            "nested_score_of_each_way": found.ways,
-        },
     }
 
 

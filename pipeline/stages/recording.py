@@ -1,7 +1,7 @@
 """How a finished training is written down: declaration, scores, predictions, estimators, log."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.competition import Competition, ModelChoice
-from pipeline.decisions import Decision
+from pipeline.decisions import Decided, Decision
+from pipeline.ensemble import Mixer
 from pipeline.metrics import METRICS
 from pipeline.progress import Event, Note, Warned, counted, emit
 from pipeline.raw import Manifest
@@ -221,6 +222,49 @@ def _training_facts(
         "skipped_folds": result.skipped,
         "predicting_folds": [one.fold.number for one in result.predicting],
     }
+
+
+def blend_record(
+    label: str,
+    mixer: Mixer,
+    way: str,
+    ways: Mapping[Any, float],
+    plain: float,
+    decided: Decided,
+    scores: np.ndarray,
+) -> dict[str, Any]:
+    """Return what run.json says of every blend, whatever its members are.
+
+    ways: the nested score of each. scores: of the folds, NaN where their rows allow none.
+    """
+    finite = scores[np.isfinite(scores)]
+    error = float(finite.std(ddof=1) / np.sqrt(len(finite))) if len(finite) > 1 else None
+    return {
+        "model": {"label": label, "kind": label, "parameters": {"way": way}},
+        "score": decided.score,
+        "mean": float(finite.mean()),
+        "standard_error": error,
+        "decision": decision_record(decided.decision, decided.plain),
+        "refit": None,
+        "skipped_folds": 0,
+        "predicting_folds": [],  # the members' estimators predict
+        "blend": {
+            "way": way,
+            "scale": mixer.scale,
+            "lower": mixer.lower,
+            "upper": mixer.upper,
+            "nested_score": decided.score,
+            "plain_score": plain,
+            "nested_score_of_each_way": ways,
+        },
+    }
+
+
+def spread(values: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Return values of the rows that a fold predicted in their places, NaN for the others."""
+    whole = np.full((len(fold), values.shape[1]), np.nan)
+    whole[fold >= 0] = values
+    return whole
 
 
 def tell_decision(metric: str, decision: Decision, score: float, plain: float | None) -> None:

@@ -38,7 +38,7 @@ from pipeline.workspace import Workspace
 
 SCHEMES, RULES = get_args(Scheme), get_args(Rule)
 OTHER_ROWS = 0.9  # an adversarial AUC from which on folds by chance mislead
-ENOUGH_ROWS = 200  # of which the half that is most like the test can be validated on
+ENOUGH_ROWS = 200  # with fewer, runs on the way to the test are too short to say anything
 SECONDS, SAMPLE_SECONDS = 300.0, 60.0  # for all models, if nobody says how long
 
 
