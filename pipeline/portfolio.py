@@ -14,7 +14,7 @@ from pandas.api.types import is_numeric_dtype
 
 from pipeline.budget import Entry
 from pipeline.competition import Competition, ModelChoice, Transform
-from pipeline.models import ModelSpec, model_spec
+from pipeline.models import model_spec
 
 MANY_LEVELS = 20
 SKEWED = 0.75  # a skewness from which on a root or a logarithm is worth trying
@@ -235,10 +235,6 @@ def _entries(
         yield Entry(
             choice,
             seconds,
-            together=_is_network(spec, choice),
+            together=spec.trains_together,
             can_stop=spec.epochs is not None,
         )
-
-
-def _is_network(spec: ModelSpec, choice: ModelChoice) -> bool:
-    return spec.network is not None or choice.kind in ("realmlp", "tabm", "tabm_mini")

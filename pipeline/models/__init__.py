@@ -26,6 +26,7 @@ class ModelSpec:
         takes holdout (row positions) and max_seconds besides X and y.
     handles_missing, handles_text: the model makes its own sense of missing values, and of columns
         of text. scale_invariant: it compares values of a column, and never computes with them.
+    trains_together: its folds are one piece of work, as those of networks are.
     """
 
     factory: str
@@ -35,6 +36,7 @@ class ModelSpec:
     handles_missing: bool = False
     handles_text: bool = False
     scale_invariant: bool = False
+    trains_together: bool = False
 
 
 def estimator(factory: str, **facts: Any) -> ModelSpec:
@@ -45,7 +47,7 @@ def estimator(factory: str, **facts: Any) -> ModelSpec:
 def network(function: str) -> ModelSpec:
     """Return the spec of a function from Keras inputs to logits."""
     factory = "pipeline.models.neural:make_network"
-    return ModelSpec(factory=factory, network=function, epochs="epochs")
+    return ModelSpec(factory=factory, network=function, epochs="epochs", trains_together=True)
 
 
 def boosting(function: str, *, epochs: str = "n_estimators", **facts: Any) -> ModelSpec:
@@ -69,6 +71,7 @@ MODELS: dict[str, ModelSpec] = {
     "realmlp": estimator(
         "pipeline.models.realmlp:make_realmlp",
         epochs="epochs",
+        trains_together=True,
         handles_missing=True,
         handles_text=True,
         scale_invariant=True,
@@ -76,6 +79,7 @@ MODELS: dict[str, ModelSpec] = {
     "tabm": estimator(
         "pipeline.models.tabm:make_tabm",
         epochs="epochs",
+        trains_together=True,
         handles_missing=True,
         handles_text=True,
         scale_invariant=True,
@@ -83,6 +87,7 @@ MODELS: dict[str, ModelSpec] = {
     "tabm_mini": estimator(
         "pipeline.models.tabm:make_tabm_mini",
         epochs="epochs",
+        trains_together=True,
         handles_missing=True,
         handles_text=True,
         scale_invariant=True,
