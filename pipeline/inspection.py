@@ -59,6 +59,8 @@ def find_warnings(
 
     drift: how far the test rows lie from the training rows, or None if that is not known.
     """
+    if competition.windows is not None:  # all that a window holds is known before its answers
+        return []
     suspects = find_suspects(competition, train, test)
     return [*_drift_warnings(competition, drift), *(one.text for one in suspects)]
 

@@ -12,7 +12,7 @@ from pipeline.competition import AUTO, Competition, ModelChoice, Rule, Scheme
 from pipeline.data import TestData, TrainData
 from pipeline.drift import direction_of_test, measure_drift
 from pipeline.errors import UsageError, did_you_mean
-from pipeline.metrics import METRICS
+from pipeline.metrics import metric_of
 from pipeline.models import model_spec
 from pipeline.progress import Note, Warned, emit, listening
 from pipeline.runs import Run
@@ -185,7 +185,7 @@ def validate_model(
             work.fit,
             train,
             folds,
-            METRICS[competition.metric],
+            metric_of(competition),
             model=choice.label,
             together=at_once(estimator, train),
             labels=data.labels,
@@ -194,7 +194,7 @@ def validate_model(
         )
 
     results = _fit_sets(fit_set, sets, deadline, competition.validation.seed)
-    return merge_repeats(results, train, METRICS[competition.metric])
+    return merge_repeats(results, train, metric_of(competition))
 
 
 def _fit_sets(
