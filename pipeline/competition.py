@@ -35,10 +35,7 @@ ColumnCleaning = Literal["median", "mean", "most_frequent", "zero", "missing", "
 
 # The keys of a model's table that are not parameters of it.
 RESERVED = ("kind", "transform", "by_parts", "features")
-SERIES: tuple[Dataset, ...] = (
-    "series",
-    "prices",
-)  # practice on a file whose last rows are held back
+SERIES: tuple[Dataset, ...] = ("series", "prices")  # practice on the last rows of a file
 METRICS_OF_TASK: dict[Task, tuple[MetricName, ...]] = {
     "regression": ("rmse", "rmsle", "mae", "mape", "r2"),
     "binary": ("accuracy", "f1_macro", "log_loss", "roc_auc"),
@@ -419,7 +416,7 @@ def _source_faults(source: Source, has_windows: bool) -> Iterator[str]:
     if source.kind == "practice" and source.dataset is None:
         yield 'source.dataset: missing; with kind = "practice" expected a set\'s name, like "iris"'
     if source.dataset in SERIES and not has_windows:
-        yield f'source.dataset = "{source.dataset}": a series is cut into windows; declare [windows]'
+        yield f'source.dataset = "{source.dataset}" is cut into windows; declare [windows]'
     if source.dataset is not None and source.kind != "practice":
         yield f'source.dataset: only kind = "practice" has one; found "{source.kind}"'
     if source.team is not None and source.kind != "dacon":
