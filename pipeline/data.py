@@ -109,6 +109,13 @@ def read_test(path: Path, competition: Competition, kinds: Mapping[str, Kind]) -
     Raises DataError if it is not CSV, has no id column, or a cell is unlike the training file's.
     """
     file, cells = _read(path, competition)
+    return type_test(file, cells, competition, kinds)
+
+
+def type_test(
+    file: CsvFile, cells: pd.DataFrame, competition: Competition, kinds: Mapping[str, Kind]
+) -> Table:
+    """Return cells of text that are written like the test file's as read_test does."""
     if not competition.columns.by_position:
         _require(competition.columns.id_name, "id", cells, file, TEST_WITHOUT_IDS)
     if competition.windows is None:

@@ -329,7 +329,7 @@ def _told_before(seen: TrainData, holdout: np.ndarray) -> tuple[TrainData, np.nd
     """
     if seen.until is None or seen.order is None:
         return seen, holdout
-    is_kept = (seen.until <= seen.order.iloc[holdout].min()).to_numpy()
+    is_kept = np.array(seen.until <= seen.order.iloc[holdout].min())
     is_kept[holdout] = True
     if is_kept.sum() == len(holdout):
         raise DataError(

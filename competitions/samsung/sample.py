@@ -34,11 +34,9 @@ def make_sample(seed: int = 42) -> dict[str, pd.DataFrame]:
             "종가": _text(close * split),
             "전일비": np.select([change > 0, change < 0], ["▲", "▼"], FLAT),
             "": _text(change * split),
-            "등락률": [f"{100 * c / (p - c):+.2f}" if c else "0" for c, p in zip(change, close)],
-            "거래량": [text if n else "" for n, text in zip(traded, _text(traded / split))],
-            "금액(백만)": [
-                text if n else "" for n, text in zip(traded, _text(traded * close / 1e6))
-            ],
+            "등락률": [f"{rate:+.2f}" if rate else "0" for rate in 100 * change / (close - change)],
+            "거래량": np.where(rests, "", _text(traded / split)),
+            "금액(백만)": np.where(rests, "", _text(traded * close / 1e6)),
             "신용비": [f"{share:.2f}" for share in rng.uniform(0, 0.2, DAYS)],
             **{name: _text(amount * ~rests / split) for name, amount in bought.items()},
             "외국계": _text(bought["외인(수량)"] * 0.6 * ~rests / split),

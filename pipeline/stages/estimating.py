@@ -1,6 +1,6 @@
 """What a run says of the leaderboard: an interval, and whether the test rows are unlike others."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from pipeline.estimate import Estimate, estimate
 from pipeline.forecasts import naive_forecast
 from pipeline.inspection import find_warnings, is_unlike
 from pipeline.metrics import METRICS, metric_of
-from pipeline.progress import Note, Warned, emit
+from pipeline.progress import Note, Warned, counted, emit
 from pipeline.splits import resolve_scheme
 from pipeline.stages.opening import Data
 
@@ -133,13 +133,16 @@ def _of_forecasts(
     """Return the estimate where each window answers for the rows that follow it.
 
     Windows that end near each other err together, since they share what follows: as many as the
-    horizon has rows are drawn as a whole, over all series.
+    horizon has rows are drawn as a whole, over all series, and stand for one window of the test.
     """
     windows, n_targets = competition.windows, len(competition.columns.target)
     assert windows is not None
     assert train.order is not None
-    moments = pd.factorize(train.order, sort=True)[0]
-    blocks = np.repeat(moments // windows.horizon, windows.horizon)
+    horizon = windows.horizon
+    blocks = np.repeat(pd.factorize(train.order, sort=True)[0] // horizon, horizon)
     y, said = (np.asarray(each, dtype=float).reshape(-1, n_targets) for each in (train.y, answers))
-    fold = np.repeat(fold, windows.horizon)
-    return estimate(y, said, fold, blocks, METRICS[competition.metric], None, n_test)
+    fold, metric = np.repeat(fold, horizon), METRICS[competition.metric]
+    found = estimate(y, said, fold, blocks, metric, None, n_test * horizon)
+    n_blocks = len(np.unique(blocks[fold >= 0]))
+    how = f"bootstrap of {counted(n_blocks, 'block')} of windows to {counted(n_test, 'row')}"
+    return replace(found, how=f"{how}, and how folds vary")

@@ -29,7 +29,6 @@ from pipeline.data import (
 )
 from pipeline.drift import Drift, glance_at_drift
 from pipeline.errors import DataError, DeclarationError, ModelError, UsageError, did_you_mean
-from pipeline.forecasts import Forecasts, add_to_series, window_test, window_train
 from pipeline.features import (
     Features,
     apply_features,
@@ -38,6 +37,7 @@ from pipeline.features import (
     load_features,
     spread_dates,
 )
+from pipeline.forecasts import Forecasts, add_to_series, window_test, window_train
 from pipeline.inspection import unseen_levels
 from pipeline.models import MODELS, model_spec
 from pipeline.progress import Note, Warned, counted, emit

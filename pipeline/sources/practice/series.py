@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.competition import Competition, Windows
-from pipeline.csvtext import NAMELESS, read_cells
+from pipeline.csvtext import NAMELESS, CsvFile, read_cells
 from pipeline.dates import are_dates, day_or_month_first, parse_dates
 from pipeline.errors import DataError, SourceError
 from pipeline.progress import Note, emit
@@ -68,7 +68,7 @@ class SeriesSource:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacked-") as scratch:
             path = self._file(Path(scratch))
             try:
-                cells = read_series(path, self.competition)
+                _, cells = read_series(path, self.competition)
                 part = _parts(cells, self.competition)
             except DataError as error:
                 raise SourceError(str(error)) from None
@@ -99,7 +99,18 @@ class SeriesSource:
         return found[0]
 
 
-def read_series(path: Path, competition: Competition) -> pd.DataFrame:
+@dataclass(frozen=True)
+class OrderedFile(CsvFile):
+    """A file whose rows are read in another order than they stand in: by positions in it."""
+
+    rows: tuple[int, ...] = ()
+
+    def line(self, row: int) -> int:
+        """Return the line, from 1, on which a row of the order, from 0, begins."""
+        return super().line(self.rows[row])
+
+
+def read_series(path: Path, competition: Competition) -> tuple[CsvFile, pd.DataFrame]:
     """Return a file's cells (n_rows, n_columns) as plain text, series by series, oldest first.
 
     Numbers lose their commas. Marks like ▲ and ▼ become signs: those of a cell, and those of a
@@ -109,7 +120,7 @@ def read_series(path: Path, competition: Competition) -> pd.DataFrame:
     Raises DataError if it is no such file.
     """
     files, columns = competition.files, competition.columns
-    _, cells = read_cells(path, encoding=files.encoding, separator=files.separator)
+    file, cells = read_cells(path, encoding=files.encoding, separator=files.separator)
     cells = _joined(cells.apply(lambda column: column.astype(object).str.strip()))
     cells = cells.apply(lambda column: column.map(_plain))
     for name in (columns.time, _windows_of(competition).by, *columns.target):
@@ -123,7 +134,8 @@ def read_series(path: Path, competition: Competition) -> pd.DataFrame:
         cells = _unsplit(cells, path, str(columns.time))
     if columns.id_name not in cells:
         cells.insert(0, columns.id_name, np.arange(1, len(cells) + 1).astype(str))
-    return cells
+    rows = tuple(order.index.tolist())
+    return OrderedFile(path, file.encoding, file.separator, rows), cells
 
 
 TRAIN, SHOWN, HIDDEN, ASKED = range(4)
