@@ -12,6 +12,7 @@ from pipeline.csvtext import CsvFile
 from pipeline.data import Table, TestData, TrainData
 from pipeline.errors import DataError, DeclarationError
 from pipeline.features import Features, apply_features, spread_dates
+from pipeline.progress import Warned, counted, emit
 from pipeline.windows import (
     Asked,
     Samples,
@@ -19,6 +20,7 @@ from pipeline.windows import (
     asked_windows,
     closing_windows,
     training_windows,
+    within_horizon,
 )
 
 
@@ -114,7 +116,12 @@ def window_new(
     series = _series(rows, competition, _place(table.file))
     _check_ratios(series)
     if not is_known.all():
-        asked = asked_windows(series, is_known, ~is_known)
+        is_asked = within_horizon(series, is_known)
+        n_beyond = int((~is_known & ~is_asked).sum())
+        if n_beyond:
+            rows = counted(n_beyond, "row")
+            emit(Warned(f"{table.file.path}: {rows} beyond [windows] horizon are not forecast"))
+        asked = asked_windows(series, is_known, is_asked)
         return _test_data(asked.samples, table.ids), _forecasts(asked, table.ids, competition)
     samples, horizon = closing_windows(series), _declared(competition).horizon
     steps = np.tile(np.arange(1, horizon + 1), len(samples))

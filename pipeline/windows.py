@@ -157,6 +157,16 @@ def closing_windows(series: Series) -> Samples:
     return _samples(series, line, ends)
 
 
+def within_horizon(series: Series, is_known: np.ndarray) -> np.ndarray:
+    """Return which rows that are not known (n_rows,) lie within the horizon of one that is."""
+    line = _line(series)
+    places = np.arange(len(line.rows))
+    latest = np.maximum.accumulate(np.where(is_known[line.rows], places, -1))
+    found = np.zeros(len(line.rows), dtype=bool)
+    found[line.rows] = (places > latest) & (places - latest <= series.windows.horizon)
+    return found
+
+
 def asked_windows(series: Series, is_known: np.ndarray, is_asked: np.ndarray) -> Asked:
     """Return the windows before rows that are asked for, of the last rows that are known.
 
@@ -245,7 +255,9 @@ def _gap(series: Series, rows: np.ndarray, place: int, usual: float) -> str:
     def shown(distance: float) -> str:
         if not is_dates:
             return f"{distance:g}"
-        return str(pd.Timedelta(days=distance).round("s")).removesuffix(" 00:00:00")
+        text = str(pd.Timedelta(days=distance).round("s"))
+        text = text.removesuffix(" 00:00:00").removeprefix("0 days ")
+        return "1 day" if text == "1 days" else text
 
     first, second = series.time.iloc[before], series.time.iloc[row]
     found = float(np.diff(_numbers(series.time.iloc[[before, row]]))[0])
