@@ -387,14 +387,14 @@ def _faults(c: Competition) -> Iterator[str]:
     yield from _source_faults(c.source, c.windows is not None)
     yield from _file_faults(c.files)
     yield from _column_faults(c.columns)
+    if c.windows is not None:
+        yield from _windows_faults(c, c.windows)
     yield from _validation_faults(c.validation, c.columns, c.task)
     yield from _target_faults(c.target, c.task, c.metric)
     yield from _model_faults(c.models.values(), c.target, c.task)
     if AUTO in c.models:
         yield f"models.{AUTO}: the name is taken; it stands for all models; choose another label"
     yield from _parts_faults(c)
-    if c.windows is not None:
-        yield from _windows_faults(c, c.windows)
     for name in c.columns.text:
         if c.cleaning.columns.get(name, "drop") != "drop":
             yield f"cleaning.columns.{name}: is in columns.text, where nothing is filled; remove it"

@@ -247,7 +247,7 @@ def cuts(draw):
 
 
 @given(cuts())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_windows_are_counted_cross_nothing_and_give_the_rows_back(cut):
     frame, lengths, timesteps, horizon, stride = cut
     asked = {"timesteps": timesteps, "horizon": horizon, "stride": stride}
@@ -270,7 +270,7 @@ def test_windows_are_counted_cross_nothing_and_give_the_rows_back(cut):
 
 
 @given(cuts())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_flat_rows_have_the_shape_of_their_windows(cut):
     frame, lengths, timesteps, horizon, _ = cut
     if max(lengths) < timesteps + horizon:
