@@ -77,7 +77,7 @@ def window_test(
     train: the training rows with their features, and as they were read. wanted: ids of the sample.
     Raises DataError if a wanted row cannot be forecast.
     """
-    rows, is_known = _known(features, train[1].frame, test, competition)
+    rows, is_known = _known(features, map(str, train[1].frame), test, competition)
     is_asked = test.ids.isin(wanted).to_numpy()
     told = is_asked & is_known
     if told.any():
@@ -119,8 +119,8 @@ def window_new(
         is_asked = within_horizon(series, is_known)
         n_beyond = int((~is_known & ~is_asked).sum())
         if n_beyond:
-            rows = counted(n_beyond, "row")
-            emit(Warned(f"{table.file.path}: {rows} beyond [windows] horizon are not forecast"))
+            what = f"{counted(n_beyond, 'row')} beyond [windows] horizon are not forecast"
+            emit(Warned(f"{table.file.path}: {what}"))
         asked = asked_windows(series, is_known, is_asked)
         return _test_data(asked.samples, table.ids), _forecasts(asked, table.ids, competition)
     samples, horizon = closing_windows(series), _declared(competition).horizon
@@ -140,7 +140,7 @@ def add_to_series(
     """
     made = apply_features(features, frame)
     windows = _declared(competition)
-    for name in (*competition.columns.target, competition.columns.time, windows.by):
+    for name in filter(None, (*competition.columns.target, competition.columns.time, windows.by)):
         if name in frame and not (name in made and made[name].equals(frame[name])):
             raise DeclarationError(
                 f"{features.path}: add_features changes column {name!r}, which is to be forecast "

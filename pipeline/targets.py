@@ -95,10 +95,10 @@ class LastValueRegressor(RegressorMixin, BaseEstimator):
     def _last(self, X: pd.DataFrame) -> np.ndarray:
         """Return the last known value of each output (n_samples, n_outputs)."""
         names = [self.windows.past(name, 0) for name in self.targets]
-        return np.tile(X[names].to_numpy(float), self.windows.horizon)
+        return np.asarray(np.tile(X[names].to_numpy(float), self.windows.horizon))
 
     def _told(self, levels: np.ndarray, last: np.ndarray) -> np.ndarray:
-        return levels - last if self.windows.target == "change" else levels / last - 1
+        return np.asarray(levels - last if self.windows.target == "change" else levels / last - 1)
 
     def _relative(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return the windows with the targets' past told as the answers are."""

@@ -103,7 +103,7 @@ def test_the_days_that_follow_the_training_file_are_forecast_by_id(trained: Path
     np.testing.assert_allclose(said, [148, 150, 828, 825], atol=1e-3)
     record = json.loads((run / "run.json").read_text("utf-8"))
     assert record["validation"]["scheme"] == "time"
-    assert record["rows"] == {"train": 40, "test": 2}
+    assert record["rows"] == {"train": 40, "test": 4}
     assert record["features"][:3] == ["visitors t-2", "sales t-2", "visitors t-1"]
 
 

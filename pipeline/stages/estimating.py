@@ -40,16 +40,17 @@ def naive_record(
     scores = [fold_scores(y, one, fold, metric) for one in (answers, naive)]
     gains = sign * (scores[0] - scores[1])
     gains = gains[np.isfinite(gains)]
-    whole = [metric(y[covered], one[covered]) for one in (answers, naive)]
+    model, score = (metric(y[covered], one[covered]) for one in (answers, naive))
+    gain = sign * (model - score)
     record = {
         "metric": competition.metric,
-        "score": whole[1],
-        "gain": sign * (whole[0] - whole[1]),
+        "score": score,
+        "gain": gain,
         "standard_error": _error_of_mean(gains),
         "windows": int(covered.sum()),
     }
     emit(Note("naive", naive_line(record), record))
-    if record["gain"] <= 0:
+    if gain <= 0:
         emit(Warned("the model forecasts no better than the last known value said again"))
     return record
 

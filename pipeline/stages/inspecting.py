@@ -1,6 +1,6 @@
 """inspect: declaration and files side by side."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from textwrap import wrap
 from typing import Any
 
@@ -16,7 +16,11 @@ def inspect(workspace: Workspace, name: str) -> tuple[Opened, Inspection]:
     """Return the declaration, and what its files are like; nothing is written."""
     opened = open_competition(workspace, name)
     data = read_data(opened)
-    return opened, inspect_data(opened.competition, data.train, data.test, data.hidden)
+    train, test = data.train, data.test
+    if opened.competition.windows is not None:  # of a window, its last row is looked at
+        names = [name for name in train.X if str(name).endswith(" t")]
+        train, test = replace(train, X=train.X[names]), replace(test, X=test.X[names])
+    return opened, inspect_data(opened.competition, train, test, data.hidden)
 
 
 def inspection_record(opened: Opened, found: Inspection) -> dict[str, Any]:

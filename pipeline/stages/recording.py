@@ -193,7 +193,7 @@ def _record(opened: Opened, data: Data, log: Log) -> dict[str, Any]:
         "target": list(competition.columns.target),
         "labels": None if data.labels is None else data.labels.tolist(),
         "kinds": data.kinds,
-        "rows": {"train": len(data.train), "test": len(data.test)},
+        "rows": {"train": len(data.train), "test": len(data.asked)},
         "features": list(data.train.X.columns),
         "stages": [asdict(note) for note in log.notes],
         "warnings": log.warnings,

@@ -6,7 +6,6 @@ one row more of which nothing is told, since it may say how far it lies from the
     told told told ... told asked asked (nothing) told told told ...
 """
 
-import contextlib
 import hashlib
 import itertools
 import re
@@ -26,7 +25,8 @@ from pipeline.dates import are_dates, day_or_month_first, parse_dates
 from pipeline.errors import DataError, SourceError
 from pipeline.progress import Note, emit
 from pipeline.sources import Source
-from pipeline.sources.files import UnsortedSource
+from pipeline.sources.archives import archive_suffix
+from pipeline.sources.files import UnsortedSource, check_is_place
 from pipeline.sources.practice.board import ANSWERS, answers_for
 from pipeline.sources.practice.source import SHARE, as_csv
 from pipeline.storage import save_text
@@ -88,15 +88,16 @@ class SeriesSource:
     def _file(self, scratch: Path) -> Path:
         """Return the file itself."""
         given = self.given
-        if isinstance(given, Path) and given.is_file() and given.suffix.lower() in (".csv", ".txt"):
-            return given
-        source = UnsortedSource(given, _only_csv) if isinstance(given, Path) else given
-        with contextlib.suppress(DataError):
-            source.fetch(scratch)
-        found = sorted(path for path in scratch.glob("*") if path.suffix.lower() == ".csv")
-        if len(found) != 1:
-            raise SourceError(f"{self.origin}: expected one CSV file, found {len(found)}; give it")
-        return found[0]
+        if isinstance(given, Path):
+            if given.is_file() and not archive_suffix(given.name):
+                return given
+            check_is_place(given, ("one CSV file",))
+            given = UnsortedSource(given, _only_csv)
+        try:
+            given.fetch(scratch)
+        except DataError as error:
+            raise SourceError(f"{self.given}: {error}") from None
+        return next(path for path in scratch.glob("*") if path.suffix.lower() == ".csv")
 
 
 @dataclass(frozen=True)
@@ -171,13 +172,13 @@ def _chain(n_rows: int, windows: Windows) -> np.ndarray:
 def _only_csv(files: Mapping[str, Path]) -> tuple[str, ...]:
     found = [shown.rpartition("/")[2] for shown in files if shown.lower().endswith(".csv")]
     if len(found) != 1:
-        raise DataError(f"expected one CSV file, found {len(found)}")
+        raise DataError(f"expected one CSV file, found {len(found)}; give the file itself")
     return (found[0],)
 
 
 def _joined(cells: pd.DataFrame) -> pd.DataFrame:
     """Return the cells with each column of marks alone put before the numbers behind it."""
-    for mark, number in itertools.pairwise(list(cells)):
+    for mark, number in itertools.pairwise(map(str, cells)):
         marks = set(cells[mark]) - {"", "-"} if number.startswith(NAMELESS) else set()
         if marks and marks <= {*UP, *DOWN}:
             cells = cells.assign(**{mark: cells[mark].str.strip("-") + cells[number]})
