@@ -26,7 +26,7 @@ def table_lines(
         if name in names:
             _shrink(widths, names.index(name))
     return [
-        GAP.join(_fitted(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        GAP.join(fitted(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in cells
     ]
 
@@ -59,7 +59,7 @@ def _shrink(widths: list[int], at: int) -> None:
         widths[at] = min(widths[at], max(NARROWEST, widths[at] - excess))
 
 
-def _fitted(cell: str, width: int) -> str:
+def fitted(cell: str, width: int) -> str:
     """Return a cell padded, or cut with an ellipsis, to a number of columns."""
     from rich.cells import cell_len
 

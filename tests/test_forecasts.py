@@ -131,7 +131,7 @@ def test_the_naive_forecast_stands_beside_the_model_everywhere(
     assert "naive" in kc_here(trained, "runs", "shops", expect=0).out.splitlines()[0].split()
     declare(tmp_path)
     told = kc_here(tmp_path, "train", "shops", expect=0)
-    line = "the last value again scores mae 3.75000; the model is better by 3.75 +- "
+    line = "mae 3.75000 (the last value again); the model gains 3.75 +- "
     assert f"\nnaive      {line}" in told.out
     assert f"\nnaive    {line}" in told.err
     asked = kc_here(tmp_path, "train", "shops", "--json", expect=0)
@@ -145,7 +145,7 @@ def test_a_model_that_loses_to_the_naive_forecast_says_so(kc_here: Kc, tmp_path:
     is_asked = frame["day"] >= frame["day"].min() + pd.Timedelta(days=DAYS)
     declare(tmp_path, train=frame[~is_asked])
     told = kc_here(tmp_path, "train", "shops", "-q", expect=0)
-    assert "; the model loses by " in told.out
+    assert "; the model loses " in told.out
     assert "warning  the model forecasts no better than the last known value said again" in told.err
 
 

@@ -216,7 +216,7 @@ def test_a_network_of_sequences_trains_on_the_sample(tmp_path: Path, kc_here: Kc
     kc_here(tmp_path, "fetch", "samsung", "--sample", expect=0)
     arguments = ("-m", "lstm", "--epochs", 1, "--folds", 2, "-q")
     out = kc_here(tmp_path, "train", "samsung", *arguments, expect=0).out
-    assert "the last value again scores mae" in out
+    assert "(the last value again); the model " in out
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_a_zip_with_the_file_is_as_good(tmp_path: Path, kc_here: Kc) -> None:
     kc_here(tmp_path, "fetch", "mine", "--from", tmp_path / "mine.zip", expect=0)
     out = kc_here(tmp_path, "train", "mine", "-q", expect=0).out
     assert out.startswith("rmse 0.00000")
-    assert "rmse 1.00000; the model is better by 1" in out
+    assert "naive      rmse 1.00000 (the last value again); the model gains 1" in out
     assert " on 1 held-back rows" in kc_here(tmp_path, "submit", "mine", "--yes", expect=0).out
 
 

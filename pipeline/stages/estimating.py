@@ -59,10 +59,10 @@ def naive_line(record: dict[str, Any]) -> str:
     """Return how a model compares with the naive forecast, in one line."""
     gain, error = record["gain"], record["standard_error"]
     spread = "" if error is None else f" +- {error:.5g}"
-    said = f"the model is better by {gain:.5g}" if gain > 0 else f"the model loses by {-gain:.5g}"
+    said = f"the model gains {gain:.5g}" if gain > 0 else f"the model loses {-gain:.5g}"
     is_luck = gain > 0 and error is not None and gain < error
-    text = f"the last value again scores {record['metric']} {record['score']:.5f}; {said}{spread}"
-    return text + (", which may be chance" if is_luck else "")
+    text = f"{record['metric']} {record['score']:.5f} (the last value again); {said}{spread}"
+    return text + (", perhaps by chance" if is_luck else "")
 
 
 def _error_of_mean(values: np.ndarray) -> float | None:

@@ -9,6 +9,7 @@ from pipeline.inspection import BY_CHANCE, Inspection, inspect_data
 from pipeline.models import MODELS
 from pipeline.splits import resolve_scheme
 from pipeline.stages.opening import Opened, open_competition, read_data
+from pipeline.tables import fitted
 from pipeline.workspace import Workspace
 
 
@@ -31,8 +32,8 @@ def inspection_record(opened: Opened, found: Inspection) -> dict[str, Any]:
         "rows": {"train": found.n_train, "test": found.n_test},
         "columns": found.columns.to_dict("records"),
         "target": found.target,
-        "adversarial_auc": found.drift.auc,
-        "drift_by_column": found.drift.by_column.to_dict(),
+        "adversarial_auc": None if found.drift is None else found.drift.auc,
+        "drift_by_column": None if found.drift is None else found.drift.by_column.to_dict(),
         "warnings": found.warnings,
         "hint": found.hint,
     }
@@ -64,7 +65,6 @@ def inspection_lines(opened: Opened, found: Inspection) -> list[str]:
         "",
         *_column_lines(found),
         "",
-        f"adversarial AUC {found.drift.auc:.3f} (0.5: test rows look like training rows)",
         *_drift_lines(scheme, found),
         *(f"warning: {text}" for text in found.warnings),
         *wrap(f"hint: {found.hint}" if found.hint else "", width=80, subsequent_indent="  "),
@@ -72,10 +72,15 @@ def inspection_lines(opened: Opened, found: Inspection) -> list[str]:
 
 
 def _drift_lines(scheme: str, found: Inspection) -> list[str]:
-    """Return why a high AUC is no cause for alarm where folds are not made by chance."""
-    if not found.drift.is_clear or scheme in BY_CHANCE:
-        return []
-    return [f"test rows are told apart easily; folds by {scheme} are declared to mimic that"]
+    """Return the AUC, and why a high one is no alarm where folds are not made by chance."""
+    if found.drift is None:
+        return ["test windows follow the training rows in time, and so do the folds"]
+    lines = [f"adversarial AUC {found.drift.auc:.3f} (0.5: test rows look like training rows)"]
+    if found.drift.is_clear and scheme not in BY_CHANCE:
+        lines.append(
+            f"test rows are told apart easily; folds by {scheme} are declared to mimic that"
+        )
+    return lines
 
 
 def _generated_lines(competition: Competition) -> list[str]:
@@ -110,12 +115,14 @@ def _number(value: float) -> str:
 
 
 def _column_lines(found: Inspection) -> list[str]:
-    width = min(30, max(len(str(name)) for name in found.columns["column"]))
+    from rich.cells import cell_len
+
+    width = min(30, max(cell_len(str(name)) for name in found.columns["column"]))
     head = f"{'column':<{width}}  kind      levels  missing train/test  unseen  drift"
     rows = [
-        f"{str(row.column)[:width]:<{width}}  {row.kind:<8}  {row.levels:>6}  "
+        f"{fitted(str(row.column), width)}  {row.kind:<8}  {row.levels:>6}  "
         f"{row.missing_train:>8}/{row.missing_test:<8}   {row.unseen_in_test:>6}  "
-        f"{row.drift_auc:.2f}"
+        f"{'-' if found.drift is None else format(row.drift_auc, '.2f')}"
         for row in found.columns.itertuples()
     ]
     return [head, *rows]
