@@ -1,6 +1,6 @@
 """Windows of a competition's rows as training and test data, and forecasts as answers to rows."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,16 +104,21 @@ def window_test(
 
 
 def window_new(
-    features: Features, columns: Iterable[str], table: Table, competition: Competition
+    features: Features,
+    columns: Iterable[str],
+    table: Table,
+    competition: Competition,
+    known: Collection[str],
 ) -> tuple[TestData, Forecasts]:
     """Return the windows before a file's rows without a target or, if all have one, at its end.
 
-    columns: those of the training file. Where all rows have a target, the ids are those of each
-    series' last row with the number of the step behind it, as "2022-07-18 + 1".
-    Raises DataError as window_test does.
+    columns: those of the training file. known: the features that its windows had; what else is in
+    the file does not count. Where all rows have a target, the ids are those of each series' last
+    row with the number of the step behind it, as "2022-07-18 + 1".
+    Raises DataError as window_test does, or if the file lacks a channel.
     """
     rows, is_known = _known(features, columns, table, competition)
-    series = _series(rows, competition, _place(table.file))
+    series = _series(rows, competition, _place(table.file), known)
     _check_ratios(series)
     if not is_known.all():
         is_asked = within_horizon(series, is_known)
@@ -187,9 +192,15 @@ def _known(
     return whole.assign(**{name: frame[name] for name in places}), is_known
 
 
-def _series(frame: pd.DataFrame, competition: Competition, where: Callable[[int], str]) -> Series:
+def _series(
+    frame: pd.DataFrame,
+    competition: Competition,
+    where: Callable[[int], str],
+    known: Collection[str] | None = None,
+) -> Series:
     """Return the rows as series whose channels are all features and targets.
 
+    known: the columns of windows, if only their channels count.
     Raises DataError naming a channel that is no number.
     """
     time = str(competition.columns.time)
@@ -197,6 +208,9 @@ def _series(frame: pd.DataFrame, competition: Competition, where: Callable[[int]
     numbers = spread_dates(
         frame[[name for name in frame if name not in hidden]], competition.columns
     )
+    if known is not None:
+        of_last_row = _declared(competition).past
+        numbers = numbers[[name for name in numbers if of_last_row(str(name), 0) in known]]
     for name in numbers:
         if not is_numeric_dtype(numbers[name]):
             raise DataError(

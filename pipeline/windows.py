@@ -336,6 +336,10 @@ def _series(
     for name in ("timesteps", "horizon", "stride"):
         if getattr(windows, name) < 1:
             raise DataError(f"{name}: expected 1 or more, found {getattr(windows, name)}")
+    for name in (time, windows.by):
+        if name is not None and name not in frame:
+            hint = did_you_mean(name, map(str, frame))
+            raise DataError(f"make_windows: there is no column {name!r}; {hint}")
     numbers = [n for n in map(str, frame) if is_numeric_dtype(frame[n])]
     usual = [name for name in numbers if name not in (time, windows.by)]
     targets = usual[-1:] if target is None else [target] if isinstance(target, str) else target
@@ -345,4 +349,9 @@ def _series(
             hint = did_you_mean(str(name), numbers)
             raise DataError(f"make_windows: column {name!r}: expected a column of numbers; {hint}")
     order = pd.Series(np.arange(len(frame)), frame.index) if time is None else frame[time]
+    if not is_numeric_dtype(order) and not is_datetime64_any_dtype(order):
+        raise DataError(
+            f"make_windows: column {time!r}: expected dates or numbers, found text; convert it "
+            "with pd.to_datetime"
+        )
     return Series(frame, order, tuple(channels), tuple(targets), windows)

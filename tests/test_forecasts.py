@@ -163,6 +163,7 @@ def test_tomorrow_is_one_command(trained: Path, tmp_path: Path) -> None:
             "shop": "east",
             "visitors": [1, 2, 3],
             "sales": [10, 15, 20],
+            "note": "what training never saw",
         }
     )
     new.to_csv(tmp_path / "new.csv", index=False)
@@ -448,7 +449,7 @@ def changed(**columns: object) -> dict[str, pd.DataFrame]:
     return {"train": sales().loc[lambda f: f["day"] < "2022-01-25"].assign(**columns)}
 
 
-def test_an_epoch_is_missing(tmp_path: Path) -> None:
+def test_a_day_that_is_missing_is_named(tmp_path: Path) -> None:
     frame = changed()["train"]
     lacking = frame[frame["id"] != 10]
     with pytest.raises(DataError) as caught:
@@ -541,3 +542,28 @@ def test_features_py_may_not_change_what_is_forecast(tmp_path: Path) -> None:
     )
     with pytest.raises(DeclarationError, match=r"add_features changes column 'sales', which is to"):
         train(workspace, "shops")
+
+
+# --- several targets ---
+
+
+def test_several_targets_are_forecast_together_and_joined_by_row(tmp_path: Path) -> None:
+    frame = sales().assign(profit=lambda f: f["sales"] / 2 + 7)
+    is_asked = frame["day"] >= "2022-01-25"
+    sample = frame.loc[is_asked, ["id"]].assign(profit=0, sales=0)  # in another order
+    toml = TOML.replace('target = "sales"', 'target = ["sales", "profit"]')
+    workspace = declare(tmp_path, toml, train=frame[~is_asked], sample=sample)
+    run = train(workspace, "shops")
+    said = pd.read_csv(run.submission)
+    np.testing.assert_allclose(said["sales"], [148, 150, 828, 825], atol=1e-3)
+    np.testing.assert_allclose(said["profit"], [81, 82, 421, 419.5], atol=1e-3)
+    assert run.frame("oof.csv").filter(like="prediction").shape[1] == 4
+    assert run.record["naive"]["score"] == pytest.approx((3.75 + 3.75 / 2) / 2)
+
+
+def test_the_last_row_of_windows_is_what_is_inspected(trained: Path, kc_here: Kc) -> None:
+    told = json.loads(kc_here(trained, "inspect", "shops", "--json", expect=0).out)
+    assert [row["column"] for row in told["columns"]] == ["visitors t", "sales t"]
+    assert told["adversarial_auc"] is None
+    lines = kc_here(trained, "inspect", "shops", expect=0).out.splitlines()
+    assert lines[-1] == "test windows follow the training rows in time, and so do the folds"

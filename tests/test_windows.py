@@ -144,6 +144,17 @@ def test_hours_are_told_as_hours():
             "make_windows: column 'clsoe': expected a column of numbers; did you mean 'close'?",
         ),
         (
+            DAYS,
+            {"timesteps": 2, "time": "days"},
+            "make_windows: there is no column 'days'; did you mean 'day'?",
+        ),
+        (
+            DAYS.astype({"day": "str"}),
+            {"timesteps": 2, "time": "day"},
+            "make_windows: column 'day': expected dates or numbers, found text; convert it with "
+            "pd.to_datetime",
+        ),
+        (
             SHOPS,
             {"timesteps": 1, "time": "week"},
             "row 1: another row has the time 1; expected one row a time, or several series by "

@@ -88,9 +88,10 @@ def _forecast(
         table = type_test(*read_series(path, competition), competition, kinds)
     else:
         table = read_test(path, competition, kinds)
-    test, forecasts = window_new(features, kinds, table, competition)
-    check_new(test.X, table.file, run.record["features"])
-    X = test.X[run.record["features"]]
+    known = run.record["features"]
+    test, forecasts = window_new(features, kinds, table, competition, known)
+    check_new(test.X, table.file, known)
+    X = test.X[known]
     each = [respond(estimator, X, None) for estimator in load()]
     text = f"{counted(len(X), 'window')} with {counted(len(each), 'estimator')}"
     emit(Note("predict", text))
