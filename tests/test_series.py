@@ -260,6 +260,19 @@ def test_a_zip_with_the_file_is_as_good(tmp_path: Path, kc_here: Kc) -> None:
     assert " on 1 held-back rows" in kc_here(tmp_path, "submit", "mine", "--yes", expect=0).out
 
 
+def test_the_same_seed_makes_the_same_prices_and_another_seed_others() -> None:
+    namespace: dict = {}
+    exec((BUILT_IN / "samsung" / "sample.py").read_text("utf-8"), namespace)
+    first, again, other = (
+        namespace["make_sample"](seed)["삼성전자.csv"].to_csv(index=False) for seed in (42, 42, 7)
+    )
+    assert first == again != other
+    lines = first.splitlines()
+    assert lines[0].split(",")[5:8] == ["전일비", "", "등락률"]
+    assert lines[1].startswith("2018/12/28,")  # the newest day stands first
+    assert len(lines) == 781
+
+
 # --- the real file ---
 
 
