@@ -451,14 +451,7 @@ def _windows_faults(c: Competition, windows: Windows) -> Iterator[str]:
         )
     if c.validation.rule == "strict":
         yield 'validation.rule = "strict": folds of windows go forward in time anyway; remove it'
-    transforms = {"target": c.target.transform}
-    transforms |= {f"models.{label}": choice.transform for label, choice in c.models.items()}
-    for where, transform in transforms.items():
-        if windows.target != "level" and transform not in (None, "none"):
-            yield (
-                f'{where}.transform = "{transform}" is of levels, and windows.target = '
-                f'"{windows.target}"; remove one of them'
-            )
+    yield from _level_faults(c, windows)
     if c.columns.by_position:
         yield "columns.by_position: the rows of a series are joined by id; declare columns.id"
     for key, found in (
@@ -470,6 +463,18 @@ def _windows_faults(c: Competition, windows: Windows) -> Iterator[str]:
     ):
         if found:
             yield f"{key}: is of single rows, and windows hold the numbers of many; remove it"
+
+
+def _level_faults(c: Competition, windows: Windows) -> Iterator[str]:
+    """Yield transforms of the level where it is not the level that is learned."""
+    transforms = {"target": c.target.transform}
+    transforms |= {f"models.{label}": choice.transform for label, choice in c.models.items()}
+    for where, transform in transforms.items():
+        if windows.target != "level" and transform not in (None, "none"):
+            yield (
+                f'{where}.transform = "{transform}" is of levels, and windows.target = '
+                f'"{windows.target}"; remove one of them'
+            )
 
 
 def _file_faults(files: Files) -> Iterator[str]:

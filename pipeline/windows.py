@@ -336,10 +336,10 @@ def _series(
     for name in ("timesteps", "horizon", "stride"):
         if getattr(windows, name) < 1:
             raise DataError(f"{name}: expected 1 or more, found {getattr(windows, name)}")
-    for name in (time, windows.by):
-        if name is not None and name not in frame:
-            hint = did_you_mean(name, map(str, frame))
-            raise DataError(f"make_windows: there is no column {name!r}; {hint}")
+    for place in (time, windows.by):
+        if place is not None and place not in frame:
+            hint = did_you_mean(place, map(str, frame))
+            raise DataError(f"make_windows: there is no column {place!r}; {hint}")
     numbers = [n for n in map(str, frame) if is_numeric_dtype(frame[n])]
     usual = [name for name in numbers if name not in (time, windows.by)]
     targets = usual[-1:] if target is None else [target] if isinstance(target, str) else target

@@ -1,8 +1,8 @@
 """Invented prices in the shape of a Korean broker's export: no row comes from a market.
 
-A price wanders from 45,000 won for three years of weekdays. The newest day stands first, numbers have
-commas, ▲ and ▼ stand beside signed changes, and in the middle a share is split into fifty, as in the
-real file.
+A price wanders from 45,000 won for three years of weekdays. The newest day stands first, numbers
+have commas, ▲ and ▼ stand beside signed changes, and in the middle a share is split into fifty, as
+in the real file.
 """
 
 import numpy as np
