@@ -11,12 +11,15 @@ GAP = "  "
 
 
 def table_lines(
-    rows: Sequence[dict[str, Any]], names: Sequence[str], shrinkable: Sequence[str] = ()
+    rows: Sequence[dict[str, Any]],
+    names: Sequence[str],
+    shrinkable: Sequence[str] = (),
+    width: int = WIDTH,
 ) -> list[str]:
     """Return a header and rows as lines whose columns stand below each other on a terminal.
 
     Korean and other wide letters take two columns. shrinkable: the columns whose cells are cut, one
-    after the other, until a line fits into 80 columns.
+    after the other, until a line fits into the width.
     """
     from rich.cells import cell_len
 
@@ -24,7 +27,7 @@ def table_lines(
     widths = [max(cell_len(row[i]) for row in cells) for i in range(len(names))]
     for name in shrinkable:
         if name in names:
-            _shrink(widths, names.index(name))
+            _shrink(widths, names.index(name), width)
     return [
         GAP.join(_fitted(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in cells
@@ -53,8 +56,8 @@ def shown(value: Any) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in str(value)).strip()
 
 
-def _shrink(widths: list[int], at: int) -> None:
-    excess = sum(widths) + len(GAP) * (len(widths) - 1) - WIDTH
+def _shrink(widths: list[int], at: int, width: int) -> None:
+    excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
     if excess > 0:
         widths[at] = min(widths[at], max(NARROWEST, widths[at] - excess))
 

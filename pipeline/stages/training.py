@@ -1,7 +1,8 @@
 """train: cross-validate one model, and leave a complete run with a checked submission behind."""
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -14,7 +15,7 @@ from pipeline.drift import direction_of_test, measure_drift
 from pipeline.errors import UsageError, did_you_mean
 from pipeline.metrics import METRICS
 from pipeline.models import model_spec
-from pipeline.progress import Note, Warned, emit, listening
+from pipeline.progress import Event, FoldEnded, Note, Warned, emit, kept_folds, listening
 from pipeline.runs import Run
 from pipeline.splits import Fold, check_folds, resolve_scheme
 from pipeline.stages.automatic import begin_workers, train_all
@@ -193,8 +194,21 @@ def validate_model(
             deadline=until,
         )
 
-    results = _fit_sets(fit_set, sets, deadline, competition.validation.seed)
+    with _saying_what_is_kept():
+        results = _fit_sets(fit_set, sets, deadline, competition.validation.seed)
     return merge_repeats(results, train, METRICS[competition.metric])
+
+
+@contextlib.contextmanager
+def _saying_what_is_kept() -> Iterator[None]:
+    """Let an interruption say how many folds the next command finds again."""
+    ended: list[Event] = []
+    with listening(ended.append):
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            n_done = sum(isinstance(event, FoldEnded) for event in ended)
+            raise KeyboardInterrupt(kept_folds(n_done)) from error
 
 
 def _fit_sets(
