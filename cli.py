@@ -243,6 +243,37 @@ def inspect(context: typer.Context, name: Name, as_json: Json = False) -> None:
 
 
 @app.command()
+def plot(
+    context: typer.Context,
+    name: Name,
+    x: Annotated[str | None, typer.Option(metavar="COLUMN", help="Along the bottom.")] = None,
+    y: Annotated[str | None, typer.Option(metavar="COLUMN", help="Along the side.")] = None,
+    by: Annotated[str | None, typer.Option(metavar="COLUMN", help="What gives colours.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="scatter, line, histogram, box, target, missing, correlation or curves; else by "
+            "what the columns are."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="A .png or .svg; else in plots/.")
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Whose curves; else the latest's.", autocompletion=_runs),
+    ] = None,
+) -> None:
+    """Draw columns, or a run's learning curves. Example: kc plot bike --x temp --y count."""
+    from pipeline.stages.plotting import PlotOptions
+    from pipeline.stages.plotting import plot as stage
+
+    with _shown():
+        path = stage(context.obj, name, PlotOptions(kind, x, y, by, out, run))
+    typer.echo(path)
+
+
+@app.command()
 def clean(context: typer.Context, name: Name, model: Model = None) -> None:
     """Show what cleaning changes, and write the cleaned frames. Example: kc clean house."""
     _prepare(context, name, model, "clean")

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -51,7 +52,7 @@ def drawing(words: Iterable[str], path: Path) -> Iterator[None]:
     """
     import matplotlib as mpl
 
-    with mpl.rc_context(), warnings.catch_warnings():
+    with mpl.rc_context(), warnings.catch_warnings(), _without_findings():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
         mpl.rcParams["axes.prop_cycle"] = mpl.cycler(color=list(COLOURS))
@@ -59,6 +60,18 @@ def drawing(words: Iterable[str], path: Path) -> Iterator[None]:
         if any(_HANGUL.search(word) for word in words):
             _write_korean(path)
         yield
+
+
+@contextlib.contextmanager
+def _without_findings() -> Iterator[None]:
+    """Keep matplotlib from telling which weight of a font it took instead of another."""
+    logger = logging.getLogger("matplotlib.font_manager")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _write_korean(path: Path) -> None:
@@ -79,25 +92,30 @@ def _write_korean(path: Path) -> None:
 
 def korean_family() -> str | None:
     """Return the name of an installed font family with Korean letters, or None."""
+    return _korean_among_known() or (_korean_among_known() if _learn_new_fonts() else None)
+
+
+def _korean_among_known() -> str | None:
     from matplotlib import font_manager
 
     known = {font.name for font in font_manager.fontManager.ttflist}
-    found = next((name for name in KOREAN if name in known), None)
-    return found or _lately_installed()
+    return next((name for name in KOREAN if name in known), None)
 
 
-def _lately_installed() -> str | None:
-    """Return a Korean family that came after matplotlib made its list of fonts."""
+def _learn_new_fonts() -> bool:
+    """Let matplotlib know of Korean fonts that came after it made its list; tell if there are."""
     from matplotlib import font_manager
 
-    wanted = {name.replace(" ", "").lower(): name for name in KOREAN}
+    beginnings = tuple(name.replace(" ", "").lower() for name in KOREAN)
     listed = {font.fname for font in font_manager.fontManager.ttflist}
-    for path in sorted(font_manager.findSystemFonts()):
-        stem = Path(path).stem.split("-")[0].lower()
-        if path not in listed and stem in wanted:
-            font_manager.fontManager.addfont(path)
-            return font_manager.FontProperties(fname=path).get_name()
-    return None
+    found = [
+        path
+        for path in sorted(font_manager.findSystemFonts())
+        if path not in listed and Path(path).stem.lower().startswith(beginnings)
+    ]
+    for path in found:
+        font_manager.fontManager.addfont(path)
+    return bool(found)
 
 
 def new_figure(width: float = 8.0, height: float = 5.0) -> Any:

@@ -1,5 +1,6 @@
 """What a column is for a picture, and which rows and levels of it are drawn."""
 
+import re
 from typing import Literal
 
 import numpy as np
@@ -26,15 +27,17 @@ def sort_of(column: pd.Series) -> Sort:
 def levels_of(column: pd.Series, most: int) -> pd.Series:
     """Return a column as text with at most so many levels: the most frequent ones, and others.
 
-    A number of many values is cut at its quartiles. Levels keep their order: of numbers by size,
-    of text by frequency, what is missing last.
+    A number of many values is cut at its quartiles. Levels stand in the order of numbers, also of
+    those inside of text, and behind them others and what is missing.
     """
+    if isinstance(column.dtype, pd.CategoricalDtype):  # whoever made it has chosen the order
+        return column
     if sort_of(column) != "category" and column.nunique() > most:
         return _quartiles(column)
     counts = column.value_counts()
     frequent = list(counts.index[: most if len(counts) <= most else most - 1])
-    if sort_of(column) != "category":
-        frequent = sorted(frequent)
+    is_text = sort_of(column) == "category"
+    frequent.sort(key=(lambda level: by_numbers(str(level))) if is_text else None)
     names = [_name(level) for level in frequent]
     text = column.map(dict(zip(frequent, names, strict=True))).astype(object)
     rest = text.isna() & column.notna()
@@ -53,6 +56,12 @@ def _quartiles(column: pd.Series) -> pd.Series:
     else:
         names = [f"{one.left:.4g} to {one.right:.4g}" for one in intervals]
     return cut.cat.rename_categories(names)
+
+
+def by_numbers(text: str) -> list[tuple[bool, float, str]]:
+    """Return what orders text with numbers in it as people do: "hour 9" before "hour 10"."""
+    parts = re.findall(r"\d+|\D+", text)
+    return [(not one.isdecimal(), float(one) if one.isdecimal() else 0.0, one) for one in parts]
 
 
 def _name(level: object) -> str:

@@ -9,6 +9,7 @@ from pipeline.plotting.canvas import COLOURS, new_figure
 from pipeline.plotting.columns import FEW, MOST_LEVELS, levels_of, some_rows, sort_of
 
 BINS = 40
+GAP = 4.0  # usual steps, from which on a line breaks off
 MARKS = {"linewidths": 0, "rasterized": True}
 
 
@@ -37,7 +38,7 @@ def line(frame: pd.DataFrame, x: str, y: str, by: str | None) -> Any:
     rows = frame.dropna(subset=[x, y])
     for colour, name, part in _parts(rows, by):
         at = _steps(part[x])
-        mean = part.groupby(at)[y].mean()
+        mean = _with_gaps(part.groupby(at)[y].mean())
         axes.plot(mean.index.to_numpy(), mean.to_numpy(), color=colour, label=name, linewidth=1.2)
     _legend(axes, by)
     if sort_of(frame[x]) == "time":
@@ -68,9 +69,10 @@ def histogram(frame: pd.DataFrame, x: str, by: str | None) -> Any:
 def box(frame: pd.DataFrame, x: str, y: str, by: str | None) -> Any:
     """Return a figure of a number's quartiles at each level of a column.
 
-    x, y: one is the number; if it is x, the boxes lie.
+    x, y: one is the number; if it is x, the boxes lie. Of two numbers, that of fewer values is the
+    one whose values are levels.
     """
-    lies = sort_of(frame[y]) == "category"
+    lies = is_by(frame, y, x)
     number, kind = (x, y) if lies else (y, x)
     figure, axes = _with_axes(x, y)
     rows = frame.dropna(subset=[number])
@@ -87,6 +89,16 @@ def box(frame: pd.DataFrame, x: str, y: str, by: str | None) -> Any:
     _name_levels(axes, names, lies=lies)
     _legend(axes, by)
     return figure
+
+
+def is_by(frame: pd.DataFrame, kind: str, number: str) -> bool:
+    """Tell whether a column is rather the levels than the number of two columns."""
+    sorts = sort_of(frame[kind]), sort_of(frame[number])
+    if "category" in sorts:
+        return sorts[0] == "category"
+    if "time" in sorts:
+        return sorts[0] == "time"
+    return frame[kind].nunique() < frame[number].nunique()
 
 
 def _boxes(axes: Any, values: list[Any], at: Any, width: float, colour: str, *, lies: bool) -> None:
@@ -181,6 +193,16 @@ def _steps(column: pd.Series, most: int = 400) -> pd.Series:
     return pd.Series(middles, index=column.index)
 
 
+def _with_gaps(line: pd.Series) -> pd.Series:
+    """Return a line that breaks off where it has no value for many usual steps."""
+    steps = np.diff(_as_numbers(line.index.to_series()))
+    if len(steps) < 3:
+        return line
+    breaks = np.flatnonzero(steps > GAP * np.median(steps))
+    index = line.index[breaks] + (line.index[breaks + 1] - line.index[breaks]) / 2
+    return pd.concat([line, pd.Series(np.nan, index=index)]).sort_index()
+
+
 def _as_numbers(column: pd.Series) -> np.ndarray:
     """Return values as floats; times as days since 1970, which matplotlib counts in."""
     if sort_of(column) == "time":
@@ -189,10 +211,10 @@ def _as_numbers(column: pd.Series) -> np.ndarray:
 
 
 def _n_bins(column: pd.Series) -> Any:
-    """Return a bin a value for few whole numbers, else some dozens."""
+    """Return some dozens of bins, whose edges lie between whole numbers where all values are."""
     numbers = _as_numbers(column)
     if len(numbers) and (numbers == np.round(numbers)).all():
         low, high = numbers.min(), numbers.max()
-        if high - low < BINS:
-            return np.arange(low - 0.5, high + 1)
+        step = np.ceil((high - low + 1) / BINS)  # a bin holds as many whole numbers as any other
+        return np.arange(low - 0.5, high + step, step)
     return BINS
