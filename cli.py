@@ -31,7 +31,6 @@ cache_app = typer.Typer(help="Finished folds that are kept to continue from.", n
 app.add_typer(cache_app, name="cache")
 
 
-
 def _names(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     from pipeline.stages.completing import complete_competition
 
@@ -41,19 +40,28 @@ def _names(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
 def _models(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     from pipeline.stages.completing import complete_model
 
-    return complete_model(_completed_in(ctx), ctx.params.get("name"), incomplete)
+    return complete_model(_completed_in(ctx), _named(ctx), incomplete)
 
 
 def _runs(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     from pipeline.stages.completing import complete_run
 
-    return complete_run(_completed_in(ctx), ctx.params.get("name"), incomplete)
+    return complete_run(_completed_in(ctx), _named(ctx), incomplete)
 
 
 def _completed_in(ctx: typer.Context) -> Workspace:
     """Return the workspace of a line that is being completed, when no command has run yet."""
     root = ctx.find_root().params.get("workspace")
     return Workspace(Path(root or os.environ.get("KC_WORKSPACE") or ".").resolve())
+
+
+def _named(ctx: typer.Context) -> str | None:
+    """Return the competition that a line names which is being completed.
+
+    An option that lacks its value leaves the words before it unread.
+    """
+    known = _completed_in(ctx).names()
+    return next((one for one in (ctx.params.get("name"), *ctx.args) if one in known), None)
 
 
 Name = Annotated[
@@ -229,17 +237,26 @@ def files(
 
 
 @app.command()
-def inspect(context: typer.Context, name: Name, as_json: Json = False) -> None:
-    """Show missing values, drift, duplicates and leaks. Example: kc inspect house."""
+def inspect(
+    context: typer.Context,
+    name: Name,
+    plots: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to draw pictures of it as well.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what to know of the files before training. Example: kc inspect house."""
     from pipeline.stages.inspecting import inspect as stage
-    from pipeline.stages.inspecting import inspection_lines, inspection_record
+    from pipeline.stages.inspecting import inspection_lines, inspection_record, save_pictures
 
     with _shown(quiet=as_json):
         opened, found = stage(context.obj, name)
+        drawn = [] if plots is None else save_pictures(opened, plots)
     if as_json:
-        _print_json(inspection_record(opened, found))
+        _print_json({**inspection_record(opened, found), "plots": list(map(str, drawn))})
     else:
         typer.echo("\n".join(inspection_lines(opened, found)))
+        typer.echo("".join(f"{path}\n" for path in drawn), nl=False)
 
 
 @app.command()
@@ -257,7 +274,8 @@ def plot(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="A .png or .svg; else in plots/.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="A .png or .svg; else in plots/."),
     ] = None,
     run: Annotated[
         str | None,

@@ -118,7 +118,9 @@ def kept_folds(number: int) -> str:
     if not number:
         return "no fold was finished, so nothing is kept"
     them, are = ("it", "is") if number == 1 else ("them", "are")
-    return f"{counted(number, 'finished fold')} {are} kept, and the same command goes on from {them}"
+    return (
+        f"{counted(number, 'finished fold')} {are} kept, and the same command goes on from {them}"
+    )
 
 
 def file_size(n_bytes: int) -> str:

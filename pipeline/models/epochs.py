@@ -146,7 +146,7 @@ def _look(task: Task, recipe: Recipe) -> Any:
 
 
 def held_out_scores(task: Task, recipe: Recipe, logits: np.ndarray) -> dict[str, float]:
-    """Return val_loss and, where a score is watched or shown, val_SCORE of held-out rows' logits."""
+    """Return val_loss, and val_SCORE of what is watched or shown, of held-out rows' logits."""
     import tensorflow as tf
 
     y = tf.constant(task.y[task.holdout][None])  # (1, n, n_targets): one replica
@@ -161,8 +161,8 @@ def held_out_scores(task: Task, recipe: Recipe, logits: np.ndarray) -> dict[str,
         predicted, y = (part * task.spread + task.center for part in (predicted, y))
     watched = [] if recipe.score == "loss" else [Shown(recipe.score)]
     for one in dict.fromkeys([*watched, *([recipe.shown] if recipe.shown else [])]):
-        own = (undone(values, one.transform) for values in (y, predicted))
-        score = SCORES[one.score](*own, tf.ones((1, len(logits))))
+        truth, said = (undone(values, one.transform) for values in (y, predicted))
+        score = SCORES[one.score](truth, said, tf.ones((1, len(logits))))
         found[f"val_{one.score}"] = float(score[0])
     return found
 
@@ -179,8 +179,9 @@ def _clock(recipe: Recipe, deadline: float | None) -> Any:
             told: tuple[float | None, float | None] = (None, None)
             if recipe.shown is not None:
                 name = recipe.shown.score
-                self.best = min(self.best, logs[f"val_{name}"])
-                told = tuple(as_people_say(name, one) for one in (logs[f"val_{name}"], self.best))
+                score = logs[f"val_{name}"]
+                self.best = min(self.best, score)
+                told = as_people_say(name, score), as_people_say(name, self.best)
             emit(EpochEnded(epoch + 1, recipe.epochs, logs["loss"], logs["val_loss"], *told))
             late = deadline is not None and time.monotonic() >= deadline
             if late and not self.model.stop_training and epoch + 1 < recipe.epochs:

@@ -349,7 +349,7 @@ class Program:
     def _scored(
         self, said: Any, table: "_Table", n: Any, center: Any, spread: Any
     ) -> tuple[Any, Any, Any]:
-        """Return loss, score and what is shown of logits (n, replicas, ...) of the held-out rows."""
+        """Return loss, score and what is shown of the held-out rows' logits (n, replicas, ...)."""
         import tensorflow as tf
 
         logits = tf.transpose(said, _swapped(1 + len(self.template.outputs[0].shape)))
@@ -372,8 +372,8 @@ class Program:
         score = loss if watched == "loss" else SCORES[watched](y, predicted, real)
         if told is None or told == Shown(watched):
             return loss, score, score
-        own = (undone(values, told.transform) for values in (y, predicted))
-        return loss, score, SCORES[told.score](*own, real)
+        y, predicted = (undone(values, told.transform) for values in (y, predicted))
+        return loss, score, SCORES[told.score](y, predicted, real)
 
     def _judge(self, score: Any, loss: Any, epoch: Any, patience: Any) -> None:
         """Keep the weights of those whose epoch is their best, and end those without progress."""

@@ -1,4 +1,4 @@
-"""A figure in the project's style, with a font that has its letters, and its bytes as PNG or SVG."""
+"""A figure in the project's style, in a font that has its letters, and its bytes as PNG or SVG."""
 
 import contextlib
 import io
@@ -55,7 +55,6 @@ def drawing(words: Iterable[str], path: Path) -> Iterator[None]:
     with mpl.rc_context(), warnings.catch_warnings(), _without_findings():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
-        mpl.rcParams["axes.prop_cycle"] = mpl.cycler(color=list(COLOURS))
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         if any(_HANGUL.search(word) for word in words):
             _write_korean(path)

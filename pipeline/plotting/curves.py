@@ -55,8 +55,9 @@ def overfit_line(curves: Sequence[Curve]) -> str:
     )
     change = [100 * float(np.median([b / a - 1 for a, b in pairs])) for pairs in (own, held_out)]
     return (
-        f"over-fit in {len(over)} of {len(curves)} folds: after the best epoch, {best} (median), the "
-        f"training loss falls by {-change[0]:.0f} % and the held-out loss rises by {change[1]:.0f} %"
+        f"over-fit in {len(over)} of {len(curves)} folds: after the best epoch, {best} (median), "
+        f"the training loss falls by {-change[0]:.0f} % and the held-out loss rises by "
+        f"{change[1]:.0f} %"
     )
 
 

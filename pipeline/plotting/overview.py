@@ -34,7 +34,9 @@ def target_panels(frame: pd.DataFrame, target: str, columns: list[str]) -> Any:
         axes.set_visible(False)
     if sort_of(frame[target]) == "category":
         figure.supylabel("share of the rows", fontsize=10)
-        figure.legend(*every[0].get_legend_handles_labels(), title=target, loc="outside right upper")
+        figure.legend(
+            *every[0].get_legend_handles_labels(), title=target, loc="outside right upper"
+        )
     else:
         figure.supylabel(target, fontsize=10)
     return figure
@@ -70,7 +72,9 @@ def _bins(column: pd.Series) -> tuple[pd.Series, list[str]]:
 
 def _level_places(column: pd.Series) -> tuple[pd.Series, list[str]]:
     levels = levels_of(column, MOST_LEVELS)
-    names = [str(one) if len(str(one)) <= 12 else f"{str(one)[:11]}…" for one in levels.cat.categories]
+    names = [
+        str(one) if len(str(one)) <= 12 else f"{str(one)[:11]}…" for one in levels.cat.categories
+    ]
     return levels.cat.codes.astype(int), names
 
 
@@ -101,7 +105,9 @@ def _shares(axes: Any, y: pd.Series, at: pd.Series) -> None:
     below = np.zeros(len(shares))
     for colour, name in zip(COLOURS, shares.columns, strict=False):
         heights = shares[name].to_numpy()
-        axes.bar(shares.index, heights, 0.9, bottom=below, color=colour, alpha=0.85, label=str(name))
+        axes.bar(
+            shares.index, heights, 0.9, bottom=below, color=colour, alpha=0.85, label=str(name)
+        )
         below += heights
     axes.set_ylim(0, 1)
 

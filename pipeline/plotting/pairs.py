@@ -47,7 +47,7 @@ def line(frame: pd.DataFrame, x: str, y: str, by: str | None) -> Any:
 
 
 def histogram(frame: pd.DataFrame, x: str, by: str | None) -> Any:
-    """Return a figure of how often values occur; of several levels of by the shares are compared."""
+    """Return a figure of how often values occur; levels of by are compared by their shares."""
     figure, axes = _with_axes(x, "rows" if by is None else "share of the rows")
     if sort_of(frame[x]) == "category":
         _bars(axes, frame, x, by)
@@ -126,7 +126,9 @@ def _name_levels(axes: Any, names: list[str], *, lies: bool) -> None:
         axes.invert_yaxis()
         return
     is_long = sum(map(len, shown)) > 70
-    axes.set_xticks(places, shown, rotation=40 if is_long else 0, ha="right" if is_long else "center")
+    axes.set_xticks(
+        places, shown, rotation=40 if is_long else 0, ha="right" if is_long else "center"
+    )
 
 
 def _bars(axes: Any, frame: pd.DataFrame, x: str, by: str | None) -> None:
@@ -200,7 +202,8 @@ def _with_gaps(line: pd.Series) -> pd.Series:
         return line
     breaks = np.flatnonzero(steps > GAP * np.median(steps))
     index = line.index[breaks] + (line.index[breaks + 1] - line.index[breaks]) / 2
-    return pd.concat([line, pd.Series(np.nan, index=index)]).sort_index()
+    broken: pd.Series = pd.concat([line, pd.Series(np.nan, index=index)])
+    return broken.sort_index()
 
 
 def _as_numbers(column: pd.Series) -> np.ndarray:

@@ -108,8 +108,8 @@ def _is_submitted(workspace: Workspace, name: str, run_id: str) -> bool:
 def _to_fetch(name: str, competition: Competition) -> list[Step]:
     steps = [
         (f"kc fetch {name} --from ZIP_OR_DIR", "bring what you downloaded"),
-        (f"kc inspect {name}", "afterwards: missing values, drift, leak suspects"),
-        (f"kc train {name}", "afterwards: train and blend what five minutes bear"),
+        (f"kc inspect {name}", "then: missing values, drift, leak suspects"),
+        (f"kc train {name}", "then: train and blend what five minutes bear"),
     ]
     if competition.source.kind == "kaggle":
         steps[1] = (f"kc fetch {name}", "download them from Kaggle, with a token")

@@ -1,7 +1,7 @@
 """plot: a picture of columns by what they are, or of a run's learning curves."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +71,33 @@ def plot(workspace: Workspace, name: str, options: PlotOptions | None = None) ->
         raise UsageError(f"--out {path}: expected a name that ends in .png or .svg")
     if kind == "curves":
         draw, words = _curves(workspace, name, options.run)
-    else:
-        frames = read_frames(opened)
-        _check_columns(options, frames.train, opened.competition.files.train)
-        draw = _drawn_by(opened, frames, kind or _kind_of(options, frames.train), options)
-        words = _words(frames.train, options)
-    save_picture(draw, words, path)
-    return path
+        _save(draw, words, path)
+        return path
+    return draw_picture(opened, read_frames(opened), replace(options, kind=kind, out=path))
 
 
-def save_picture(draw: Callable[[], Any], words: list[str], path: Path) -> None:
+def draw_picture(opened: Opened, frames: Frames, options: PlotOptions) -> Path:
+    """Draw columns of both files into the file that the options name, and return it.
+
+    Raises UsageError for a column that there is not, or that cannot be drawn like this.
+    """
+    assert options.out is not None
+    _check_columns(options, frames.train, opened.competition.files.train)
+    draw = _drawn_by(opened, frames, options.kind or _kind_of(options, frames.train), options)
+    _save(draw, _words(frames.train, options), options.out)
+    return options.out
+
+
+def has(frames: Frames, options: PlotOptions) -> bool:
+    """Tell whether the files have anything of a kind of picture."""
+    if options.kind == "missing":
+        return any(bool(one.isna().any(axis=None)) for one in (frames.train, frames.test))
+    if options.kind == "correlation":
+        return sum(sort_of(frames.train[name]) == "number" for name in frames.train) > 1
+    return True
+
+
+def _save(draw: Callable[[], Any], words: list[str], path: Path) -> None:
     """Draw a figure and write it; words are those in it, which decide the font."""
     with canvas.drawing(words, path):
         save_bytes(path, canvas.picture(draw(), path.suffix.lower()))
@@ -174,9 +191,7 @@ def _kind_of(options: PlotOptions, frame: pd.DataFrame) -> str:
     return "box" if "category" in sorts.values() or len(few) == 1 else "scatter"
 
 
-def _drawn_by(
-    opened: Opened, frames: Frames, kind: str, options: PlotOptions
-) -> Callable[[], Any]:
+def _drawn_by(opened: Opened, frames: Frames, kind: str, options: PlotOptions) -> Callable[[], Any]:
     """Return what draws a kind of picture, after checking that it can."""
     train, x, y, by = frames.train, options.x, options.y, options.by
     if kind == "target":
@@ -184,12 +199,11 @@ def _drawn_by(
         columns = [x] if x else strongest(opened, frames, overview.MOST_PANELS)
         return lambda: overview.target_panels(_as_classes(opened, train), target, columns)
     if kind == "missing":
-        if not train.isna().any(axis=None) and not frames.test.isna().any(axis=None):
+        if not has(frames, options):
             raise UsageError("--kind missing: no cell of train and test is missing")
         return lambda: overview.missing_map(train, frames.test)
     if kind == "correlation":
-        numbers = [name for name in train if sort_of(train[name]) == "number"]
-        if len(numbers) < 2:
+        if not has(frames, options):
             raise UsageError("--kind correlation: expected two columns of numbers at least")
         return lambda: overview.correlation(train, frames.targets[0])
     assert x is not None
@@ -237,7 +251,9 @@ def _as_classes(opened: Opened, train: pd.DataFrame) -> pd.DataFrame:
     return train.assign(**{target: train[target].astype("str")})
 
 
-def _curves(workspace: Workspace, name: str, run_id: str | None) -> tuple[Callable[[], Any], list[str]]:
+def _curves(
+    workspace: Workspace, name: str, run_id: str | None
+) -> tuple[Callable[[], Any], list[str]]:
     """Return what draws a run's learning curves, and the words in them."""
     run = _run_with_curves(workspace, name, run_id)
     best = {one["number"]: one.get("best_epoch") for one in run.record["folds"]}
@@ -285,5 +301,7 @@ def _words(frame: pd.DataFrame, options: PlotOptions) -> list[str]:
 
 def _file_name(name: str, kind: str | None, options: PlotOptions) -> str:
     parts = [name, *([kind] if kind else []), *options.columns.values()]
-    plain = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in "-".join(parts))
+    plain = "".join(
+        letter if letter.isalnum() or letter in "-_" else "_" for letter in "-".join(parts)
+    )
     return f"{plain}.png"

@@ -83,9 +83,7 @@ def download_line(event: Downloaded) -> str:
 class _Display:
     """Write an event's line, and tell the live view where there is one."""
 
-    def __init__(
-        self, stream: TextIO, view: LiveView | None, quiet: bool, verbose: bool
-    ) -> None:
+    def __init__(self, stream: TextIO, view: LiveView | None, quiet: bool, verbose: bool) -> None:
         self.stream, self.view, self.quiet, self.verbose = stream, view, quiet, verbose
 
     def __call__(self, event: Event) -> None:

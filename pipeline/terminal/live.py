@@ -123,7 +123,9 @@ class Folds:
             best = "" if event.best is None else f", best {event.best:.5g}"
             told.append(f"{self.started.metric} {event.score:.5g}{best}")
         losses = f"loss {event.loss:.4g}"
-        told.append(losses if event.valid_loss is None else f"{losses}, valid {event.valid_loss:.4g}")
+        told.append(
+            losses if event.valid_loss is None else f"{losses}, valid {event.valid_loss:.4g}"
+        )
         return "   ".join(told)
 
 
