@@ -88,9 +88,9 @@ def test_many_rows_are_sampled_and_that_is_said(told: list[str]) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.lists(
-        st.none() | st.text(max_size=4) | st.just("0" * 400), min_size=1, max_size=30
-    ).filter(lambda values: any(values)),
+    st.lists(st.none() | st.text(max_size=4) | st.just("0" * 400), min_size=1, max_size=30).filter(
+        lambda values: any(values)
+    ),
     st.integers(2, 5),
 )
 def test_every_row_has_one_of_at_most_so_many_levels(values: list[str | None], most: int) -> None:

@@ -1,7 +1,6 @@
 """What a person sees while something runs: on a terminal, in a pipe, and in any encoding."""
 
 import io
-import os
 import re
 import signal
 import subprocess
@@ -254,6 +253,11 @@ def test_what_is_kept_is_said_in_words() -> None:
     assert kept_folds(3) == "3 finished folds are kept, and the same command goes on from them"
 
 
+def _hear_ctrl_c() -> None:
+    """Let a child be interrupted, though this process may have been started in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 def test_an_interruption_says_what_is_kept_and_the_same_command_finds_it(
     kc: Callable[..., Done], fetched: Path, tmp_path: Path
@@ -262,14 +266,15 @@ def test_an_interruption_says_what_is_kept_and_the_same_command_finds_it(
     command = [KC, "--workspace", work, "train", "ddarung", "-m", "random_forest", "--folds", "40"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
-        start_new_session=True,
+        preexec_fn=_hear_ctrl_c,
     )  # fmt: skip
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("fold     2/40"):
-            break
-    os.kill(process.pid, signal.SIGINT)
-    _, rest = process.communicate(timeout=120)
+    with process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("fold     2/40"):
+                break
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
     assert process.returncode == 130
     last = rest.splitlines()[-1]
     kept = re.fullmatch(

@@ -83,7 +83,9 @@ def _means(axes: Any, y: pd.Series, x: pd.Series | None, at: pd.Series) -> None:
     rng = np.random.default_rng(0)
     rows = np.sort(rng.permutation(len(y))[:POINTS])
     where = at + 0.0 if x is None else x
-    across = where.iloc[rows] + (rng.uniform(-0.25, 0.25, len(rows)) if x is None else 0)
+    across = where.iloc[rows]
+    if x is None:  # points of one level beside each other
+        across = across + rng.uniform(-0.25, 0.25, len(rows))
     axes.scatter(
         across, y.iloc[rows], s=5, color=COLOURS[0], alpha=0.22, linewidths=0, rasterized=True
     )
