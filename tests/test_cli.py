@@ -43,8 +43,8 @@ Kc = Callable[..., Done]
 ROOT = Path(__file__).parents[1]
 HEAVY = {"tensorflow", "keras", "pandas", "numpy", "sklearn", "kaggle", "lightgbm", "pyarrow"}
 COMMANDS = (
-    "list", "new", "doctor", "fetch", "files", "inspect", "plot", "clean", "encode", "scale", "train",
-    "summary", "run", "predict", "runs", "submit", "submissions", "leaderboard",
+    "list", "new", "doctor", "fetch", "files", "inspect", "plot", "clean", "encode", "scale",
+    "train", "summary", "run", "predict", "runs", "submit", "submissions", "leaderboard",
 )  # fmt: skip
 
 
