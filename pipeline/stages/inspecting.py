@@ -1,8 +1,9 @@
 """inspect: declaration and files side by side."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pipeline.competition import Competition, Target
 from pipeline.inspection import BY_CHANCE, QUANTILES, Inspection, inspect_data
@@ -190,7 +191,7 @@ def _column_lines(found: Inspection) -> list[str]:
             "drift": f"{float(row.drift_auc):.2f}",
             "explains": "" if row.strength is None else f"{row.strength:.2f}",
         }
-        for row in found.columns.itertuples()
+        for row in cast("Iterator[Any]", found.columns.itertuples())
     ]
     names = list(rows[0])
     return table_lines(rows, names, ("column",), table_width(), names[2:])
