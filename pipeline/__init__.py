@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.stages.ensembling import blend
     from pipeline.stages.fetching import fetch
     from pipeline.stages.inspecting import inspect
+    from pipeline.stages.plotting import PlotOptions, plot
     from pipeline.stages.predicting import predict
     from pipeline.stages.preparing import clean, encode, scale
     from pipeline.stages.ready import check_ready
@@ -39,6 +40,7 @@ _HOMES = {
     "Competition": "competition",
     "NewOptions": "stages.declaring",
     "PipelineError": "errors",
+    "PlotOptions": "stages.plotting",
     "Run": "runs",
     "TrainOptions": "stages.training",
     "TuneOptions": "stages.tuning",
@@ -57,6 +59,7 @@ _HOMES = {
     "list_submissions": "stages.standing",
     "load_competition": "competition",
     "make_windows": "windows",
+    "plot": "stages.plotting",
     "predict": "stages.predicting",
     "blend": "stages.ensembling",
     "check_ready": "stages.ready",
@@ -71,6 +74,7 @@ __all__ = [
     "Competition",
     "NewOptions",
     "PipelineError",
+    "PlotOptions",
     "Run",
     "TrainOptions",
     "TuneOptions",
@@ -91,6 +95,7 @@ __all__ = [
     "list_submissions",
     "load_competition",
     "make_windows",
+    "plot",
     "predict",
     "scale",
     "submit",

@@ -29,6 +29,7 @@ class ModelSpec:
         of text. scale_invariant: it compares values of a column, and never computes with them.
     trains_together: its folds are one piece of work, as those of networks are.
     takes_shape: it gives a row of columns its axes back by a parameter shape.
+    refits: how many fits on all rows may predict the test in place of those of the folds.
     """
 
     factory: str
@@ -40,11 +41,12 @@ class ModelSpec:
     scale_invariant: bool = False
     trains_together: bool = False
     takes_shape: bool = False
+    refits: int = 0
 
 
-def estimator(factory: str, **facts: Any) -> ModelSpec:
+def estimator(factory: str, *, refits: int = 1, **facts: Any) -> ModelSpec:
     """Return the spec of a model whose factory returns an estimator."""
-    return ModelSpec(factory=factory, **facts)
+    return ModelSpec(factory=factory, refits=refits, **facts)
 
 
 def network(function: str, **facts: Any) -> ModelSpec:
@@ -65,6 +67,7 @@ def boosting(function: str, *, epochs: str = "n_estimators", **facts: Any) -> Mo
         epochs=epochs,
         handles_missing=True,
         scale_invariant=True,
+        refits=3,
         **facts,
     )
 
@@ -80,6 +83,7 @@ MODELS: dict[str, ModelSpec] = {
         "pipeline.models.realmlp:make_realmlp",
         epochs="epochs",
         trains_together=True,
+        refits=0,
         handles_missing=True,
         handles_text=True,
         scale_invariant=True,
@@ -88,6 +92,7 @@ MODELS: dict[str, ModelSpec] = {
         "pipeline.models.tabm:make_tabm",
         epochs="epochs",
         trains_together=True,
+        refits=0,
         handles_missing=True,
         handles_text=True,
         scale_invariant=True,
@@ -96,6 +101,7 @@ MODELS: dict[str, ModelSpec] = {
         "pipeline.models.tabm:make_tabm_mini",
         epochs="epochs",
         trains_together=True,
+        refits=0,
         handles_missing=True,
         handles_text=True,
         scale_invariant=True,
