@@ -77,7 +77,7 @@ def window_test(
     train: the training rows with their features, and as they were read. wanted: ids of the sample.
     Raises DataError if a wanted row cannot be forecast.
     """
-    rows, is_known = _known(features, map(str, train[1].frame), test, competition)
+    rows, is_known = told_rows(features, map(str, train[1].frame), test, competition)
     is_asked = test.ids.isin(wanted).to_numpy()
     told = is_asked & is_known
     if told.any():
@@ -117,7 +117,7 @@ def window_new(
     row with the number of the step behind it, as "2022-07-18 + 1".
     Raises DataError as window_test does, or if the file lacks a channel.
     """
-    rows, is_known = _known(features, columns, table, competition)
+    rows, is_known = told_rows(features, columns, table, competition)
     series = _series(rows, competition, _place(table.file), known)
     _check_ratios(series)
     if not is_known.all():
@@ -159,7 +159,7 @@ def naive_forecast(train: TrainData) -> np.ndarray | None:
     return None if train.last is None else np.asarray(train.last).reshape(len(train), -1)
 
 
-def _known(
+def told_rows(
     features: Features, columns: Iterable[str], test: Table, competition: Competition
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the test rows with their features, and which of them are known.

@@ -372,9 +372,15 @@ def _fit_together(
 
 
 def _shown(estimator: Any, competition: Competition) -> Shown | None:
-    """Return what networks tell of their epochs, or None: parts have no score of the whole."""
+    """Return what networks tell of their epochs, or None.
+
+    Parts have no score of the whole, ratios and their own changes none of levels.
+    """
     if isinstance(estimator, SumOfParts):
         return None
+    if isinstance(estimator, LastValueRegressor):  # an error of changes is one of levels
+        is_same = estimator.windows.target == "change" and competition.metric in ("rmse", "mae")
+        return Shown(competition.metric) if is_same else None
     if competition.task != "regression":
         return Shown(competition.metric)
     transform = transform_of(estimator)

@@ -567,5 +567,19 @@ def test_the_last_row_of_windows_is_what_is_inspected(trained: Path, kc_here: Kc
     told = json.loads(kc_here(trained, "inspect", "shops", "--json", expect=0).out)
     assert [row["column"] for row in told["columns"]] == ["visitors t", "sales t"]
     assert told["adversarial_auc"] is None
+    assert list(told["target"]) == ["sales t+1"]
     lines = kc_here(trained, "inspect", "shops", expect=0).out.splitlines()
-    assert lines[-1] == "test windows follow the training rows in time, and so do the folds"
+    assert "test windows follow the training rows in time, and so do the folds" in lines
+
+
+def test_features_of_a_series_may_use_the_target_s_past(tmp_path: Path, kc_here: Kc) -> None:
+    workspace = declare(tmp_path)
+    write(
+        tmp_path / "competitions" / "shops" / "features.py",
+        "def add_features(frame):\n"
+        "    return frame.assign(each=frame['sales'] / (frame['visitors'] + 1))\n",
+    )
+    run = train(workspace, "shops")
+    assert run.record["features"][-3:] == ["visitors t", "sales t", "each t"]
+    out = kc_here(tmp_path, "plot", "shops", "--x", "each", expect=0).out
+    assert Path(out.strip()).is_file()

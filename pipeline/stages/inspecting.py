@@ -5,7 +5,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
+import pandas as pd
+
 from pipeline.competition import Competition, Target
+from pipeline.data import TestData, TrainData
 from pipeline.inspection import BY_CHANCE, QUANTILES, Inspection, inspect_data
 from pipeline.models import MODELS
 from pipeline.progress import counted
@@ -26,10 +29,19 @@ def inspect(workspace: Workspace, name: str) -> tuple[Opened, Inspection]:
     opened = open_competition(workspace, name)
     data = read_data(opened)
     train, test = data.train, data.test
-    if opened.competition.windows is not None:  # of a window, its last row is looked at
-        names = [name for name in train.X if str(name).endswith(" t")]
-        train, test = replace(train, X=train.X[names]), replace(test, X=test.X[names])
+    if opened.competition.windows is not None:
+        train, test = _around_now(opened.competition, train, test)
     return opened, inspect_data(opened.competition, train, test, data.hidden)
+
+
+def _around_now(
+    competition: Competition, train: TrainData, test: TestData
+) -> tuple[TrainData, TestData]:
+    """Return windows with their last row alone, and the row that follows it as their answer."""
+    names = [name for name in train.X if str(name).endswith(" t")]
+    y = pd.DataFrame(train.y).iloc[:, : len(competition.columns.target)]
+    y = y.iloc[:, 0] if y.shape[1] == 1 else y
+    return replace(train, X=train.X[names], y=y), replace(test, X=test.X[names])
 
 
 def save_pictures(opened: Opened, folder: Path) -> list[Path]:
