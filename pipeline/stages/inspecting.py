@@ -39,8 +39,8 @@ def _around_now(
 ) -> tuple[TrainData, TestData]:
     """Return windows with their last row alone, and the row that follows it as their answer."""
     names = [name for name in train.X if str(name).endswith(" t")]
-    y = pd.DataFrame(train.y).iloc[:, : len(competition.columns.target)]
-    y = y.iloc[:, 0] if y.shape[1] == 1 else y
+    following = pd.DataFrame(train.y).iloc[:, : len(competition.columns.target)]
+    y = following.iloc[:, 0] if following.shape[1] == 1 else following
     return replace(train, X=train.X[names], y=y), replace(test, X=test.X[names])
 
 
