@@ -22,7 +22,7 @@ from pipeline.errors import ModelError, PipelineError
 from pipeline.execution import Ended, Workers
 from pipeline.ledger import load_ledger
 from pipeline.machine import cores
-from pipeline.metrics import METRICS
+from pipeline.metrics import metric_of
 from pipeline.portfolio import Size, has_many_levels, is_skewed, make_portfolio
 from pipeline.progress import (
     BudgetSpent,
@@ -134,7 +134,7 @@ def train_all(
     folds = all_folds(data.train, data.test, competition)
     check_folds([fold for fold in folds if len(fold.valid)], len(data.train))
     emit(row_note(*clean_rows(data.train, competition.cleaning)))
-    n_outputs = len(competition.columns.target) if data.labels is None else len(data.labels)
+    n_outputs = len(competition.outputs) if data.labels is None else len(data.labels)
     most = max(len(fold.train) for fold in folds)
     many = has_many_levels(data.train.X, competition.columns.text)
     skewed = data.labels is None and is_skewed(data.train.y)
@@ -230,7 +230,7 @@ def _tell_member(effort: Effort, number: int) -> None:
     member = _member(effort, number, effort.schedule.whole()[number])
     rows = ~np.isnan(member.oof[:, 0])
     competition = effort.opened.competition
-    metric = METRICS[competition.metric]
+    metric = metric_of(competition)
     score = metric(np.asarray(effort.data.train.y)[rows], member.oof[rows], effort.data.labels)
     label = member.entry.choice.label
     cut = ", cut short" if member.is_cut else ""
@@ -316,7 +316,7 @@ def _mix(effort: Effort, *, firsts_only: bool = False) -> Mixed:
         predictions=np.array([member.oof[covered] for member in members]),
         y=np.asarray(data.train.y)[covered],
         fold=fold[covered],
-        metric=METRICS[competition.metric],
+        metric=metric_of(competition),
         labels=data.labels,
         target=competition.target,
     )
@@ -421,7 +421,7 @@ def _outcome(effort: Effort, mixed: Mixed, is_last: bool) -> Outcome:
 def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
     """Return what run.json says of a run of many models."""
     data, competition = effort.data, effort.opened.competition
-    covered, metric = mixed.fold >= 0, METRICS[competition.metric]
+    covered, metric = mixed.fold >= 0, metric_of(competition)
     y = np.asarray(data.train.y)
     answers = mixed.decided.answers
     scores = fold_scores(y[covered], answers, mixed.fold[covered], metric, data.labels)
