@@ -442,6 +442,8 @@ def _windows_faults(c: Competition, windows: Windows) -> Iterator[str]:
         yield "windows: needs columns.time, by which the rows are in order, and there is none"
     if windows.by in c.columns.target:
         yield f"windows.by: {windows.by!r} is the target"
+    if windows.by is not None and c.source.dataset == "prices":
+        yield 'source.dataset = "prices" is of one share; with windows.by use "series"'
     if c.task != "regression":
         yield f'windows: forecasts are numbers, task = "regression"; found "{c.task}"'
     if c.validation.scheme != "time":
