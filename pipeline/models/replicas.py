@@ -146,7 +146,8 @@ def _train(
         if deadline is not None:
             now = time.monotonic()
             an_epoch = (now - compiled) / (epoch - first) if first else 0.0
-            recipe = replace(recipe, epochs=_planned(recipe, epoch, an_epoch, deadline - now))
+            planned = epochs_that_fit(recipe.epochs, epoch, an_epoch, deadline - now)
+            recipe = replace(recipe, epochs=planned)
         if not first:  # that call compiled, so its time says nothing of the others
             first, compiled = epoch, time.monotonic()
         program, members = _compacted(program, crew, members, recipe, epoch)
@@ -155,11 +156,14 @@ def _train(
     return told
 
 
-def _planned(recipe: Recipe, epoch: int, an_epoch: float, left: float) -> int:
-    """Return how many epochs end in the seconds that are left; an_epoch: 0 if not known yet."""
+def epochs_that_fit(planned: int, epoch: int, an_epoch: float, left: float) -> int:
+    """Return how many of the planned epochs end in the seconds that are left.
+
+    epoch: how many are done. an_epoch: the seconds that one takes, 0 if not known yet.
+    """
     if left <= 0:
         return epoch
-    return min(recipe.epochs, epoch + int(SURE * left / an_epoch)) if an_epoch else recipe.epochs
+    return min(planned, epoch + int(SURE * left / an_epoch)) if an_epoch else planned
 
 
 def _note(
