@@ -81,13 +81,13 @@ class TestData:
         return len(self.X)
 
 
-def read_train(path: Path, competition: Competition, pixels: Path | None = None) -> Table:
+def read_train(path: Path, competition: Competition, folder: Path | None = None) -> Table:
     """Return the training file, its columns typed by what is declared and by their own cells.
 
-    pixels: the folder where those of images are kept, to be mapped into memory.
+    folder: where the pixels of images are put, to be mapped into memory.
     Raises DataError if it is not CSV, a target is absent, or a cell is unlike its declaration.
     """
-    file, cells, images = _read_with_images(path, competition, pixels)
+    file, cells, images = _read_with_images(path, competition, folder)
     for name in competition.columns.target:
         _require(name, "target", cells, file)
     kinds, frame = {}, {}
@@ -101,15 +101,15 @@ def read_test(
     path: Path,
     competition: Competition,
     kinds: Mapping[str, Kind],
-    pixels: Path | None = None,
+    folder: Path | None = None,
 ) -> Table:
     """Return the test file without any target, its columns typed as the training file's are.
 
-    kinds: those of the training file; a column that it does not have is text. pixels: as in
+    kinds: those of the training file; a column that it does not have is text. folder: as in
     read_train.
     Raises DataError if it is not CSV, has no id column, or a cell is unlike the training file's.
     """
-    file, cells, images = _read_with_images(path, competition, pixels)
+    file, cells, images = _read_with_images(path, competition, folder)
     if not competition.columns.by_position:
         _require(competition.columns.id_name, "id", cells, file, TEST_WITHOUT_IDS)
     cells = cells.drop(columns=list(competition.columns.target), errors="ignore")

@@ -1,6 +1,6 @@
-"""Images in CSV files: a column a pixel, kept as bytes on disk and mapped into memory."""
+"""Images in CSV files: a column a pixel, read as bytes and mapped into memory from disk."""
 
-import hashlib
+import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ import pyarrow as pa
 from pipeline.competition import Competition
 from pipeline.csvtext import CsvFile, read_typed
 from pipeline.errors import DataError
-from pipeline.storage import saving, storing
+from pipeline.storage import UNFINISHED, storing
 
 MOST_BYTES = 2**28  # of images that are copied in memory; more of them are copied on disk
 CHUNK = 2**24  # bytes that are copied at once
@@ -27,8 +27,8 @@ def read_images(
     """Return how a file is written, its cells that are no pixels as written, and its pixels.
 
     The pixels are bytes (n_samples, height * width * channels), in the order of the columns.
-    folder: where they are kept, mapped into memory, and found again by the file's content; without
-    one they are in memory.
+    folder: where they are put into a file without a name, and mapped into memory, so that the
+    system may take the memory back; without one they are in memory.
     Raises DataError if there are not as many pixels as [images] says, or a cell is none.
     """
     hidden = competition.columns.not_features
@@ -41,29 +41,21 @@ def read_images(
     )
     pixels = [name for name in names if name not in hidden]
     _check_count(file, competition, pixels, names)
-    kept = None if folder is None else folder / f"{_digest(path)}.pixels"
     try:
-        cells, array = _split(rows, names, pixels, kept)
+        cells, array = _split(rows, names, pixels, folder)
     except pa.ArrowInvalid as error:
         raise _fault(file, names, pixels, error) from None
     return file, cells, pd.DataFrame(array, columns=pixels, copy=False)
 
 
 def take_images(X: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
-    """Return rows of images at these positions; many of them stay on disk.
-
-    What would fill the memory is copied to a file without a name beside the first one, which is
-    gone when nobody looks at it any more.
-    """
-    source = _mapped(X)
-    if source is None or len(rows) * X.shape[1] <= MOST_BYTES:
+    """Return rows at these positions; of so many images that they fill the memory, on disk."""
+    folder = _folder(X) if len(rows) * X.shape[1] > MOST_BYTES else None
+    if folder is None:
         return X.iloc[rows]
-    with storing(source), tempfile.TemporaryFile(dir=source.parent) as file:
-        values, step = X.to_numpy(), max(1, CHUNK // X.shape[1])
-        for start in range(0, len(rows), step):
-            file.write(np.ascontiguousarray(values[rows[start : start + step]]).tobytes())
-        file.flush()
-        copied = np.memmap(file, np.uint8, "r", shape=(len(rows), X.shape[1]))
+    values, step = X.to_numpy(), max(1, CHUNK // X.shape[1])
+    parts = (values[rows[start : start + step]] for start in range(0, len(rows), step))
+    copied = _on_disk(parts, X.shape[1], folder)
     return pd.DataFrame(copied, index=X.index[rows], columns=X.columns, copy=False)
 
 
@@ -72,20 +64,33 @@ def are_images(X: pd.DataFrame) -> bool:
     return bool(X.shape[1]) and all(dtype == np.uint8 for dtype in X.dtypes.unique())
 
 
-def _mapped(X: pd.DataFrame) -> Path | None:
-    """Return the file that a frame's bytes are mapped from, or None if they are in memory."""
-    if not are_images(X):
-        return None
-    array: object = X.to_numpy()
+def _folder(X: pd.DataFrame) -> Path | None:
+    """Return the folder of the file that images are mapped from; None if they are in memory."""
+    array: object = X.to_numpy() if are_images(X) else None
     while isinstance(array, np.ndarray):
         if isinstance(array, np.memmap) and array.filename is not None:
-            return Path(array.filename)
+            return Path(array.filename).parent
         array = array.base
     return None
 
 
+def _on_disk(blocks: Iterator[np.ndarray], width: int, folder: Path) -> np.ndarray:
+    """Return blocks (n, width) of images as one array, mapped from a file without a name.
+
+    It is gone when nobody looks at it any more, however that ends.
+    """
+    with (
+        storing(folder),
+        tempfile.NamedTemporaryFile(dir=folder, prefix=f"{UNFINISHED}{os.getpid()}-") as file,
+    ):
+        for block in blocks:
+            file.write(np.ascontiguousarray(block).tobytes())
+        file.flush()
+        return np.memmap(file.name, np.uint8, "r", shape=(file.tell() // width, width))
+
+
 def _split(
-    rows: Iterator[pa.RecordBatch], names: list[str], pixels: list[str], kept: Path | None
+    rows: Iterator[pa.RecordBatch], names: list[str], pixels: list[str], folder: Path | None
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the cells that are no pixels, and the pixels, in memory or mapped from a file."""
     places = [names.index(name) for name in pixels]
@@ -100,23 +105,14 @@ def _split(
                 raise pa.ArrowInvalid("an empty cell")
             yield np.stack([column.to_numpy() for column in columns], axis=1)
 
-    array = _kept(blocks(), len(pixels), kept) if kept else np.concatenate([*blocks()])
+    if folder is None or os.name != "posix":  # Windows removes no file that is in use
+        array = np.concatenate([*blocks()])
+    else:
+        array = _on_disk(blocks(), len(pixels), folder)
     table = pa.Table.from_batches(texts).rename_columns([names[i] for i in others])
     dtype = pd.StringDtype("pyarrow", na_value=np.nan)
     cells: pd.DataFrame = table.to_pandas(types_mapper={pa.large_string(): dtype}.get)
     return cells.fillna(""), array
-
-
-def _kept(blocks: Iterator[np.ndarray], width: int, path: Path) -> np.ndarray:
-    """Return images mapped from a file, which is written if it is not there."""
-    if path.is_file():
-        for _ in blocks:  # for the cells beside them
-            pass
-    else:
-        with saving(path) as file:
-            for block in blocks:
-                file.write(block.tobytes())
-    return np.memmap(path, np.uint8, "r", shape=(path.stat().st_size // width, width))
 
 
 def _check_count(
@@ -153,8 +149,3 @@ def _fault(file: CsvFile, names: list[str], pixels: list[str], error: pa.ArrowIn
                     f"from 0 to 255, found {cell!r}; correct it, or remove [images]"
                 )
     return DataError(f"{file.path}: cannot be read as images: {' '.join(str(error).split())}")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:32]

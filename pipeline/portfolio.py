@@ -156,6 +156,14 @@ CLASSES = (
 )
 
 
+# Of images a network of convolutions is worth most by far, and soon gives an answer too.
+IMAGES = (
+    _choice("conv2d"),
+    _choice("svm"),
+    _choice("extra_trees"),
+    _choice("knn"),
+    _choice("lightgbm"),
+)
 ENCODED = (  # where the levels of a column say much, and there are too many for trees to sort out
     _choice("lightgbm_encoded", "lightgbm", features=ENCODINGS),
     _choice("catboost_encoded", "catboost", features=ENCODINGS),
@@ -169,18 +177,21 @@ def make_portfolio(
 
     chosen: the models that somebody named, in their order; none leaves the choice to the portfolio.
     What the competition declares replaces what has its label here, and stands after the first of
-    the portfolio, which is quick: there shall soon be an answer.
+    the portfolio, which is quick: there shall soon be an answer. Of images it stands at the end.
     """
     if chosen:
         return list(_entries(chosen, competition, size))
     common = competition.preprocessing.features
+    kinds = NUMBERS if competition.task == "regression" else CLASSES
     usual = [
         replace(choice, features=choice.features or common)
-        for choice in (NUMBERS if competition.task == "regression" else CLASSES)
+        for choice in (kinds if competition.images is None else IMAGES)
     ]
     labels = [choice.label for choice in usual]
     declared = [one for label, one in competition.models.items() if label not in labels]
     first, *rest = [competition.models.get(choice.label, choice) for choice in usual]
+    if competition.images is not None:
+        return list(_entries([first, *rest, *declared], competition, size))
     encoded = ENCODED if size.has_many_levels else ()
     scaled = _scaled(competition) if size.is_skewed else ()
     fitting = [one for one in (*encoded, *scaled) if one.label not in competition.models]

@@ -7,7 +7,6 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from pipeline.errors import StorageError
 
@@ -35,21 +34,11 @@ def save_bytes(path: Path, content: bytes) -> None:
 
     Raises StorageError, and leaves what was there before.
     """
-    with saving(path) as file:
-        file.write(content)
-
-
-@contextlib.contextmanager
-def saving(path: Path) -> Iterator[BinaryIO]:
-    """Yield a file to write piece by piece; it is there, and whole, only if the block ends well.
-
-    Raises StorageError if it cannot be written, and leaves what was there before.
-    """
     with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with _staged(path) as temporary:
             with temporary.open("xb") as file:
-                yield file
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

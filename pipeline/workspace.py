@@ -69,10 +69,6 @@ class Workspace:
         """Return the folder of finished work; it is always safe to delete."""
         return self.data(name) / "cache"
 
-    def pixels(self, name: str) -> Path:
-        """Return the folder of images as bytes, to be mapped into memory; safe to delete."""
-        return self.data(name) / "pixels"
-
     def tuning(self, name: str) -> Path:
         """Return the folder of what searches for parameters have tried."""
         return self.data(name) / "tuning"

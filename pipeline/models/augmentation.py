@@ -73,11 +73,14 @@ class Augmentation(keras.layers.Layer):
         return {**super().get_config(), **own}
 
 
-def augmented(images: Any, augment: dict[str, Any]) -> Any:
+def augmented(images: Any, augment: Any) -> Any:
     """Return images (batch, height, width, channels), augmented as a declaration says.
 
     Raises ModelError for what is not known or out of range.
     """
+    if not isinstance(augment, dict):
+        example = "{ flip = true, shift = 0.1 }"
+        raise ModelError(f"augment: expected a table like {example}, found {augment!r}")
     for name, value in augment.items():
         if name == "flip":
             if not isinstance(value, bool):

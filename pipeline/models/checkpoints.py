@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pipeline.progress import Note, emit
+
 SECONDS = 10.0  # that pass at least between two times that a training is kept
 
 
@@ -24,26 +26,22 @@ class Checkpoint:
     """A training after some epochs.
 
     epoch: how many are done. planned: how many it was to have when the last one ended.
-    values: of everything that changes while it learns: weights, moving averages, the optimiser's
-    moments, the state of chance. best: the weights of the best epoch yet. facts: the rest.
-    is_over: whether it has ended.
+    values: of everything that changes in every step: weights, moving averages, the optimiser's
+    moments, the state of chance. facts: what changes from epoch to epoch.
     """
 
     epoch: int
     planned: int
     values: list[np.ndarray]
-    best: list[np.ndarray]
-    history: dict[str, list[float]]
-    is_over: bool = False
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any]
 
 
 @dataclass(eq=False)
 class Kept:
     """One training's place in a store; without one, nothing is kept."""
 
-    store: Store | None
-    name: str
+    store: Store | None = None
+    name: str = ""
     saved_at: float = field(default_factory=time.monotonic)
 
     def load(self, wanted: int, *, has_deadline: bool) -> Checkpoint | None:
@@ -55,6 +53,8 @@ class Kept:
         found: Checkpoint | None = None if self.store is None else self.store.load(self.name)
         if found is None or (found.planned != wanted and not has_deadline):
             return None
+        if not found.facts.get("is_over"):
+            emit(Note("train", f"goes on after epoch {found.epoch} of {found.planned}"))
         return found
 
     @property
@@ -67,3 +67,6 @@ class Kept:
         if self.store is not None:
             self.store.save(self.name, checkpoint)
             self.saved_at = time.monotonic()
+
+
+NOT_KEPT = Kept()

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pipeline.models.checkpoints import Store
+from pipeline.models.checkpoints import Kept, Store
 from pipeline.models.fitting import fit_one
 from pipeline.models.learning import Recipe
 from pipeline.models.replicas import Replica, Task, fit_replicas, why_not
@@ -28,6 +28,7 @@ def train(
     """
     models = [[build(task, seed) for seed in task.seeds] for task in tasks]
     trained: dict[int, list[Replica]] = {}
+    reasons: list[str] = []  # why networks cannot learn together; one is enough to tell
     alike = _alike(models)
     for number, members in enumerate(alike):
         some = [tasks[i] for i in members]
@@ -36,11 +37,14 @@ def train(
         end = None if left is None else time.monotonic() + left / (len(alike) - number)
         reason = why_not(nets[0][0], {task.x.shape[1] for task in some})
         if reason is None:
-            trained |= zip(members, fit_replicas(nets, some, recipe, end), strict=True)
+            kept = Kept(store, f"together-{number}")
+            trained |= zip(members, fit_replicas(nets, some, recipe, end, kept), strict=True)
         else:
-            emit(Note("train", f"one network after the other: {reason}"))
-            names = [[f"network-{i}-{seed}" for seed in tasks[i].seeds] for i in members]
-            fitted = _one_by_one(nets, names, some, recipe, end, store)
+            if not reasons:
+                emit(Note("train", f"one network after the other: {reason}"))
+            reasons.append(reason)
+            places = [[Kept(store, f"{i}-{seed}") for seed in tasks[i].seeds] for i in members]
+            fitted = _one_by_one(nets, places, some, recipe, end)
             trained |= zip(members, fitted, strict=True)
     return [trained[i] for i in range(len(tasks))]
 
@@ -55,20 +59,19 @@ def _alike(models: list[list[Any]]) -> list[list[int]]:
 
 def _one_by_one(
     models: list[list[Any]],
-    names: list[list[str]],
+    places: list[list[Kept]],
     tasks: Sequence[Task],
     recipe: Recipe,
     deadline: float | None,
-    store: Store | None,
 ) -> list[list[Replica]]:
     """Train one network after the other, each in its share of the time that is left."""
     left = sum(map(len, models))
     trained: list[list[Replica]] = []
-    for nets, own, task in zip(models, names, tasks, strict=True):
+    for nets, own, task in zip(models, places, tasks, strict=True):
         trained.append([])
-        for model, seed, name in zip(nets, task.seeds, own, strict=True):
+        for model, seed, kept in zip(nets, task.seeds, own, strict=True):
             now = time.monotonic()
             end = None if deadline is None else now + (deadline - now) / left
-            trained[-1].append(fit_one(model, task, seed, recipe, end, store, name))
+            trained[-1].append(fit_one(model, task, seed, recipe, end, kept))
             left -= 1
     return trained

@@ -1,5 +1,6 @@
 """A network trained by Keras itself: its batches, its clock, its best epoch, its checkpoints."""
 
+import math
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,9 +9,9 @@ import numpy as np
 
 from pipeline.errors import ModelError
 from pipeline.models.backend import load_keras
-from pipeline.models.checkpoints import Checkpoint, Kept, Store
+from pipeline.models.checkpoints import NOT_KEPT, Checkpoint, Kept
 from pipeline.models.learning import SCHEDULES, Recipe, row_losses
-from pipeline.models.program import responses
+from pipeline.models.program import MOST_VALUES, responses
 from pipeline.models.replicas import Replica, Task, epochs_that_fit
 from pipeline.models.scores import SCORES
 from pipeline.progress import EpochEnded, counted, emit
@@ -21,6 +22,7 @@ _LOSSES = {
     "binary_crossentropy": ("BinaryCrossentropy", {"from_logits": True}),
     "categorical_crossentropy": ("SparseCategoricalCrossentropy", {"from_logits": True}),
 }
+CHANGING = ("history", "best", "best_score", "best_epoch", "is_over")  # from epoch to epoch
 HELD_OUT_ROWS = 1024  # looked at in one call
 
 
@@ -30,16 +32,14 @@ def fit_one(
     seed: int,
     recipe: Recipe,
     deadline: float | None,
-    store: Store | None = None,
-    name: str = "",
+    kept: Kept = NOT_KEPT,
 ) -> Replica:
     """Fit a model of logits, and return it with the best epoch's weights.
 
     deadline: on the clock of time.monotonic(); as many epochs are planned as end before it.
-    store, name: where the training is kept meanwhile, and gone on with.
+    kept: the place of this training on disk, where it is kept meanwhile, and gone on with.
     Raises ModelError if no epoch has a finite loss.
     """
-    kept = Kept(store, name)
     training = _Training.of(model, task, recipe, deadline, kept)
     if not training.is_over:
         _fit(training, task, seed)
@@ -119,24 +119,17 @@ class _Training:
         """Stand where a checkpoint stood."""
         for variable, value in zip(self._variables, checkpoint.values, strict=True):
             variable.assign(value)
-        self.best, self.history = checkpoint.best, checkpoint.history
-        self.epoch, self.is_over = checkpoint.epoch, checkpoint.is_over
-        self.best_score = checkpoint.facts["best_score"]
-        self.best_epoch = checkpoint.facts["best_epoch"]
+        self.epoch = checkpoint.epoch
+        for name in CHANGING:
+            setattr(self, name, checkpoint.facts[name])
+        if self.is_over:
+            self.planned = checkpoint.planned
 
     def keep(self) -> None:
         """Put a checkpoint on disk."""
-        self.kept.save(
-            Checkpoint(
-                epoch=self.epoch,
-                planned=self.planned,
-                values=[np.array(variable) for variable in self._variables],
-                best=self.best,
-                history=self.history,
-                is_over=self.is_over,
-                facts={"best_score": self.best_score, "best_epoch": self.best_epoch},
-            )
-        )
+        values = [variable.numpy() for variable in self._variables]
+        facts = {name: getattr(self, name) for name in CHANGING}
+        self.kept.save(Checkpoint(self.epoch, self.planned, values, facts))
 
     def note(self, logs: dict[str, float]) -> None:
         """Take an epoch that has ended: it may be the best, the last, or due to be kept."""
@@ -177,7 +170,9 @@ class _Training:
     def _look(self) -> np.ndarray:
         """Return logits of the held-out rows (n, n_outputs)."""
         rows = self.task.holdout
-        parts = (rows[i : i + HELD_OUT_ROWS] for i in range(0, len(rows), HELD_OUT_ROWS))
+        per_row = max(math.prod(layer.output.shape[1:]) for layer in self.model.layers)
+        size = min(HELD_OUT_ROWS, max(16, MOST_VALUES // per_row))
+        parts = (rows[i : i + size] for i in range(0, len(rows), size))
         x = (self.task.x[part].astype("float32", copy=False) for part in parts)
         said = [self.model.predict_on_batch(part) for part in x]
         return np.concatenate(said)
