@@ -126,14 +126,14 @@ class Memory:
     """A store that remembers what it was told, and when."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, Any] = {}
+        self.kept: dict[str, bytes] = {}
         self.times: list[float] = []
 
     def load(self, name: str) -> Any | None:
-        return self.kept.get(name)
+        return pickle.loads(self.kept[name]) if name in self.kept else None
 
     def save(self, name: str, state: Any) -> None:
-        self.kept[name] = state
+        self.kept[name] = pickle.dumps(state)
         self.times.append(time.monotonic())
 
 
@@ -191,7 +191,6 @@ def test_an_interrupted_network_goes_on_to_the_same_bits(
 
     with pytest.raises(KeyboardInterrupt), listening(interrupt):
         fitted(store, **options)
-    store.kept = pickle.loads(pickle.dumps(store.kept))
     with listening(told.append):
         resumed = fitted(store, **options)
     assert any("goes on after epoch" in event.text for event in told if isinstance(event, Note))
