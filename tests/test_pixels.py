@@ -1,5 +1,7 @@
 """Images in CSV files: read as bytes, mapped from disk, and one line where they are none."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -218,13 +220,31 @@ def test_models_of_every_kind_learn_from_images_and_predict_new_ones(
     limits = [] if model == "logistic" else ["--epochs", 30]
     kc_here(workspace, "train", "tiny", "-m", model, *limits, "-q", expect=0)
     run = only_run(workspace, "tiny")
-    oof = pd.read_csv(run / "oof.csv")
-    assert (oof["label"] == (oof["right"] > 0.5).map({True: "right", False: "left"})).mean() > 0.8
+    assert json.loads((run / "run.json").read_text("utf-8"))["score"] > 0.8
     new = tmp_path / "files" / "test.csv"
     said = kc_here(workspace, "predict", "tiny", "--input", new, "-o", tmp_path / "said", expect=0)
     assert said.out == ""
     answers = read_text(tmp_path / "said")["label"].tolist()
     assert answers == read_text(run / "submission.csv")["label"].tolist()
+
+
+@pytest.mark.slow
+def test_a_network_predicts_in_another_process_and_another_folder(
+    kc: Callable[..., Done],
+    kc_here: Callable[..., Done],
+    images: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    workspace = images(TOML + "\n[models.conv2d]\nfilters = [4]\n")
+    kc_here(workspace, "train", "tiny", "-m", "conv2d", "--epochs", 3, "-v", 0, expect=0)
+    run = only_run(workspace, "tiny")
+    new = tmp_path / "files" / "test.csv"
+    here = kc_here(workspace, "predict", "tiny", "--input", new, expect=0).out
+    moved = tmp_path / "moved" / "runs" / run.name
+    shutil.copytree(run, moved)
+    shutil.rmtree(workspace)
+    assert kc(tmp_path / "moved", "predict", "tiny", "--input", new).out == here
+    assert here.splitlines()[0] == "id,label,left,right"
 
 
 @pytest.mark.parametrize(
