@@ -1,7 +1,7 @@
 """Score each kind of network on the practice sets, on the rows that their boards hold back.
 
 A network is trained as `kc train SET --model KIND --folds 3` does, with the declared parameters
-(images by other networks than conv2d for a few epochs only), and handed in to the practice board.
+and so many epochs as EPOCHS says (images by conv2d: as declared), and handed in to the practice board.
 Results are kept line by line in build/networks.jsonl: the same command continues.
 
     python bench/networks.py                        # all that is not measured yet, then the table
@@ -33,7 +33,15 @@ SETS = {
 }
 KINDS = ("dnn", "conv1d", "conv2d", "simple_rnn", "lstm", "gru")
 N_FOLDS = 3
-EPOCHS = {"digits": 40, "mnist": 15, "cifar10": 20}  # at most, where they take long
+EPOCHS = {
+    "iris": 100,
+    "wine": 100,
+    "breast_cancer": 60,
+    "diabetes": 60,
+    "digits": 30,
+    "mnist": 15,
+    "cifar10": 20,
+}
 
 
 def cpu_seconds() -> float:
@@ -48,7 +56,8 @@ def measure(dataset: str, kind: str) -> dict[str, Any]:
         workspace = Workspace(Path(folder))
         fetch(workspace, dataset, SETS[dataset])
         began = cpu_seconds()
-        epochs = None if kind == "conv2d" else EPOCHS.get(dataset)
+        are_images = SETS[dataset] is not None
+        epochs = None if kind == "conv2d" and are_images else EPOCHS[dataset]
         options = TrainOptions(kind, n_splits=N_FOLDS, epochs=epochs)
         run = train(workspace, dataset, options)
         seconds = cpu_seconds() - began

@@ -211,13 +211,13 @@ def images(tmp_path: Path, kc_here: Callable[..., Done]) -> Callable[..., Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["logistic", "lightgbm", "dnn", "conv2d", "realmlp"])
+@pytest.mark.parametrize("model", ["logistic", "extra_trees", "dnn", "conv2d", "realmlp"])
 def test_models_of_every_kind_learn_from_images_and_predict_new_ones(
     kc_here: Callable[..., Done], images: Callable[..., Path], tmp_path: Path, model: str
 ) -> None:
     own = "\n[models.dnn]\nlearning_rate = 0.01\n\n[models.conv2d]\nfilters = [8]\naugment = {}\n"
     workspace = images(TOML + own)
-    limits = [] if model == "logistic" else ["--epochs", 30]
+    limits = [] if model in ("logistic", "extra_trees") else ["--epochs", 30]
     kc_here(workspace, "train", "tiny", "-m", model, *limits, "-q", expect=0)
     run = only_run(workspace, "tiny")
     assert json.loads((run / "run.json").read_text("utf-8"))["score"] > 0.8

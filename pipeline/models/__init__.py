@@ -72,20 +72,23 @@ def boosting(function: str, *, epochs: str = "n_estimators", **facts: Any) -> Mo
     )
 
 
+# How networks learn that are trained one by one: as long as a schedule lasts, which is not cut off.
+# They are kept by their loss: of a few rows that are held out, labels say less.
+IN_ONE_CYCLE: dict[str, Any] = {
+    "epochs": 30,
+    "patience": 30,
+    "learning_rate": 0.003,
+    "schedule": "one_cycle",
+    "watch": "loss",
+}
+
 MODELS: dict[str, ModelSpec] = {
     "dnn": network("pipeline.models.networks:dnn"),
-    "conv1d": network("pipeline.models.networks:conv1d"),
-    "conv2d": network(
-        "pipeline.models.networks:conv2d",
-        epochs=30,
-        patience=30,
-        learning_rate=0.003,
-        schedule="one_cycle",
-        watch="loss",  # labels of a few hundred rows say less of a network
-    ),
-    "simple_rnn": network("pipeline.models.networks:simple_rnn"),
-    "lstm": network("pipeline.models.networks:lstm"),
-    "gru": network("pipeline.models.networks:gru"),
+    "conv1d": network("pipeline.models.networks:conv1d", **IN_ONE_CYCLE),
+    "conv2d": network("pipeline.models.networks:conv2d", **IN_ONE_CYCLE),
+    "simple_rnn": network("pipeline.models.networks:simple_rnn", **IN_ONE_CYCLE),
+    "lstm": network("pipeline.models.networks:lstm", **IN_ONE_CYCLE),
+    "gru": network("pipeline.models.networks:gru", **IN_ONE_CYCLE),
     "realmlp": estimator(
         "pipeline.models.realmlp:make_realmlp",
         epochs="epochs",
