@@ -1,7 +1,7 @@
 """Score each kind of network on the practice sets, on the rows that their boards hold back.
 
 A network is trained as `kc train SET --model KIND --folds 3` does, with the declared parameters
-and so many epochs as EPOCHS says (images by conv2d: as declared), and handed in to the practice board.
+and the epochs of EPOCHS (images by conv2d: as declared), and handed in to the practice board.
 Results are kept line by line in build/networks.jsonl: the same command continues.
 
     python bench/networks.py                        # all that is not measured yet, then the table

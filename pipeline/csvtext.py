@@ -163,7 +163,7 @@ def read_typed(
             pa.csv.ReadOptions(
                 column_names=list(types), skip_rows=first - 1, block_size=_BLOCK, use_threads=False
             ),
-            pa.csv.ParseOptions(delimiter=separator),
+            pa.csv.ParseOptions(delimiter=separator, newlines_in_values=b'"' in data),
             pa.csv.ConvertOptions(column_types=types, check_utf8=False, null_values=[""]),
         )
         yield from reader
