@@ -30,6 +30,7 @@ class ModelSpec:
     handles_pixels: it takes images as bytes, and scales them itself; its factory is told their size
         by `images`, as (height, width, channels).
     defaults: parameters that hold unless others are declared.
+    refits: how many fits on all rows may predict the test in place of those of the folds.
     """
 
     factory: str
@@ -42,11 +43,12 @@ class ModelSpec:
     trains_together: bool = False
     handles_pixels: bool = False
     defaults: dict[str, Any] = field(default_factory=dict)
+    refits: int = 0
 
 
-def estimator(factory: str, **facts: Any) -> ModelSpec:
+def estimator(factory: str, *, refits: int = 1, **facts: Any) -> ModelSpec:
     """Return the spec of a model whose factory returns an estimator."""
-    return ModelSpec(factory=factory, **facts)
+    return ModelSpec(factory=factory, refits=refits, **facts)
 
 
 def network(function: str, **defaults: Any) -> ModelSpec:
@@ -68,6 +70,7 @@ def boosting(function: str, *, epochs: str = "n_estimators", **facts: Any) -> Mo
         epochs=epochs,
         handles_missing=True,
         scale_invariant=True,
+        refits=3,
         **facts,
     )
 
@@ -93,6 +96,7 @@ MODELS: dict[str, ModelSpec] = {
         "pipeline.models.realmlp:make_realmlp",
         epochs="epochs",
         trains_together=True,
+        refits=0,
         handles_missing=True,
         handles_text=True,
         scale_invariant=True,
@@ -101,6 +105,7 @@ MODELS: dict[str, ModelSpec] = {
         "pipeline.models.tabm:make_tabm",
         epochs="epochs",
         trains_together=True,
+        refits=0,
         handles_missing=True,
         handles_text=True,
         scale_invariant=True,
@@ -109,6 +114,7 @@ MODELS: dict[str, ModelSpec] = {
         "pipeline.models.tabm:make_tabm_mini",
         epochs="epochs",
         trains_together=True,
+        refits=0,
         handles_missing=True,
         handles_text=True,
         scale_invariant=True,

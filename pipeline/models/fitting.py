@@ -10,10 +10,10 @@ import numpy as np
 from pipeline.errors import ModelError
 from pipeline.models.backend import load_keras
 from pipeline.models.checkpoints import NOT_KEPT, Checkpoint, Kept
-from pipeline.models.learning import SCHEDULES, Recipe, row_losses
+from pipeline.models.learning import SCHEDULES, Recipe, Shown, row_losses
 from pipeline.models.program import MOST_VALUES, responses
 from pipeline.models.replicas import Replica, Task, epochs_that_fit
-from pipeline.models.scores import SCORES
+from pipeline.models.scores import SCORES, as_people_say, undone
 from pipeline.progress import EpochEnded, counted, emit
 
 # As Keras calls them, for logits.
@@ -138,7 +138,7 @@ class _Training:
         logs = {"loss": float(logs["loss"]), **held_out_scores(self.task, self.recipe, logits)}
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
-        emit(EpochEnded(self.epoch, self.planned, logs["loss"], logs["val_loss"]))
+        self._tell(logs)
         score = logs[f"val_{self.recipe.score}"]
         is_better = score < self.best_score
         if self.recipe.progress == "later":
@@ -155,6 +155,15 @@ class _Training:
         )
         if self.is_over or self.kept.is_due:
             self.keep()
+
+    def _tell(self, logs: dict[str, float]) -> None:
+        """Tell of an epoch, with the score that people watch, and the best of it so far."""
+        told: tuple[float | None, float | None] = (None, None)
+        if self.recipe.shown is not None:
+            name = self.recipe.shown.score
+            scores = self.history[f"val_{name}"]
+            told = as_people_say(name, scores[-1]), as_people_say(name, min(scores))
+        emit(EpochEnded(self.epoch, self.planned, logs["loss"], logs["val_loss"], *told))
 
     def _plan(self) -> None:
         """Plan no more epochs than end before the deadline; the first one's time is no measure."""
@@ -242,7 +251,7 @@ def _batches(
 
 
 def held_out_scores(task: Task, recipe: Recipe, logits: np.ndarray) -> dict[str, float]:
-    """Return val_loss and, where a score is watched, val_SCORE of logits of the held-out rows."""
+    """Return val_loss, and val_SCORE of what is watched or shown, of held-out rows' logits."""
     import tensorflow as tf
 
     y = tf.constant(task.y[task.holdout][None])  # (1, n, n_targets): one replica
@@ -252,12 +261,14 @@ def held_out_scores(task: Task, recipe: Recipe, logits: np.ndarray) -> dict[str,
     counted = tf.cast(has_one[0] * weight, tf.float32)
     loss = tf.math.divide_no_nan(tf.reduce_sum(each[0] * counted), tf.reduce_sum(counted))
     found = {"val_loss": float(loss)}
-    if recipe.score != "loss":
-        predicted = responses(recipe, said)
-        if recipe.loss == "squared_error":
-            predicted, y = (part * task.spread + task.center for part in (predicted, y))
-        score = SCORES[recipe.score](y, predicted, tf.ones((1, len(logits))))
-        found[f"val_{recipe.score}"] = float(score[0])
+    predicted = responses(recipe, said)
+    if recipe.loss == "squared_error":
+        predicted, y = (part * task.spread + task.center for part in (predicted, y))
+    watched = [] if recipe.score == "loss" else [Shown(recipe.score)]
+    for one in dict.fromkeys([*watched, *([recipe.shown] if recipe.shown else [])]):
+        truth, said = (undone(values, one.transform) for values in (y, predicted))
+        score = SCORES[one.score](truth, said, tf.ones((1, len(logits))))
+        found[f"val_{one.score}"] = float(score[0])
     return found
 
 
