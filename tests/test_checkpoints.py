@@ -154,7 +154,7 @@ def fitted(
     later: list[Any] = []
     model.fit(X, X.sum(axis=1), later=later)
     (rows,) = [rows for _, rows in later]
-    KerasRegressor.fit_together([model], [rows], max_seconds, store)
+    KerasRegressor.fit_together([model], [rows], max_seconds, store=store)
     return model
 
 
