@@ -32,7 +32,7 @@ KERAS_LOSSES: dict[Loss, str] = {
     "categorical_crossentropy": "sparse_categorical_crossentropy",
 }
 PREDICT_ROWS = 8192  # at once; far beyond where a call's overhead matters
-PREDICT_VALUES = 2**24  # in the largest tensor of a call; 64 MB
+PREDICT_VALUES = 2**23  # in the largest tensor of a call; 32 MB, of which a call has a dozen
 
 
 @dataclass(frozen=True)
