@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     chosen = parser.parse_args(arguments)
     KEPT.parent.mkdir(exist_ok=True)
-    for dataset in chosen.sets:
+    for dataset in (one for one in chosen.sets if SETS[one] is None or SETS[one].is_dir()):
         for kind in chosen.kinds:
             if (dataset, kind) not in kept():
                 row = json.dumps(measure(dataset, kind))

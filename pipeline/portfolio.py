@@ -71,7 +71,7 @@ COSTS: Mapping[str, Cost] = {
     "svm": Cost(lambda s: 0.1 + 1e-7 * s.rows**2 * s.outputs, 10_000),
     "knn": Cost(lambda s: 0.1 + 5e-10 * s.rows**2 * s.columns, 30_000),
     "gaussian_process": Cost(lambda s: 0.1 + 2.5e-6 * s.rows**2 * s.outputs, 1_500),
-    # 30 epochs; a column is a step of a convolution's way, up to where images have colours.
+    # 30 epochs; beyond some hundred columns they are large images, or colours.
     "conv1d": Cost(lambda s: 3.0 + 1.5e-3 * s.rows),
     "conv2d": Cost(
         lambda s: 3.0 + s.rows * (1.8e-3 + min(2e-5 * s.columns, 1.25e-2 + 3.6e-6 * s.columns))
