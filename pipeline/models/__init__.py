@@ -12,6 +12,7 @@ from pipeline.errors import ModelError, did_you_mean
 REGRESSION: tuple[Task, ...] = ("regression",)
 CLASSES: tuple[Task, ...] = ("binary", "multiclass")
 ANY: tuple[Task, ...] = REGRESSION + CLASSES
+REST = -1  # in a shape: as many as there are left, as numpy has it
 COUNTS = ("epochs", "n_estimators", "patience", "batch_size")  # what they mean has no other values
 
 
@@ -30,6 +31,7 @@ class ModelSpec:
     handles_pixels: it takes images as bytes, and scales them itself; its factory is told their size
         by `images`, as (height, width, channels).
     defaults: parameters that hold unless others are declared.
+    takes_shape: it gives a row of columns its axes back by a parameter shape.
     refits: how many fits on all rows may predict the test in place of those of the folds.
     """
 
@@ -43,6 +45,7 @@ class ModelSpec:
     trains_together: bool = False
     handles_pixels: bool = False
     defaults: dict[str, Any] = field(default_factory=dict)
+    takes_shape: bool = False
     refits: int = 0
 
 
@@ -51,7 +54,7 @@ def estimator(factory: str, *, refits: int = 1, **facts: Any) -> ModelSpec:
     return ModelSpec(factory=factory, refits=refits, **facts)
 
 
-def network(function: str, **defaults: Any) -> ModelSpec:
+def network(function: str, *, takes_shape: bool = False, **defaults: Any) -> ModelSpec:
     """Return the spec of a function from Keras inputs to logits."""
     return ModelSpec(
         factory="pipeline.models.neural:make_network",
@@ -59,6 +62,7 @@ def network(function: str, **defaults: Any) -> ModelSpec:
         epochs="epochs",
         trains_together=True,
         handles_pixels=True,
+        takes_shape=takes_shape,
         defaults=defaults,
     )
 
@@ -87,11 +91,11 @@ IN_ONE_CYCLE: dict[str, Any] = {
 
 MODELS: dict[str, ModelSpec] = {
     "dnn": network("pipeline.models.networks:dnn"),
-    "conv1d": network("pipeline.models.networks:conv1d", **IN_ONE_CYCLE),
-    "conv2d": network("pipeline.models.networks:conv2d", **IN_ONE_CYCLE),
-    "simple_rnn": network("pipeline.models.networks:simple_rnn", **IN_ONE_CYCLE),
-    "lstm": network("pipeline.models.networks:lstm", **IN_ONE_CYCLE),
-    "gru": network("pipeline.models.networks:gru", **IN_ONE_CYCLE),
+    "conv1d": network("pipeline.models.networks:conv1d", takes_shape=True, **IN_ONE_CYCLE),
+    "conv2d": network("pipeline.models.networks:conv2d", takes_shape=True, **IN_ONE_CYCLE),
+    "simple_rnn": network("pipeline.models.networks:simple_rnn", takes_shape=True, **IN_ONE_CYCLE),
+    "lstm": network("pipeline.models.networks:lstm", takes_shape=True, **IN_ONE_CYCLE),
+    "gru": network("pipeline.models.networks:gru", takes_shape=True, **IN_ONE_CYCLE),
     "realmlp": estimator(
         "pipeline.models.realmlp:make_realmlp",
         epochs="epochs",

@@ -63,7 +63,7 @@ class PracticeSource:
         answers = test[[ids.name, y.name]]
         blank = sorted(y.unique())[0] if self._has_classes else 0
         digest = _write_csv(folder / files.test, test.drop(columns=[y.name]))
-        save_text(answers_for(self.board, digest) / ANSWERS, _csv(answers))
+        save_text(answers_for(self.board, digest) / ANSWERS, as_csv(answers))
         _write_csv(folder / files.train, train)
         _write_csv(folder / files.sample_submission, answers.assign(**{str(y.name): blank}))
 
@@ -117,5 +117,6 @@ def _write_csv(path: Path, frame: pd.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def _csv(frame: pd.DataFrame) -> str:
+def as_csv(frame: pd.DataFrame) -> str:
+    """Return a frame as it is written for everybody."""
     return str(frame.to_csv(index=False, lineterminator="\n"))
