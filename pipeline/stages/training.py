@@ -47,6 +47,7 @@ from pipeline.stages.units import repeated
 from pipeline.storage import check_writable
 from pipeline.training import (
     CVResult,
+    FoldResult,
     cross_validate,
     folds_of,
     is_refitted,
@@ -231,7 +232,7 @@ def validate_model(
     with _saying_what_is_kept():
         results = _fit_sets(fit_set, sets, deadline, competition.validation.seed)
         found = merge_repeats(results, train, metric_of(competition))
-        return _refitted(found, opened, choice, train, seed, deadline)
+        return _refitted(found, opened, choice, train, seed, deadline, fresh)
 
 
 def _refitted(
@@ -241,6 +242,7 @@ def _refitted(
     train: TrainData,
     seed: int,
     deadline: float | None,
+    fresh: bool,
 ) -> CVResult:
     """Return the result with fits on all rows, where these are wanted and there is time for all."""
     few = is_refitted(opened.competition, len(train))
@@ -249,16 +251,19 @@ def _refitted(
     left = math.inf if deadline is None else deadline - time.monotonic()
     if not wanted or result.skipped or left < wanted * usual * REFIT:
         return result
-    lesson, refits = lesson_of([one.estimator for one in result.folds]), []
-    for number in range(wanted):
-        other = seed + number
-        work = FoldWork(opened, choice, other, train, unfitted(opened, choice, other))
-        one = work.refit(lesson)
-        fold = replace(one.fold, number=len(result.folds) + number)
-        refits.append(replace(one, fold=fold))
+    lesson = lesson_of([one.estimator for one in result.folds])
+    refits: list[FoldResult] = []
+    while len(refits) < wanted:
+        other = seed + len(refits)
+        work = FoldWork(opened, choice, other, train, unfitted(opened, choice, other), fresh)
+        refits += work.refit(lesson)
+    numbered = [
+        replace(one, fold=replace(one.fold, number=number))
+        for number, one in enumerate(refits, start=len(result.folds))
+    ]
     text = f"{counted(wanted, 'fit')} on all {len(train):,} rows predict the test"
     emit(Note("refit", text, {"refits": wanted, "rows": len(train)}))
-    return replace(result, refits=tuple(refits))
+    return replace(result, refits=tuple(numbered))
 
 
 @contextlib.contextmanager
