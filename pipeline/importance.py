@@ -1,9 +1,9 @@
 """Which columns fitted models rely on: how much worse they score where a column is shuffled.
 
-Each fold's estimator is asked about its own validation rows, which it has not learned from, with one
-column at a time in another order (Breiman, Random forests, 2001). What is drawn by chance follows
-from the seed, the fold and the column alone, so that several models are asked about the same rows
-and the importance of a column to their blend can be told as well.
+Each fold's estimator is asked about its own validation rows, which it has not learned from, with
+one column at a time in another order (Breiman, Random forests, 2001). What is drawn by chance
+follows from the seed, the fold and the column alone, so that several models are asked about the
+same rows, and the importance of a column to their blend can be told as well.
 """
 
 import time

@@ -44,7 +44,7 @@ def inspect_data(
     return Inspection(
         n_train=len(train),
         n_test=len(test),
-        columns=_columns(train.X, test.X, drift, competition.columns.text),
+        columns=column_facts(train.X, test.X, drift, competition.columns.text),
         target=_target(competition, train),
         drift=drift,
         warnings=find_warnings(competition, train, test, drift),
@@ -79,9 +79,13 @@ def unseen_levels(
     return {str(name): levels for name, levels in found.items() if levels}
 
 
-def _columns(
-    train: pd.DataFrame, test: pd.DataFrame, drift: Drift, prose: Collection[str]
+def column_facts(
+    train: pd.DataFrame, test: pd.DataFrame, drift: Drift | None, prose: Collection[str]
 ) -> pd.DataFrame:
+    """Return one row a feature: kind, levels, missing values, unseen levels, drift.
+
+    drift: how far the test rows lie from the training rows; NaN stands where it is not known.
+    """
     unseen = unseen_levels(train, test, prose)
     rows = [
         {
@@ -91,7 +95,7 @@ def _columns(
             "missing_train": int(train[name].isna().sum()),
             "missing_test": int(test[name].isna().sum()),
             "unseen_in_test": len(unseen.get(name, [])),
-            "drift_auc": round(float(drift.by_column[name]), 3),
+            "drift_auc": float("nan") if drift is None else round(float(drift.by_column[name]), 3),
         }
         for name in map(str, train)
     ]

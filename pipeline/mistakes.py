@@ -1,5 +1,6 @@
 """Where predictions miss: the mean error in bins of each column's values."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -62,7 +63,7 @@ def _of_numbers(values: pd.Series) -> tuple[np.ndarray, list[str]]:
     at = np.clip(np.searchsorted(edges, values.fillna(edges[0]), side="right") - 1, 0, None)
     at = np.minimum(at, len(edges) - 2)
     written = _named(edges)
-    order = [f"{low} – {high}" for low, high in zip(written, written[1:], strict=False)]
+    order = [f"{low} – {high}" for low, high in itertools.pairwise(written)]
     return np.array(order, dtype=object)[at], order
 
 

@@ -60,7 +60,7 @@ def _ends(one: Bar) -> tuple[float, float]:
 
 
 def _row(one: Bar, number: int, scale: Scale, names: float) -> str:
-    top, middle = number * ROW + 2, number * ROW + ROW / 2 + 2
+    middle = number * ROW + ROW / 2 + 2
     left, right = sorted((scale(0.0) if scale.low <= 0 else scale.start, scale(one.value)))
     spread = "" if one.error is None else f" ± {short(one.error, 2)}"
     said = one.said or f"{one.name}: {one.written}{spread}"

@@ -1,5 +1,6 @@
 """Numbers as people read them on an axis: round ones, and written short."""
 
+import itertools
 import math
 
 _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -24,7 +25,7 @@ def round_ticks(low: float, high: float, most: int = 6) -> list[float]:
 def tick_labels(ticks: list[float]) -> list[str]:
     """Return equally spaced ticks as short texts, all to the same digit and in the same unit."""
     largest = max(map(abs, ticks), default=0.0)
-    step = min((abs(b - a) for a, b in zip(ticks, ticks[1:], strict=False)), default=largest)
+    step = min((abs(b - a) for a, b in itertools.pairwise(ticks)), default=largest)
     if step == 0 or largest == 0:
         return [f"{tick:g}" for tick in ticks]
     if largest < 1e-3 or largest >= 1e15:

@@ -12,13 +12,22 @@ import pandas as pd
 from pipeline.competition import Competition, ModelChoice
 from pipeline.decisions import Decided, Decision
 from pipeline.ensemble import Mixer
+from pipeline.importance import Importance
 from pipeline.metrics import METRICS
-from pipeline.progress import Event, Note, Warned, counted, emit
+from pipeline.progress import Event, Looked, Note, Warned, counted, emit
 from pipeline.raw import Manifest
 from pipeline.runs import Run, UnfinishedRun, git_state, load_run, start_run, versions
 from pipeline.splits import resolve_scheme
 from pipeline.stages.estimating import leaderboard_record
+from pipeline.stages.folding import code_of
 from pipeline.stages.opening import Data, Opened
+from pipeline.stages.reporting import save_report
+from pipeline.stages.studying import (
+    Together,
+    find_importance,
+    save_findings,
+    seconds_for_importance,
+)
 from pipeline.submission import check_submission, make_submission, save_submission
 from pipeline.terminal import line
 from pipeline.training import CVResult, FoldResult, final_model, final_models, predict
@@ -32,6 +41,7 @@ class Log:
     lines: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    suspects: list[str] | None = None  # what may give the answer away, once that was looked for
 
     @property
     def age(self) -> float:
@@ -45,6 +55,8 @@ class Log:
             self.lines.append(f"{self.age:9.1f}  {text}")
         if isinstance(event, Note):
             self.notes.append(event)
+        if isinstance(event, Looked):
+            self.suspects = list(event.found)
         if isinstance(event, Warned):
             self.warnings.append(event.text)
 
@@ -57,7 +69,8 @@ class Outcome:
     the training rows. answers: what is scored of oof. tests: predictions (n_test, n_columns) of the
     test rows, whose mean counts. decision: what is done to them before they are answers. facts:
     what run.json says of this kind of run. save: writes what belongs to it beside. other_folds: as
-    fold, of further repeats.
+    fold, of further repeats. importance: of the columns, or why it is not known. together: how the
+    members of a blend are alike. command: what repeats the run.
     """
 
     label: str
@@ -69,6 +82,9 @@ class Outcome:
     facts: dict[str, Any]
     save: Callable[[UnfinishedRun], None]
     other_folds: tuple[np.ndarray, ...] = ()
+    importance: Importance | str = ""
+    together: Together | None = None
+    command: str = ""
 
 
 def save_run(
@@ -79,12 +95,18 @@ def save_run(
     seed: int,
     log: Log,
     facts: dict[str, Any] | None = None,
+    *,
+    command: str = "",
+    deadline: float | None = None,
 ) -> Run:
     """Predict the test rows, and write a complete run with a checked submission.
 
-    facts: what run.json shall say besides.
+    facts: what run.json shall say besides. command: what repeats the run. deadline: on the clock of
+    time.monotonic(), until when columns may be shuffled to find out what they are worth.
     Raises what write_run raises.
     """
+    left = None if deadline is None else deadline - time.monotonic()
+    seconds = seconds_for_importance(log.age, left)
     outcome = Outcome(
         label=choice.label,
         fold=result.fold_of,
@@ -95,6 +117,8 @@ def save_run(
         facts=_training_facts(opened.competition, choice, result, seed) | (facts or {}),
         save=lambda run: _save_estimators(run, result),
         other_folds=tuple(repeat.fold_of for repeat in result.repeats[1:]),
+        importance=find_importance(result, data.train, opened.competition, seed, seconds),
+        command=command,
     )
     return write_run(opened, data, outcome, log)
 
@@ -123,7 +147,10 @@ def write_run(opened: Opened, data: Data, outcome: Outcome, log: Log) -> Run:
         text = f"submission.csv, {counted(len(submission), 'row')}, checked against the sample"
         emit(Note("write", text, {"rows": len(submission)}))
         facts = outcome.facts | {"leaderboard": leaderboard, "id": run.id}
+        facts |= {"command": outcome.command, "code": code_of(opened)}
         run.save_record(_record(opened, data, log) | facts)
+        save_findings(run, competition, data, outcome.answers, outcome.importance, outcome.together)
+        save_report(run, workspace)
         run.save_text("train.log", "\n".join(log.lines) + "\n")
     return load_run(workspace.runs / run.id)
 
@@ -196,6 +223,7 @@ def _record(opened: Opened, data: Data, log: Log) -> dict[str, Any]:
         "features": list(data.train.X.columns),
         "stages": [asdict(note) for note in log.notes],
         "warnings": log.warnings,
+        "suspects": log.suspects,
         "origin": data.manifest.origin,
         "data": {file.name: file.sha256 for file in data.manifest.files},
         "versions": versions(),
