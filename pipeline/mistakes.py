@@ -9,7 +9,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 N_BINS = 8
-FEW_VALUES = 12  # of a number: each is a bin of its own
+FEW_VALUES = 24  # the hours of a day: each is a bin of its own
 MISSING = "missing"
 
 
@@ -51,20 +51,29 @@ def _bins(column: pd.Series) -> tuple[np.ndarray, list[str]]:
 
 
 def _of_numbers(values: pd.Series) -> tuple[np.ndarray, list[str]]:
-    known = values.dropna()
+    known = _rounded(values.dropna().to_numpy())
     distinct = np.unique(known)
     if len(distinct) <= FEW_VALUES:
         order = _named(distinct)
-        at = np.searchsorted(distinct, values.fillna(distinct[0] if len(distinct) else 0.0))
+        filled = values.fillna(distinct[0] if len(distinct) else 0.0)
+        at = np.searchsorted(distinct, _rounded(filled.to_numpy()))
         if not len(distinct):
             return np.full(len(values), MISSING, dtype=object), []
         return np.array(order, dtype=object)[at], order
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, N_BINS + 1)))
+    edges = np.unique(_rounded(np.quantile(known, np.linspace(0, 1, N_BINS + 1))))
     at = np.clip(np.searchsorted(edges, values.fillna(edges[0]), side="right") - 1, 0, None)
     at = np.minimum(at, len(edges) - 2)
     written = _named(edges)
     order = [f"{low} – {high}" for low, high in itertools.pairwise(written)]
     return np.array(order, dtype=object)[at], order
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """Return values to six significant digits of the largest; the rest tells nobody anything."""
+    largest = float(np.abs(values).max(initial=0.0))
+    if not 0 < largest < np.inf:
+        return values
+    return np.asarray(np.round(values, 5 - int(np.floor(np.log10(largest)))) + 0.0)
 
 
 def _named(values: Sequence[float] | np.ndarray) -> list[str]:
@@ -73,14 +82,28 @@ def _named(values: Sequence[float] | np.ndarray) -> list[str]:
         written = [f"{value:.{digits}g}" for value in values]
         if len(set(written)) == len(written):
             break
-    return [f"{value:g}" if abs(value) < 1e6 and f"{value:g}" == one else one
-            for value, one in zip(values, written, strict=True)]  # fmt: skip
+    return [_plain(one) for one in written]
+
+
+def _plain(written: str) -> str:
+    """Return a number without a power of ten, where that is not too long."""
+    value = float(written)
+    return f"{value:.0f}" if "e+" in written and abs(value) < 1e9 else written
 
 
 def _of_levels(values: pd.Series) -> tuple[np.ndarray, list[str]]:
     counts = values.dropna().astype(str).value_counts()
     counts = counts.sort_index().sort_values(ascending=False, kind="stable")
-    order = [str(name) for name in counts.index[:N_BINS]]
-    others = f"{len(counts) - N_BINS} others" if len(counts) > N_BINS else None
+    most = len(counts) if len(counts) <= FEW_VALUES else N_BINS
+    order = sorted((str(name) for name in counts.index[:most]), key=_natural)
+    others = f"{len(counts) - most} others" if len(counts) > most else None
     names = values.astype(str).where(values.astype(str).isin(order), others or MISSING)
     return names.to_numpy(dtype=object), [*order, *([others] if others else [])]
+
+
+def _natural(name: str) -> tuple[int, float, str]:
+    """Return by what levels are ordered: numbers by their size, then words."""
+    try:
+        return 0, float(name), name
+    except ValueError:
+        return 1, 0.0, name

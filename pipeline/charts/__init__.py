@@ -6,7 +6,7 @@ from pipeline.charts.bars import Bar, bars
 from pipeline.charts.heatmap import heatmap
 from pipeline.charts.intervals import Interval, intervals
 from pipeline.charts.lines import Line, lines
-from pipeline.charts.numbers import round_ticks, short, tick_labels
+from pipeline.charts.numbers import aligned, round_ticks, short, tick_labels
 from pipeline.charts.scatter import scatter
 from pipeline.charts.svg import printable
 
@@ -14,6 +14,7 @@ __all__ = [
     "Bar",
     "Interval",
     "Line",
+    "aligned",
     "bars",
     "heatmap",
     "intervals",

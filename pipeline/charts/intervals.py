@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from pipeline.charts.lettering import text_width
 from pipeline.charts.numbers import short
 from pipeline.charts.panel import SIZE, WIDTH
-from pipeline.charts.scales import Scale, extent
+from pipeline.charts.scales import Scale, drawable, extent
 from pipeline.charts.svg import chart, element, text
 
 ROW = 30.0
@@ -31,7 +29,7 @@ class Interval:
     def values(self) -> list[float]:
         """Return all its numbers."""
         known = [one for one in (self.value, self.low, self.high) if one is not None]
-        return [float(one) for one in (*known, *self.others) if np.isfinite(one)]
+        return [float(one) for one in (*known, *self.others) if drawable(one)]
 
 
 def intervals(given: Sequence[Interval], *, label: str, x_label: str) -> str:
@@ -64,10 +62,10 @@ def _row(one: Interval, y: float, scale: Scale, names: float) -> str:
             element("rect", said, class_="mark range", x=a, y=y - 4, width=b - a, height=8.0, rx=4)
         )
     for other in one.others:
-        if np.isfinite(other):
+        if drawable(other):
             said = element("title", text(f"{one.name}: {short(other)}"))
             parts.append(element("circle", said, class_="mark small", cx=scale(other), cy=y, r=3.5))
-    if one.value is not None and np.isfinite(one.value):
+    if one.value is not None and drawable(one.value):
         said = element("title", text(f"{one.name}: {short(one.value)}"))
         parts.append(element("circle", said, class_="mark", cx=scale(one.value), cy=y, r=5.5))
     return element("g", *parts, class_=f"c{one.colour}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.charts.panel import Panel, legend, make_panel
-from pipeline.charts.scales import extent
+from pipeline.charts.scales import drawable, extent
 from pipeline.charts.svg import chart, element, path, text
 
 MOST_VERTICES = 240
@@ -63,7 +63,7 @@ def lines(
 
 def _line(panel: Panel, line: Line, colour: int) -> str:
     x, y = np.asarray(line.x, dtype=float), np.asarray(line.y, dtype=float)
-    known = np.isfinite(x) & np.isfinite(y)
+    known = drawable(x) & drawable(y)
     kept = np.flatnonzero(known)
     if len(kept) > MOST_VERTICES:  # a screen has no more pixels to tell them apart
         kept = kept[np.linspace(0, len(kept) - 1, MOST_VERTICES).round().astype(int)]

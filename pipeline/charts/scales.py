@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.charts.numbers import round_ticks, short, tick_labels
 
 Kind = Literal["linear", "log1p"]
+HUGE = 1e100
 
 
 @dataclass(frozen=True)
@@ -48,20 +49,28 @@ class Scale:
             inside = [one for one in (0.0, *values) if self.low <= one <= self.high]
             if 2 <= len(inside) <= most:
                 return inside
-        return inside[:: math.ceil(len(inside) / most)] or [self.low, self.high]
+        if len(inside) < 2:
+            return round_ticks(self.low, self.high, most)
+        return inside[:: math.ceil(len(inside) / most)]
 
     def facts(self) -> str:
         """Return what a script needs to find a pixel's value."""
         return f"{self.low:.6g} {self.high:.6g} {self.start:.1f} {self.end:.1f} {self.kind}"
 
 
+def drawable(values: float | Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return which values a chart can show: finite, and not so large that sums overflow."""
+    with np.errstate(invalid="ignore"):
+        return np.abs(np.asarray(values, dtype=float)) < HUGE
+
+
 def extent(*values: Sequence[float] | np.ndarray, room: float = 0.03) -> tuple[float, float]:
-    """Return the least and the greatest finite value, with some room; never the same one twice.
+    """Return the least and the greatest value that can be drawn, with some room; never the same one twice.
 
     room: as a share of the distance between them.
     """
     every = np.concatenate([np.asarray(one, dtype=float).ravel() for one in values])
-    every = every[np.isfinite(every)]
+    every = every[drawable(every)]
     if not len(every):
         return 0.0, 1.0
     low, high = float(every.min()), float(every.max())

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.charts.panel import make_panel
-from pipeline.charts.scales import Kind, extent
+from pipeline.charts.scales import Kind, drawable, extent
 from pipeline.charts.svg import chart, element
 
 
@@ -23,7 +23,7 @@ def scatter(
     kind: of both axes.
     """
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    known = np.isfinite(x) & np.isfinite(y)
+    known = drawable(x) & drawable(y)
     if kind == "log1p":
         known &= (x >= 0) & (y >= 0)
     x, y = x[known], y[known]

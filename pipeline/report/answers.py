@@ -1,6 +1,5 @@
 """Predictions out of fold beside the truth, as each task has them."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from pipeline.charts import Line, heatmap, lines, scatter, short
-from pipeline.report.layout import Figure, Section, Table, number
+from pipeline.report.layout import Figure, Section, Table
 from pipeline.report.words import say
 
 POINTS = 2000  # of a scatter; more would only lie on each other
@@ -259,8 +258,3 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     if a.std() == 0 or b.std() == 0:
         return float("nan")
     return float(np.corrcoef(a, b)[0, 1])
-
-
-def numbers(values: Sequence[float | None]) -> list[str]:
-    """Return several numbers short."""
-    return [number(value) for value in values]

@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import numpy as np
-
 from pipeline.charts import Bar, bars, short
 from pipeline.report.layout import Figure, Section, Table, number
 from pipeline.report.words import say
 
 SHOWN = 20
+ENOUGH = 10  # rows of a bin that is drawn
 DRIFTED = 0.6  # an AUC from which a column is named
 
 NOT_KEPT = "This run was made before these were kept."
@@ -44,7 +43,7 @@ def _importance(record: dict[str, Any], found: dict[str, Any]) -> Figure:
         bars(
             given,
             label="How much worse the score is with a column shuffled: "
-            + ", ".join(f"{one.name} {one.written}" for one in given[:3]),
+            + ", ".join(f"{one.name} {short(one.value, 3)}" for one in given[:3]),
         ),
         f"How much worse the {record['metric'].replace('_', ' ')} of out-of-fold rows becomes if a "
         f"column is shuffled among them ({found['n_rows']:,} answers), with its standard error over "
@@ -67,22 +66,26 @@ def _errors(one: dict[str, Any], unit: str) -> Figure:
         "log1p": "Mean of log1p(predicted) minus log1p(true)",
         "wrong": "Share of rows whose class is wrong",
     }[unit]
+    drawn = [each for each in one["bins"] if each["n"] >= ENOUGH]
+    drawn = drawn if len(drawn) > 1 else one["bins"]
     given = [
         Bar(
             each["name"],
             each["mean"],
             each["error"],
-            text=f"{each['mean']:.1%}" if unit == "wrong" else short(each["mean"], 2),
+            text=f"{each['mean']:.1%}" if unit == "wrong" else None,
             colour=2,
             said=f"{each['name']}: {short(each['mean'], 3)} ± {short(each['error'], 2) if each['error'] is not None else '–'}, {each['n']:,} rows",
         )
-        for each in one["bins"]
+        for each in drawn
     ]
+    few = len(one["bins"]) - len(drawn)
     title = "Errors" if unit == "wrong" else say("Residuals")
     return Figure(
         f"{title} by {one['column']}",
         bars(given, label=f"{meaning} by {one['column']}"),
-        f"{meaning}, with its standard error.",
+        f"{meaning}, with its standard error."
+        + (f" {few} of {len(one['bins'])} bins have too few rows." if few else ""),
         Table(
             f"{title} by {one['column']}",
             [one["column"], "mean", "standard error", "rows"],
@@ -99,7 +102,7 @@ def data_section(record: dict[str, Any], findings: dict[str, Any]) -> Section:
     """Return the section of drift and missing values by column."""
     name = say("Data")
     rows = record["rows"]
-    lead = f"{rows['train']:,} training rows, {rows['test']:,} test rows, from {record['origin']}."
+    lead = f"{rows['train']:,} training rows, {rows['test']:,} test rows."
     if not findings:
         return Section("data", name, f"{lead} {NOT_KEPT}")
     columns = findings["columns"]
@@ -183,8 +186,3 @@ def _columns(columns: list[dict[str, Any]]) -> Table:
         frozenset(range(2, 7)),
         is_open=len(columns) <= 30,
     )
-
-
-def weakest(found: dict[str, Any]) -> float:
-    """Return the least importance that is known."""
-    return float(np.min([one["importance"] for one in found["columns"]], initial=0.0))

@@ -16,7 +16,7 @@ class Table:
     """Rows under headings; the first cell of a row is its heading.
 
     numeric: positions of columns of numbers, which stand to the right. is_open: shown at once,
-    and not only when asked for.
+    and not only when asked for. beside: narrow enough to stand beside figures.
     """
 
     caption: str
@@ -24,14 +24,12 @@ class Table:
     rows: Sequence[Sequence[Any]]
     numeric: frozenset[int] = frozenset()
     is_open: bool = True
+    beside: bool = False
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart with its title, what it says in words, and its numbers as a table.
-
-    wide: whether it is shown as wide as the page.
-    """
+    """A chart with its title, what it says in words, and its numbers as a table."""
 
     title: str
     chart: str

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.charts import Bar, Interval, Line, bars, heatmap, intervals, lines, short
+from pipeline.charts import Bar, Interval, Line, aligned, bars, heatmap, intervals, lines, short
 from pipeline.report.layout import Figure, Section, Table, number, seconds, timed, with_error
 from pipeline.report.words import say
 
@@ -72,12 +72,16 @@ def _score_caption(record: dict[str, Any]) -> str:
 def _fold_table(record: dict[str, Any]) -> Table:
     folds = record["folds"]
     is_blend = "train_rows" not in (folds[0] if folds else {})
-    numbered = [(one["number"] + 1, one) for one in folds]
+    scores = aligned([np.nan if one["score"] is None else one["score"] for one in folds], 5)
+    numbered = [
+        (one["number"] + 1, {**one, "shown": shown})
+        for one, shown in zip(folds, scores, strict=True)
+    ]
     if is_blend:
         ways = any("way" in one for one in folds)
         head = ["fold", "score", *(["way the others chose"] if ways else [])]
-        rows = [[n, number(one["score"]), *([one["way"]] if ways else [])] for n, one in numbered]
-        return Table("Folds", head, rows, frozenset({1}))
+        rows = [[n, one["shown"], *([one["way"]] if ways else [])] for n, one in numbered]
+        return Table("Folds", head, rows, frozenset({1}), beside=True)
     epochs = any(one.get("best_epoch") is not None for one in folds)
     head = [
         "fold",
@@ -90,7 +94,7 @@ def _fold_table(record: dict[str, Any]) -> Table:
     rows = [
         [
             n,
-            number(one["score"]),
+            one["shown"],
             f"{one['train_rows']:,}",
             f"{one['valid_rows']:,}",
             *(["–" if one.get("best_epoch") is None else one["best_epoch"]] if epochs else []),
@@ -98,7 +102,7 @@ def _fold_table(record: dict[str, Any]) -> Table:
         ]
         for n, one in numbered
     ]
-    return Table("Folds", head, rows, frozenset(range(1, len(head))))
+    return Table("Folds", head, rows, frozenset(range(1, len(head))), beside=len(rows) <= 12)
 
 
 def models_section(record: dict[str, Any], findings: dict[str, Any]) -> Section:
@@ -114,13 +118,17 @@ def models_section(record: dict[str, Any], findings: dict[str, Any]) -> Section:
         f"nested, so that no row helped to choose what it is scored by; "
         f"{number(blend['plain_score'])} on the rows that chose the weights."
     )
-    figures = [_weights(ordered)]
+    if len(members) == 1:
+        lead = "Only one model was finished in time."
+    figures = [_weights(ordered)] if len(members) > 1 else []
     together = findings.get("together")
     if together and 2 <= len(together["labels"]) <= MOST_ALIKE:
         figures.append(_alike(together))
     if together:
         figures += [_path(one, blend["way"]) for one in together["paths"]]
-    tables = [_member_table(ordered, record), _ways(record)]
+    tables = [_member_table(ordered, record)]
+    if blend["nested_score_of_each_way"]:
+        tables.append(_ways(record))
     left_out = (record.get("budget") or {}).get("left_out") or {}
     if left_out:
         tables.append(

@@ -5,12 +5,13 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 
 from pipeline.budget import Entry, Pass, Schedule, Unit
 from pipeline.cache import Cache
@@ -20,6 +21,7 @@ from pipeline.decisions import Decided, decide, fold_scores
 from pipeline.ensemble import Blend, Candidates, Mixer, choose_blend
 from pipeline.errors import ModelError, PipelineError
 from pipeline.execution import Ended, Workers
+from pipeline.importance import Importance, importance_of, rows_to_ask
 from pipeline.ledger import load_ledger
 from pipeline.machine import cores
 from pipeline.metrics import METRICS
@@ -30,8 +32,33 @@ from pipeline.splits import check_folds
 from pipeline.stages.estimating import warn_of_leaks
 from pipeline.stages.opening import Data, Opened
 from pipeline.stages.preparing import row_note
-from pipeline.stages.recording import Log, Outcome, blend_record, spread, tell_decision, write_run
-from pipeline.stages.units import Done, Task, all_folds, carry_out, get_ready, keep_estimators
+from pipeline.stages.recording import (
+    Log,
+    Outcome,
+    blend_record,
+    spread,
+    standard_error,
+    tell_decision,
+    write_run,
+)
+from pipeline.stages.studying import (
+    LEAST_SECONDS,
+    MOST_SECONDS,
+    columns_to_ask,
+    compare_members,
+    note_of_members,
+)
+from pipeline.stages.units import (
+    MEMBERS,
+    Done,
+    Shuffling,
+    Task,
+    all_folds,
+    carry_out,
+    get_ready,
+    keep_estimators,
+    shuffle_columns,
+)
 from pipeline.storage import check_writable, scratch_folder
 
 LABEL = "auto"
@@ -39,13 +66,18 @@ TICK = 0.5  # seconds between two looks at the clock
 BETWEEN = 0.08  # of the budget passes at least between two runs that are kept on the way
 WORTH_REPEATING = 0.01  # the least weight in the blend
 MARGIN = 1.0  # seconds that the end of a command takes besides what was measured
+ASKING = 0.04  # of the budget is for what columns are worth, if that is enough to ask anything
+LEAST_ASKING = 1.0  # seconds
+INTERRUPTED = "the work was interrupted before it"
+ON_THE_WAY = "this run was kept on the way, and it is found out at the end"
 
 
 @dataclass(frozen=True, eq=False)
 class Member:
     """A configuration with all its passes, their predictions averaged.
 
-    oof, test: (n_samples, n_columns) and (n_test, n_columns). keys: of its fits in the cache.
+    oof, test: (n_samples, n_columns) and (n_test, n_columns). keys: of its fits in the cache, and
+    first_keys those of its first pass, whatever they predict. histories: of its first pass.
     """
 
     number: int
@@ -54,6 +86,8 @@ class Member:
     test: np.ndarray
     seconds: float
     keys: list[str]
+    first_keys: list[str]
+    histories: dict[int, pd.DataFrame]
     repeats: int
     is_cut: bool
 
@@ -70,6 +104,7 @@ class Mixed:
     test: np.ndarray
     decided: Decided
     plain: float
+    candidates: Candidates
     ways: dict[str, float] = field(default_factory=dict)
 
 
@@ -86,6 +121,8 @@ class Effort:
     began: float
     log: Log
     ending: float  # seconds that a blend and its run take
+    asking: float  # seconds that are kept for what columns are worth
+    command: str
     kept: Run | None = None
     kept_at: float = 0.0
     n_whole: int = 0  # passes
@@ -107,11 +144,12 @@ def train_all(
     chosen: Sequence[ModelChoice],
     seconds: float,
     seed: int,
+    command: str = "",
 ) -> Run:
     """Train what the budget bears, and leave one run of the best blend behind.
 
     workers: begun while the files were read. chosen: the models that were named, or none for all.
-    seconds: from the command's begin to its end.
+    seconds: from the command's begin to its end. command: what repeats it.
     Raises the first model's PipelineError if no model could be fitted.
     """
     began = time.monotonic() - log.age
@@ -140,21 +178,28 @@ def train_all(
         labels=data.labels,
     )
     ending = max(2.0, log.age / 2)  # as long as files were read, as long they are written
-    stop_at = began + seconds - MARGIN - ending
+    asking = min(MOST_SECONDS, ASKING * seconds)
+    asking = asking if asking >= LEAST_ASKING else 0.0
+    stop_at = began + seconds - MARGIN - ending - asking
     schedule = Schedule(entries, len(folds), len(workers), stop_at, time.monotonic)
     fold = np.full(len(data.train), -1)
     for one in folds:
         fold[one.valid] = one.number
-    effort = Effort(opened, data, task, schedule, fold, seconds, began, log, ending)
+    effort = Effort(
+        opened, data, task, schedule, fold, seconds, began, log, ending, asking, command
+    )
     with scratch_folder(opened.workspace.cache(opened.name)) as scratch, _interruptible():
         path = scratch / "task.joblib"
         joblib.dump(task, path)
+        mixed, importance = None, INTERRUPTED
         try:
             _work(effort, workers, path)
+            mixed = _mix(effort) if effort.n_whole else None
+            importance = _ask(effort, mixed, workers, path) if mixed else INTERRUPTED
         except KeyboardInterrupt:
             effort.interrupted = True
         workers.stop()
-    return _finish(effort)
+    return _finish(effort, mixed, importance)
 
 
 def _work(effort: Effort, workers: Workers, path: Path) -> None:
@@ -223,6 +268,8 @@ def _state(effort: Effort) -> str:
 def _member(effort: Effort, number: int, passes: Sequence[Pass]) -> Member:
     """Return a configuration's passes as one: the mean of their predictions."""
     oofs, tests, keys, is_cut = [], [], [], False
+    firsts: list[Done] = [passes[0].results[unit] for unit in sorted(passes[0].results)]  # type: ignore[misc]
+    histories = {number: rows for done in firsts for number, rows in done.histories.items()}
     for one in passes:
         results: list[Done] = [one.results[unit] for unit in sorted(one.results)]  # type: ignore[misc]
         n_columns = results[0].valid[0][2].shape[1] if results[0].valid else 0
@@ -237,7 +284,18 @@ def _member(effort: Effort, number: int, passes: Sequence[Pass]) -> Member:
     seconds = sum(sum(one.seconds) for one in passes)
     entry = effort.schedule.entries[number]
     oof, test = np.mean(oofs, axis=0), np.mean(tests, axis=0)
-    return Member(number, entry, oof, test, seconds, keys, len(passes), is_cut)
+    return Member(
+        number,
+        entry,
+        oof,
+        test,
+        seconds,
+        keys,
+        [done.key for done in firsts],
+        histories,
+        len(passes),
+        is_cut,
+    )
 
 
 def _mix(effort: Effort, *, firsts_only: bool = False) -> Mixed:
@@ -260,7 +318,7 @@ def _mix(effort: Effort, *, firsts_only: bool = False) -> Mixed:
     oof = spread(found.oof, fold)
     test = found.mixer(np.array([member.test for member in members]))
     return Mixed(
-        members, found.mixer, found.way, fold, oof, test, found.decided, found.plain,
+        members, found.mixer, found.way, fold, oof, test, found.decided, found.plain, candidates,
         {str(way): score for way, score in found.ways.items()},
     )  # fmt: skip
 
@@ -272,7 +330,9 @@ def _alone(member: Member, candidates: Candidates, fold: np.ndarray) -> Mixed:
         candidates.y, prediction, candidates.fold, candidates.metric, candidates.labels
     )
     mixer = candidates.mixer(np.ones((1, 1)))
-    return Mixed([member], mixer, "best", fold, member.oof, member.test, decided, decided.score)
+    return Mixed(
+        [member], mixer, "best", fold, member.oof, member.test, decided, decided.score, candidates
+    )
 
 
 def _keep_so_far(effort: Effort) -> None:
@@ -282,21 +342,21 @@ def _keep_so_far(effort: Effort) -> None:
     if effort.n_whole == effort.n_kept or not is_time or effort.schedule.left < effort.ending:
         return
     with only_listening(lambda event: None):
-        kept = _keep(effort, is_last=False)
+        kept = _keep(effort, _mix(effort), ON_THE_WAY, is_last=False)
     emit(Note("kept", f"{kept.id}, {kept.record['score']:.5f}", {"run": kept.id}))
     effort.kept_at = time.monotonic()
     effort.ending = 1.25 * (effort.kept_at - now)
-    effort.schedule.stop_at = effort.deadline - MARGIN - effort.ending
+    effort.schedule.stop_at = effort.deadline - MARGIN - effort.ending - effort.asking
 
 
-def _keep(effort: Effort, *, is_last: bool) -> Run:
+def _keep(effort: Effort, mixed: Mixed, importance: Importance | str, *, is_last: bool) -> Run:
     """Write a run of all that is whole, and remove the one before it."""
-    mixed, before, effort.n_kept = _mix(effort), effort.kept, effort.n_whole
+    before, effort.n_kept = effort.kept, effort.n_whole
     _prefer(effort, mixed)
     if is_last:
         _tell(effort, mixed)
     effort.kept = write_run(
-        effort.opened, effort.data, _outcome(effort, mixed, is_last), effort.log
+        effort.opened, effort.data, _outcome(effort, mixed, importance, is_last), effort.log
     )
     if before is not None:
         _remove(effort, before)
@@ -322,12 +382,21 @@ def _remove(effort: Effort, run: Run) -> None:
         shutil.rmtree(run.path, ignore_errors=True)
 
 
-def _outcome(effort: Effort, mixed: Mixed, is_last: bool) -> Outcome:
+def _outcome(effort: Effort, mixed: Mixed, importance: Importance | str, is_last: bool) -> Outcome:
+    labels = [member.entry.choice.label for member in mixed.members]
+    together = None
+    if len(labels) > 1:
+        together = compare_members(mixed.candidates, labels, effort.opened.competition)
+
     def save(run: UnfinishedRun) -> None:
         cache = Cache(effort.opened.workspace.cache(effort.opened.name))
         for member, weights in zip(mixed.members, mixed.mixer.weights, strict=True):
+            label = member.entry.choice.label
             if np.any(weights):
-                keep_estimators(run, member.entry.choice.label, member.keys, cache)
+                keep_estimators(run, label, member.keys, cache)
+            if member.histories:
+                parts = [rows.assign(fold=n) for n, rows in sorted(member.histories.items())]
+                run.save_frame(f"{MEMBERS}/{label}/history.csv", pd.concat(parts))
 
     return Outcome(
         label=LABEL,
@@ -338,6 +407,9 @@ def _outcome(effort: Effort, mixed: Mixed, is_last: bool) -> Outcome:
         decision=mixed.decided.decision,
         facts=_facts(effort, mixed, is_last),
         save=save,
+        importance=importance,
+        together=together,
+        command=effort.command,
     )
 
 
@@ -360,8 +432,14 @@ def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
                 "run": None,
                 **asdict(member.entry.choice),
                 "score": metric(y[covered], member.oof[covered], data.labels),
+                "standard_error": standard_error(
+                    fold_scores(
+                        y[covered], member.oof[covered], mixed.fold[covered], metric, data.labels
+                    )
+                ),
                 "weights": weights,
                 "seconds": round(member.seconds, 3),
+                "expected_seconds": round(member.entry.seconds, 3),
                 "repeats": member.repeats,
                 "cut_short": member.is_cut,
                 "keys": member.keys,
@@ -380,11 +458,68 @@ def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
     }
 
 
-def _finish(effort: Effort) -> Run:
+def _ask(effort: Effort, mixed: Mixed, workers: Workers, path: Path) -> Importance | str:
+    """Return what columns are worth to the blend, or to those of its members that were asked.
+
+    Members are asked in the order of their weights, by workers that are free; what has no answer
+    when the time for it is over is left out.
+    """
+    until = min(time.monotonic() + MOST_SECONDS, effort.deadline - MARGIN - effort.ending)
+    weights = np.abs(mixed.mixer.weights).mean(axis=1)
+    waiting = [mixed.members[i] for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
+    columns = columns_to_ask(effort.data.train, effort.opened.competition)
+    answers: dict[int, dict[int, np.ndarray]] = {}
+    while time.monotonic() < until:
+        for worker in workers.free:
+            mine = next(
+                (m for m in waiting if worker.number % 2 == 0 or not m.entry.together), None
+            )
+            left = until - time.monotonic()
+            if mine is not None and left > LEAST_SECONDS:
+                waiting.remove(mine)
+                worker.do(
+                    shuffle_columns, Shuffling(path, mine.number, mine.first_keys, columns, left)
+                )
+        is_asking = any(isinstance(worker.work, Shuffling) for worker in workers.each)
+        if not is_asking and (not waiting or len(workers.free) == len(workers)):
+            break
+        for ended in workers.wait(min(TICK, max(until - time.monotonic(), 0.0))):
+            if isinstance(ended.work, Shuffling) and ended.result is not None:
+                answers[ended.work.entry] = ended.result
+    return _importance(effort, mixed, columns, answers)
+
+
+def _importance(
+    effort: Effort, mixed: Mixed, columns: list[str], answers: dict[int, dict[int, np.ndarray]]
+) -> Importance | str:
+    """Return what shuffled columns cost the blend of the members that have answered."""
+    known = [i for i, member in enumerate(mixed.members) if member.number in answers]
+    weights = mixed.mixer.weights[known]
+    if not known or not np.all(weights.sum(axis=0) > 0):
+        return "there was no time for it; more --time leaves some"
+    mixer = replace(mixed.mixer, weights=weights / weights.sum(axis=0))
+    each = [answers[mixed.members[i].number] for i in known]
+    asked, truth = {}, {}
+    competition, data = effort.opened.competition, effort.data
+    y = np.asarray(data.train.y)
+    numbers = sorted(each[0])
+    for number in numbers:
+        rows = rows_to_ask(
+            np.flatnonzero(mixed.fold == number), len(numbers), effort.task.seed, number
+        )
+        stacked = np.array([one[number] for one in each])  # (n_members, 1 + n_columns, n_rows, ...)
+        flat = stacked.reshape(len(each), -1, stacked.shape[-1])
+        asked[number], truth[number] = mixer(flat).reshape(stacked.shape[1:]), y[rows]
+    share = float(np.abs(weights).sum() / np.abs(mixed.mixer.weights).sum())
+    note = note_of_members([mixed.members[i].entry.choice.label for i in known], share)
+    return importance_of(asked, truth, columns, METRICS[competition.metric], data.labels, note)
+
+
+def _finish(effort: Effort, mixed: Mixed | None, importance: Importance | str) -> Run:
     """Leave the last and best run, and say what was left out."""
     if not effort.n_whole:
         raise _why_nothing(effort)
-    run = _keep(effort, is_last=True)
+    run = _keep(effort, mixed or _mix(effort), importance, is_last=True)
     if effort.interrupted:
         emit(Warned("interrupted; the run is of what was finished until then"))
     return run

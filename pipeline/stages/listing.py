@@ -60,6 +60,7 @@ def run_result(run: Run) -> dict[str, Any]:
         "standard_error": record["standard_error"],
         "leaderboard": record.get("leaderboard"),  # older runs have none
         "seconds": record["seconds"],
+        "report": str(run.report) if run.report.is_file() else None,
     }
 
 

@@ -28,9 +28,10 @@ from pipeline.stages.studying import (
     save_findings,
     seconds_for_importance,
 )
+from pipeline.stages.units import history_of
 from pipeline.submission import check_submission, make_submission, save_submission
 from pipeline.terminal import line
-from pipeline.training import CVResult, FoldResult, final_model, final_models, predict
+from pipeline.training import CVResult, FoldResult, final_model, predict
 
 
 @dataclass
@@ -159,20 +160,9 @@ def _save_estimators(run: UnfinishedRun, result: CVResult) -> None:
     for one in dict.fromkeys([*result.folds, *result.predicting]):
         number = one.fold.number
         run.save_estimator(number, one.estimator)
-        history = _history(one.estimator)
+        history = history_of(one.estimator)
         if history is not None:
             run.save_frame(f"fold-{number}/history.csv", history)
-
-
-def _history(estimator: Any) -> pd.DataFrame | None:
-    """Return the losses of each epoch, for a sum of those of each part; None without epochs."""
-    models = [one for one in final_models(estimator) if getattr(one, "history_", None)]
-    frames = [pd.DataFrame(one.history_) for one in models]
-    for part, epochs in enumerate(frames):
-        epochs.insert(0, "epoch", np.arange(1, len(epochs) + 1))
-        if len(frames) > 1:
-            epochs.insert(0, "part", estimator.names_[part])
-    return pd.concat(frames) if frames else None
 
 
 def _oof_frame(competition: Competition, data: Data, outcome: Outcome) -> pd.DataFrame:
@@ -265,13 +255,11 @@ def blend_record(
 
     ways: the nested score of each. scores: of the folds, NaN where their rows allow none.
     """
-    finite = scores[np.isfinite(scores)]
-    error = float(finite.std(ddof=1) / np.sqrt(len(finite))) if len(finite) > 1 else None
     return {
         "model": {"label": label, "kind": label, "parameters": {"way": way}},
         "score": decided.score,
-        "mean": float(finite.mean()),
-        "standard_error": error,
+        "mean": float(np.nanmean(scores)),
+        "standard_error": standard_error(scores),
         "decision": decision_record(decided.decision, decided.plain),
         "refit": None,
         "skipped_folds": 0,
@@ -286,6 +274,12 @@ def blend_record(
             "nested_score_of_each_way": ways,
         },
     }
+
+
+def standard_error(scores: np.ndarray) -> float | None:
+    """Return the standard error of the folds' mean score, of those that have one; None for one."""
+    finite = scores[np.isfinite(scores)]
+    return float(finite.std(ddof=1) / np.sqrt(len(finite))) if len(finite) > 1 else None
 
 
 def spread(values: np.ndarray, fold: np.ndarray) -> np.ndarray:
