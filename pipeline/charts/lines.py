@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.charts.panel import Panel, legend, make_panel
-from pipeline.charts.scales import drawable, extent
+from pipeline.charts.scales import Kind, drawable, extent
 from pipeline.charts.svg import chart, element, path, text
 
 MOST_VERTICES = 240
@@ -18,6 +18,7 @@ class Line:
 
     x, y: (n_points,). label: what it is, for the legend; lines of the same label have one colour.
     marks: of some of its points, by position, what is said of them. shows_points: draw all points.
+    is_joined: whether its points are joined by a line.
     """
 
     label: str
@@ -25,6 +26,7 @@ class Line:
     y: Sequence[float] | np.ndarray
     marks: dict[int, str] = field(default_factory=dict)
     shows_points: bool = False
+    is_joined: bool = True
 
 
 def lines(
@@ -38,17 +40,19 @@ def lines(
     diagonal: bool = False,
     shaded_from: float | None = None,
     shaded: str = "",
+    is_whole: bool = False,
 ) -> str:
     """Return a chart of lines.
 
     x_ends, y_ends: the values at the edges, those of the lines if left out. shaded_from: where on
-    x a shade begins, and shaded what it means.
+    x a shade begins, and shaded what it means. is_whole: whether x has whole numbers only.
     """
     names = list(dict.fromkeys(line.label for line in given))
     drawn_legend, above = legend(names)
     x_ends = x_ends or extent(*(line.x for line in given), room=0.0)
     y_ends = y_ends or extent(*(line.y for line in given))
-    panel = make_panel(x_ends, y_ends, x_label, y_label, above=above)
+    kinds: tuple[Kind, Kind] = ("whole" if is_whole else "linear", "linear")
+    panel = make_panel(x_ends, y_ends, x_label, y_label, above=above, kinds=kinds)
     parts = [drawn_legend]
     if shaded_from is not None and x_ends[0] < shaded_from < x_ends[1]:
         parts.append(_shade(panel, shaded_from, shaded))
@@ -68,7 +72,9 @@ def _line(panel: Panel, line: Line, colour: int) -> str:
     if len(kept) > MOST_VERTICES:  # a screen has no more pixels to tell them apart
         kept = kept[np.linspace(0, len(kept) - 1, MOST_VERTICES).round().astype(int)]
     inside = [(panel.x(a), _within(panel, b)) for a, b in zip(x[kept], y[kept], strict=True)]
-    parts = [element("polyline", class_="line", points=path(inside), data_label=line.label)]
+    parts = []
+    if line.is_joined:
+        parts.append(element("polyline", class_="line", points=path(inside), data_label=line.label))
     if line.shows_points:
         parts += [element("circle", class_="point", cx=a, cy=b, r=3.2) for a, b in inside]
     for position, said in line.marks.items():

@@ -8,7 +8,7 @@ from pipeline.charts.scales import Kind, Scale
 from pipeline.charts.svg import element, text
 
 WIDTH = 420.0  # pixels of a chart's own; it is shown as wide as there is room
-SIZE = 11.0  # of letters
+SIZE = 12.5  # of letters where the screen is narrow, and a bit more than elsewhere
 TOP, RIGHT, BOTTOM = 10.0, 12.0, 40.0
 ROW = 16.0  # the height of a line of the legend
 SWATCH = 14.0

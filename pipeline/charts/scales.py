@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.charts.numbers import round_ticks, short, tick_labels
 
-Kind = Literal["linear", "log1p"]
+Kind = Literal["linear", "log1p", "whole"]
 HUGE = 1e100
 
 
@@ -17,7 +17,8 @@ HUGE = 1e100
 class Scale:
     """A straight way from values between low and high to pixels between start and end.
 
-    kind: "log1p" spaces the logarithms of 1 + value evenly, for counts and prices.
+    kind: "log1p" spaces the logarithms of 1 + value evenly, for counts and prices; "whole" names
+    whole numbers alone.
     """
 
     low: float
@@ -39,6 +40,8 @@ class Scale:
         if self.kind == "log1p":
             return [(tick, short(tick)) for tick in self._powers(most)]
         found = round_ticks(self.low, self.high, most)
+        if self.kind == "whole":
+            found = sorted({round(one) for one in found if self.low <= round(one) <= self.high})
         return list(zip(found, tick_labels(found), strict=True))
 
     def _powers(self, most: int) -> list[float]:

@@ -13,6 +13,7 @@ from pipeline.report.words import say
 POINTS = 2000  # of a scatter; more would only lie on each other
 MOST_CLASSES = 20  # of a matrix whose cells can be told apart
 MOST_CURVES = 5
+WORST = 10  # rows that are named
 BINS = 40
 CALIBRATION_BINS = 10
 
@@ -24,7 +25,9 @@ def predictions_section(record: dict[str, Any], oof: pd.DataFrame, test: pd.Data
     """
     oof = oof[oof["fold"] >= 0].reset_index(drop=True)
     labels = record["labels"]
+    tables: list[Table] = []
     if labels is None:
+        tables = [_worst(oof, str(record["target"][0]), logs=record["metric"] == "rmsle")]
         figures = [
             figure
             for name in record["target"][:4]
@@ -34,11 +37,42 @@ def predictions_section(record: dict[str, Any], oof: pd.DataFrame, test: pd.Data
         truth = oof[f"target_{record['target'][0]}"].astype(str).to_numpy()
         probability = oof[[f"prediction_{label}" for label in labels]].to_numpy(dtype=float)
         figures = _of_classes(record, [str(one) for one in labels], truth, probability)
+        tables = [_surest(oof, [str(one) for one in labels], truth, probability)]
     lead = (
         f"{len(oof):,} training rows, each predicted by models that have not learned from it; "
         "what they say of the test rows comes from the same models."
     )
-    return Section("predictions", say("Predictions"), lead, figures=figures)
+    tables = [one for one in tables if one.rows]
+    return Section("predictions", say("Predictions"), lead, figures=figures, tables=tables)
+
+
+def _worst(oof: pd.DataFrame, name: str, *, logs: bool) -> Table:
+    """Return the rows that are missed by most, by their logarithms if the metric takes them."""
+    truth, said = oof[f"target_{name}"].astype(float), oof[f"prediction_{name}"].astype(float)
+    error = np.log1p(said) - np.log1p(truth) if logs else said - truth
+    worst = error.abs().sort_values(ascending=False, kind="stable").index[:WORST]
+    rows = [
+        [str(oof["id"][i]), short(truth[i], 5), short(said[i], 5), int(oof["fold"][i]) + 1]
+        for i in worst
+    ]
+    head = ["id", f"true {name}", "predicted", "fold"]
+    return Table("Largest errors", head, rows, frozenset({1, 2, 3}), beside=True)
+
+
+def _surest(
+    oof: pd.DataFrame, labels: list[str], truth: np.ndarray, probability: np.ndarray
+) -> Table:
+    """Return the rows whose true class is given the least probability, of those that are wrong."""
+    codes = {label: code for code, label in enumerate(labels)}
+    at = np.array([codes[one] for one in truth])
+    of_truth, said = probability[np.arange(len(at)), at], probability.argmax(axis=1)
+    order = np.argsort(of_truth, kind="stable")
+    worst = [i for i in order if said[i] != at[i]][:WORST]
+    rows = [
+        [str(oof["id"][i]), truth[i], labels[said[i]], f"{probability[i].max():.3f}"] for i in worst
+    ]
+    head = ["id", "true", "predicted", "probability"]
+    return Table("Surest errors", head, rows, frozenset({3}), beside=True)
 
 
 def _of_numbers(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from pipeline.charts import Line, lines, scatter
+from pipeline.charts import Line, aligned, lines, scatter
 from pipeline.progress import counted
 from pipeline.report.known import Submitted
 from pipeline.report.layout import Fact, Figure, Page, Section, Table, number, with_error
@@ -23,17 +23,20 @@ def comparison_page(
 
     runs: at least one. links: from a run's id to where its own page is.
     """
-    latest = runs[-1].record
-    alike = [run for run in runs if _basis(run) == _basis(runs[-1])]
+    alike = _comparable(runs)
+    latest = alike[-1].record
     up = bool(latest.get("greater_is_better"))
     best = (max if up else min)(alike, key=lambda run: run.record["score"])
     public = {one.run: one for one in submitted if one.public is not None}
     name = metric_name(latest)
     facts = [
-        Fact(say("Best run"), with_error(best.record["score"], best.record["standard_error"]),
-             f"{name} out of fold, {best.record['model']['label']}"),
-        Fact(say("Runs"), f"{len(runs):,}", f"{len(alike):,} can be compared with the latest"),
-    ]  # fmt: skip
+        Fact(
+            say("Best run"),
+            with_error(best.record["score"], best.record["standard_error"]),
+            f"{name} out of fold, {best.record['model']['label']}",
+        ),
+        Fact(say("Runs"), f"{len(runs):,}", f"{len(alike):,} can be compared"),
+    ]
     if public:
         scores = [one.public for one in public.values() if one.public is not None]
         facts.append(Fact(say("Public score"), number((max if up else min)(scores)), "the best"))
@@ -54,6 +57,15 @@ def comparison_page(
     )
 
 
+def _comparable(runs: Sequence[Run]) -> list[Run]:
+    """Return the most runs of the same files, metric and folds; of equally many the latest ones."""
+    groups: list[list[Run]] = []
+    for run in runs:
+        mine = next((group for group in groups if _basis(group[0]) == _basis(run)), None)
+        groups.append([run]) if mine is None else mine.append(run)
+    return max(groups, key=lambda group: (len(group), runs.index(group[-1])))
+
+
 def _basis(run: Run) -> Any:
     """Return what has to agree for scores to be compared."""
     record = run.record
@@ -64,7 +76,10 @@ def _basis(run: Run) -> Any:
 def _lead(others: int) -> str:
     if not others:
         return "All runs are of the same files, metric and folds."
-    return f"Drawn are runs of the latest one's files, metric and folds; {others} are of others."
+    return (
+        f"Drawn are the runs of the same files, metric and folds; {counted(others, 'run')} of "
+        "others cannot be compared with them."
+    )
 
 
 def _over_time(runs: Sequence[Run], name: str, up: bool) -> Figure:
@@ -78,11 +93,15 @@ def _over_time(runs: Sequence[Run], name: str, up: bool) -> Figure:
     return Figure(
         say("Score over time"),
         lines(
-            [Line("run", number_of, scores, marks), Line("best so far", number_of, best)],
+            [
+                Line("run", number_of, scores, marks, is_joined=False),
+                Line("best so far", number_of, best),
+            ],
             label=f"{name} of {counted(len(runs), 'run')} in order; the best is {number(float(best[-1]))}",
             x_label="run",
             y_label=f"{name} out of fold",
             x_ends=(0.5, len(runs) + 0.5),
+            is_whole=True,
         ),
         "In the order in which they were made, out of fold.",
     )
@@ -140,9 +159,7 @@ def _table(
                 record["model"]["label"],
                 record["metric"],
                 with_error(record["score"], record["standard_error"]),
-                "–"
-                if board is None
-                else f"{number(board['lower'], 4)} – {number(board['upper'], 4)}",
+                "–" if board is None else " – ".join(aligned([board["lower"], board["upper"]], 4)),
                 "–" if entry is None else number(entry.public),
                 "–" if entry is None else number(entry.private),
                 f"{len(record['folds'])} {record['validation']['scheme']}",

@@ -150,9 +150,9 @@ def _missing(record: dict[str, Any], columns: list[dict[str, Any]]) -> Figure | 
     shares.sort(key=lambda one: -max(one[1:]))
     given = []
     for name, train, test in shares[: SHOWN // 2]:
-        given.append(Bar(f"{name}, train", train, text=f"{train:.1%}"))
+        given.append(Bar(f"{name}, train", train, text=_share(train)))
         given.append(
-            Bar("test", test, text=f"{test:.1%}", colour=2, said=f"{name}, test: {test:.1%}")
+            Bar("test", test, text=_share(test), colour=2, said=f"{name}, test: {test:.1%}")
         )
     more = f" The first {SHOWN // 2} of {len(shares)} columns." if len(shares) > SHOWN // 2 else ""
     worst = shares[0]
@@ -165,6 +165,10 @@ def _missing(record: dict[str, Any], columns: list[dict[str, Any]]) -> Figure | 
         ),
         f"Share of rows without a value, in the training and the test file.{more}",
     )
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}" if value == 0 or value >= 0.0005 else "<0.1%"
 
 
 def _columns(columns: list[dict[str, Any]]) -> Table:

@@ -117,6 +117,13 @@ def timed(shown: str) -> Any:
     return Markup(f"<time>{html.escape(printable(shown))}</time>")
 
 
+def digest(shown: str) -> Any:
+    """Return a long number of hexadecimal digits, which may be broken anywhere."""
+    from markupsafe import Markup
+
+    return Markup(f"<code>{html.escape(printable(shown))}</code>")
+
+
 def seconds(value: float | None) -> Any:
     """Return a duration as a person reads it."""
     if value is None:

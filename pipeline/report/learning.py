@@ -1,6 +1,7 @@
 """How networks learned: losses by epoch, where each fold stopped, and where it began to overfit."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,17 @@ TRAINING, HELD_OUT = "training rows", "held-out rows"
 def learning_section(run: Run) -> Section:
     """Return the section of the models that are trained in epochs; an empty one without such."""
     figures = [_figure(title, folds) for title, folds in _histories(run)][:MOST]
+    tables = []
+    if len(figures) == 1 and figures[0].table is not None:  # there is room for its numbers
+        tables = [replace(figures[0].table, beside=True)]
+        figures = [replace(figures[0], table=None)]
     lead = (
         "The weights of the best epoch on rows that early stopping held out of a fold's training "
         "rows are the ones that are kept. A dot is that epoch."
     )
-    return Section("learning", say("Learning"), lead if figures else "", figures=figures)
+    return Section(
+        "learning", say("Learning"), lead if figures else "", figures=figures, tables=tables
+    )
 
 
 def _histories(run: Run) -> Iterator[tuple[str, dict[str, pd.DataFrame]]]:
@@ -108,6 +115,7 @@ def _figure(title: str, folds: dict[str, pd.DataFrame]) -> Figure:
             y_ends=_ends(drawn),
             shaded_from=shaded,
             shaded="overfits",
+            is_whole=True,
         ),
         _caption(rows, shaded),
         table if rows else None,

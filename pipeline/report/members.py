@@ -238,6 +238,7 @@ def _path(path: dict[str, Any], way: str) -> Figure:
             [Line(name, np.arange(1, len(added) + 1), scores, marks)],
             label=f"{name} after each addition, from {short(scores[0], 5)} to {short(scores[-1], 5)}",
             x_label="models added",
+            is_whole=True,
             y_label=name,
         ),
         f"Each step adds the model with which the mean scores best on all out-of-fold rows. {about}",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from pipeline.charts import Bar, bars
+from pipeline.charts import Bar, aligned, bars
 from pipeline.progress import counted
 from pipeline.report.answers import predictions_section
 from pipeline.report.features import data_section, features_section
@@ -14,6 +14,7 @@ from pipeline.report.layout import (
     Page,
     Section,
     Table,
+    digest,
     number,
     seconds,
     timed,
@@ -52,7 +53,7 @@ def run_page(run: Run, known: Known | None = None) -> Page:
             features_section(record, findings),
             data_section(record, findings),
             _checks(record),
-            _time(record),
+            _time(run),
             _repeat(run),
         ],
         footer=_footer(run),
@@ -97,7 +98,7 @@ def _facts(record: dict[str, Any], known: Known) -> list[Fact]:
 
 def _expected(board: dict[str, Any]) -> Fact:
     by = board.get("weighted") or board
-    low, high = number(by["lower"], 4), number(by["upper"], 4)
+    low, high = aligned([by["lower"], by["upper"]], 4)
     about = f"{board['level']:.0%} interval of the test rows' score"
     if board.get("test_differs"):
         about = f"the test rows look different (AUC {board['adversarial_auc']:.2f}): expect worse"
@@ -145,11 +146,11 @@ def _checks(record: dict[str, Any]) -> Section:
 def _cleaning(record: dict[str, Any]) -> list[str]:
     """Return what the stages told of rows that were left out, and of the submission."""
     stages = [one for one in record.get("stages") or [] if one["stage"] in ("clean", "write")]
-    told = list(dict.fromkeys(one["text"] for one in stages))
-    return [f"{text[:1].upper()}{text[1:]}." for text in told]
+    return list(dict.fromkeys(one["text"] for one in stages))
 
 
-def _time(record: dict[str, Any]) -> Section:
+def _time(run: Run) -> Section:
+    record = run.record
     budget = record.get("budget")
     members = [one for one in record.get("members") or [] if one.get("seconds") is not None]
     figures = []
@@ -170,7 +171,18 @@ def _time(record: dict[str, Any]) -> Section:
         elif not budget.get("is_finished", True):
             lead += " This run was kept on the way."
     tables = [_plan(record)] if budget is not None and members else []
+    tables += _log(run)
     return Section("time", say("Time"), lead, figures=figures, tables=tables)
+
+
+def _log(run: Run) -> list[Table]:
+    """Return what was told while the run was made, and after how many seconds."""
+    path = run.path / "train.log"
+    if not path.is_file():
+        return []
+    lines = [line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = [[timed(f"{parts[0]} s"), timed(parts[1])] for parts in lines if len(parts) == 2]
+    return [Table("What was told meanwhile", ["after", "what"], rows, frozenset({0}), False)]
 
 
 def _plan(record: dict[str, Any]) -> Table:
@@ -197,14 +209,18 @@ def _repeat(run: Run) -> Section:
     record = run.record
     command = record.get("command") or _command_of(record)
     git = record.get("git")
-    code = [] if record.get("code") is None else [["code", record["code"]]]
+    code = [] if record.get("code") is None else [["code", digest(record["code"])]]
     if git is not None:
         dirty = " with uncommitted changes" if git.get("dirty") else ""
         code.append(["workspace's commit", f"{git['commit']}{dirty}"])
     facts = [["seed", "–" if record["seed"] is None else record["seed"]], *code]
     facts += [[name, version] for name, version in record.get("versions", {}).items()]
     tables = [
-        Table("Files, by SHA-256", ["file", "digest"], [[k, v] for k, v in record["data"].items()]),
+        Table(
+            "Files, by SHA-256",
+            ["file", "digest"],
+            [[name, digest(one)] for name, one in record["data"].items()],
+        ),
         Table("Code and versions", ["what", "which"], facts),
     ]
     lead = "The same data, seed and versions give the same predictions on the CPU."

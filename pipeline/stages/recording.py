@@ -151,8 +151,8 @@ def write_run(opened: Opened, data: Data, outcome: Outcome, log: Log) -> Run:
         facts |= {"command": outcome.command, "code": code_of(opened)}
         run.save_record(_record(opened, data, log) | facts)
         save_findings(run, competition, data, outcome.answers, outcome.importance, outcome.together)
-        save_report(run, workspace)
         run.save_text("train.log", "\n".join(log.lines) + "\n")
+        save_report(run, workspace)
     return load_run(workspace.runs / run.id)
 
 
