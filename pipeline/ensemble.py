@@ -444,8 +444,6 @@ def greedy_paths(candidates: Candidates, targets: Sequence[str]) -> list[Path]:
     """Return the way of the greedy selection on all rows, for each target or for the classes."""
     paths = []
     for number, question in enumerate(candidates.questions()):
-        if candidates.metric.response == "label":
-            question = replace(question, metric="log_loss")  # as the usual way has it
         if len(question.y) > MOST_ROWS:
             rows = np.random.default_rng(0).choice(len(question.y), MOST_ROWS, replace=False)
             question = question.at(np.sort(rows))

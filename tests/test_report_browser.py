@@ -32,7 +32,7 @@ LOOK = """() => {
   if (root.scrollWidth > innerWidth) wrong.push(`page ${root.scrollWidth} > ${innerWidth}`);
   for (const el of document.querySelectorAll("h1,h2,h3,p,dt,dd,li,figcaption,summary,pre,th,td,caption")) {
     if (el.closest("details:not([open])") || !el.offsetParent) continue;
-    if (el.scrollWidth > el.clientWidth + 1 && el.clientWidth) wrong.push(`text ${el.tagName} ${el.textContent.slice(0, 60)}`);
+    if (el.scrollWidth > el.clientWidth + 1 && el.clientWidth > 1) wrong.push(`text ${el.tagName} ${el.textContent.slice(0, 60)}`);
     const box = el.getBoundingClientRect();
     if (!el.closest(".scroll") && box.right > innerWidth + 0.5) wrong.push(`right of the screen: ${el.textContent.slice(0, 60)}`);
   }

@@ -226,9 +226,9 @@ def _path(path: dict[str, Any], way: str) -> Figure:
     marks = {i: f"{i + 1}: {added[i]}, {short(scores[i], 5)}" for i in range(len(added))}
     name = LABELS.get(path["metric"], str(path["metric"]))
     target = f" of {path['target']}" if path["target"] else ""
-    used = way.startswith("greedy")
+    used = way == "greedy"
     about = (
-        "These are the weights that are used."
+        "The weights that are used are chosen like this, of few rows in random halves of them."
         if used
         else f"The weights that are used come from another way ({way})."
     )
