@@ -1,7 +1,7 @@
 """Pictures of a report in headless Chromium, at two widths, light and dark.
 
-    python docs/screenshots.py --out docs/screenshots           # makes sample runs, then looks at one
-    python docs/screenshots.py --out shots runs/*/report.html   # of these pages
+    python docs/screenshots.py --out docs/screenshots          # of sample runs, which it makes
+    python docs/screenshots.py --out shots runs/*/report.html  # of these pages
 
 Chromium is the one that is installed, or that `playwright install chromium` brought.
 """

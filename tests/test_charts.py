@@ -1,4 +1,4 @@
-"""Charts: XML that is well formed whatever the numbers and names, with the marks that were given."""
+"""Charts: well-formed XML whatever the numbers and names, with the marks that were given."""
 
 import math
 import re

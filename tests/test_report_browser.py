@@ -27,32 +27,34 @@ Kc = Callable[..., Done]
 # Texts that are wider than where they stand, words of charts outside of their figures, and charts
 # without a mark; headings out of order; the page itself wider than the screen.
 LOOK = """() => {
-  const wrong = [];
+  const wrong = [], said = (el) => el.textContent.trim().slice(0, 60);
   const root = document.documentElement;
   if (root.scrollWidth > innerWidth) wrong.push(`page ${root.scrollWidth} > ${innerWidth}`);
-  for (const el of document.querySelectorAll("h1,h2,h3,p,dt,dd,li,figcaption,summary,pre,th,td,caption")) {
-    if (el.closest("details:not([open])") || !el.offsetParent) continue;
-    if (el.scrollWidth > el.clientWidth + 1 && el.clientWidth > 1) wrong.push(`text ${el.tagName} ${el.textContent.slice(0, 60)}`);
-    const box = el.getBoundingClientRect();
-    if (!el.closest(".scroll") && box.right > innerWidth + 0.5) wrong.push(`right of the screen: ${el.textContent.slice(0, 60)}`);
+  const words = "h1,h2,h3,p,dt,dd,li,figcaption,summary,pre,th,td,caption";
+  for (const el of document.querySelectorAll(words)) {
+    if (el.closest("details:not([open])") || !el.offsetParent || el.clientWidth <= 1) continue;
+    if (el.scrollWidth > el.clientWidth + 1) wrong.push(`${el.tagName} ${said(el)}`);
+    const beyond = el.getBoundingClientRect().right > innerWidth + 0.5;
+    if (beyond && !el.closest(".scroll")) wrong.push(`right of the screen: ${said(el)}`);
   }
   for (const svg of document.querySelectorAll("svg.chart")) {
     const figure = svg.closest("figure").getBoundingClientRect();
-    const marks = svg.querySelectorAll("circle, rect.mark, polyline").length;
-    if (!marks) wrong.push(`no marks: ${svg.getAttribute("aria-label")}`);
+    const label = svg.getAttribute("aria-label");
+    if (!svg.querySelector("circle, rect.mark, polyline")) wrong.push(`no marks: ${label}`);
     for (const word of svg.querySelectorAll("text")) {
       const box = word.getBoundingClientRect();
-      if (box.left < figure.left - 0.5 || box.right > figure.right + 0.5) wrong.push(`word ${word.textContent} of ${svg.getAttribute("aria-label")}`);
+      const outside = box.left < figure.left - 0.5 || box.right > figure.right + 0.5;
+      if (outside) wrong.push(`word ${word.textContent} of ${label}`);
     }
   }
   let before = 0;
   for (const head of document.querySelectorAll("h1,h2,h3,h4")) {
     const level = +head.tagName[1];
-    if (level > before + 1) wrong.push(`heading ${head.textContent} skips a level`);
+    if (level > before + 1) wrong.push(`heading ${said(head)} skips a level`);
     before = level;
   }
   for (const table of document.querySelectorAll("table")) {
-    if (!table.caption || !table.caption.textContent) wrong.push("a table without a caption");
+    if (!table.caption || !said(table.caption)) wrong.push("a table without a caption");
     if (table.querySelector("th:not([scope])")) wrong.push("a heading without a scope");
   }
   return wrong;

@@ -64,13 +64,13 @@ class Scale:
 def drawable(values: float | Sequence[float] | np.ndarray) -> np.ndarray:
     """Return which values a chart can show: finite, and not so large that sums overflow."""
     with np.errstate(invalid="ignore"):
-        return np.abs(np.asarray(values, dtype=float)) < HUGE
+        return np.asarray(np.abs(np.asarray(values, dtype=float)) < HUGE)
 
 
 def extent(*values: Sequence[float] | np.ndarray, room: float = 0.03) -> tuple[float, float]:
-    """Return the least and the greatest value that can be drawn, with some room; never the same one twice.
+    """Return the least and the greatest value that can be drawn, with some room between.
 
-    room: as a share of the distance between them.
+    room: as a share of their distance. They are never the same.
     """
     every = np.concatenate([np.asarray(one, dtype=float).ravel() for one in values])
     every = every[drawable(every)]

@@ -49,8 +49,8 @@ def predictions_section(record: dict[str, Any], oof: pd.DataFrame, test: pd.Data
 def _worst(oof: pd.DataFrame, name: str, *, logs: bool) -> Table:
     """Return the rows that are missed by most, by their logarithms if the metric takes them."""
     truth, said = oof[f"target_{name}"].astype(float), oof[f"prediction_{name}"].astype(float)
-    error = np.log1p(said) - np.log1p(truth) if logs else said - truth
-    worst = error.abs().sort_values(ascending=False, kind="stable").index[:WORST]
+    error = np.asarray(np.log1p(said) - np.log1p(truth) if logs else said - truth)
+    worst = np.argsort(-np.abs(error), kind="stable")[:WORST]
     rows = [
         [str(oof["id"][i]), short(truth[i], 5), short(said[i], 5), int(oof["fold"][i]) + 1]
         for i in worst
@@ -151,9 +151,10 @@ def _distribution(
 
 
 def _test_mean(test: pd.DataFrame, name: str) -> np.ndarray:
-    """Return the mean (n_test,) of what the estimators say of the test rows, NaN where none does."""
+    """Return the mean (n_test,) of what estimators say of the test rows, NaN where none does."""
     prefix = f"{name}_"
-    columns = [one for one in test if one.startswith(prefix) and one[len(prefix) :].isdecimal()]
+    names = map(str, test)
+    columns = [one for one in names if one.removeprefix(prefix).isdecimal() and one != prefix]
     return np.asarray(test[columns].mean(axis=1), dtype=float)
 
 
@@ -162,13 +163,14 @@ def _of_classes(
 ) -> list[Figure]:
     factors = (record.get("decision") or {}).get("factors") or [1.0] * len(labels)
     said = np.array(labels)[(probability * np.array(factors)).argmax(axis=1)]
-    figures = [_confusion(labels, truth, said)]
-    if len(labels) > MOST_CLASSES:
-        figures = []
     total = probability.sum(axis=1, keepdims=True)
     share = probability / np.where(total > 0, total, 1.0)
-    figures += [_roc(labels, truth, share), _calibration(labels, truth, share)]
-    return [figure for figure in figures if figure is not None]
+    roc = _roc(labels, truth, share)
+    return [
+        *([_confusion(labels, truth, said)] if len(labels) <= MOST_CLASSES else []),
+        *([] if roc is None else [roc]),
+        _calibration(labels, truth, share),
+    ]
 
 
 def _confusion(labels: list[str], truth: np.ndarray, said: np.ndarray) -> Figure:
@@ -263,7 +265,7 @@ def _calibration(labels: list[str], truth: np.ndarray, share: np.ndarray) -> Fig
                     shows_points=True,
                 )
             ],
-            label=f"Probability {what} and how often it is so; they differ by {apart:.3f} on average",
+            label=f"How often what has a probability {what} is so; off by {apart:.3f} on average",
             x_label=f"predicted probability {what}",
             y_label="share that is so",
             x_ends=(0.0, 1.0),

@@ -86,10 +86,8 @@ def _over_time(runs: Sequence[Run], name: str, up: bool) -> Figure:
     scores = [run.record["score"] for run in runs]
     best = np.maximum.accumulate(scores) if up else np.minimum.accumulate(scores)
     number_of = np.arange(1, len(runs) + 1)
-    marks = {
-        i: f"{run.record['model']['label']}, {_when(run)}: {with_error(run.record['score'], run.record['standard_error'])}"
-        for i, run in enumerate(runs)
-    }  # fmt: skip
+    marks = {i: _said(run) for i, run in enumerate(runs)}
+    told = f"{name} of {counted(len(runs), 'run')} in order; the best is {number(float(best[-1]))}"
     return Figure(
         say("Score over time"),
         lines(
@@ -97,7 +95,7 @@ def _over_time(runs: Sequence[Run], name: str, up: bool) -> Figure:
                 Line("run", number_of, scores, marks, is_joined=False),
                 Line("best so far", number_of, best),
             ],
-            label=f"{name} of {counted(len(runs), 'run')} in order; the best is {number(float(best[-1]))}",
+            label=told,
             x_label="run",
             y_label=f"{name} out of fold",
             x_ends=(0.5, len(runs) + 0.5),
@@ -169,5 +167,8 @@ def _table(
     return Table("Runs, newest first", head, rows, frozenset({3, 4, 5, 6}))
 
 
-def _when(run: Run) -> str:
-    return f"{datetime.fromisoformat(run.record['created']):%Y-%m-%d %H:%M}"
+def _said(run: Run) -> str:
+    record = run.record
+    when = f"{datetime.fromisoformat(record['created']):%Y-%m-%d %H:%M}"
+    score = with_error(record["score"], record["standard_error"])
+    return f"{record['model']['label']}, {when}: {score}"

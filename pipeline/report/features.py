@@ -46,8 +46,8 @@ def _importance(record: dict[str, Any], found: dict[str, Any]) -> Figure:
             + ", ".join(f"{one.name} {short(one.value, 3)}" for one in given[:3]),
         ),
         f"How much worse the {record['metric'].replace('_', ' ')} of out-of-fold rows becomes if a "
-        f"column is shuffled among them ({found['n_rows']:,} answers), with its standard error over "
-        f"folds. Columns that say the same share their importance.{more}{note}",
+        f"column is shuffled among them ({found['n_rows']:,} answers), with its standard error "
+        f"over folds. Columns that say the same share their importance.{more}{note}",
         Table(
             "Importance",
             ["column", "importance", "standard error"],
@@ -75,7 +75,7 @@ def _errors(one: dict[str, Any], unit: str) -> Figure:
             each["error"],
             text=f"{each['mean']:.1%}" if unit == "wrong" else None,
             colour=2,
-            said=f"{each['name']}: {short(each['mean'], 3)} ± {short(each['error'], 2) if each['error'] is not None else '–'}, {each['n']:,} rows",
+            said=_said(each),
         )
         for each in drawn
     ]
@@ -96,6 +96,12 @@ def _errors(one: dict[str, Any], unit: str) -> Figure:
             frozenset({1, 2, 3}),
         ),
     )
+
+
+def _said(each: dict[str, Any]) -> str:
+    """Return a bin's words."""
+    error = "" if each["error"] is None else f" ± {short(each['error'], 2)}"
+    return f"{each['name']}: {short(each['mean'], 3)}{error}, {each['n']:,} rows"
 
 
 def data_section(record: dict[str, Any], findings: dict[str, Any]) -> Section:
@@ -130,9 +136,11 @@ def _drift(record: dict[str, Any], columns: list[dict[str, Any]]) -> Figure | No
             said=f"{one['column']}: {one['drift_auc']:.3f}")
         for one in known[:SHOWN]
     ]  # fmt: skip
+    told = "How well single columns tell test rows from training rows, from 0.5 to 1"
+    first = f"{known[0]['column']} {known[0]['drift_auc']:.3f}"
     return Figure(
         "Drift",
-        bars(given, label=f"How well single columns tell test rows from training rows, from 0.5 to 1: {known[0]['column']} {known[0]['drift_auc']:.3f}", high=0.5),
+        bars(given, label=f"{told}: {first}", high=0.5),
         f"How well each column alone tells test rows from training rows (AUC): 0.5 not at all, 1 "
         f"always.{whole}",
     )  # fmt: skip
@@ -141,10 +149,10 @@ def _drift(record: dict[str, Any], columns: list[dict[str, Any]]) -> Figure | No
 def _missing(record: dict[str, Any], columns: list[dict[str, Any]]) -> Figure | None:
     n = record["rows"]
     shares = [
-        (one["column"], one["missing_train"] / max(n["train"], 1), one["missing_test"] / max(n["test"], 1))
+        (one["column"], one["missing_train"] / n["train"], one["missing_test"] / n["test"])
         for one in columns
         if one["missing_train"] or one["missing_test"]
-    ]  # fmt: skip
+    ]
     if not shares:
         return None
     shares.sort(key=lambda one: -max(one[1:]))
@@ -155,14 +163,10 @@ def _missing(record: dict[str, Any], columns: list[dict[str, Any]]) -> Figure | 
             Bar("test", test, text=_share(test), colour=2, said=f"{name}, test: {test:.1%}")
         )
     more = f" The first {SHOWN // 2} of {len(shares)} columns." if len(shares) > SHOWN // 2 else ""
-    worst = shares[0]
+    worst = f"{shares[0][0]} lacks {shares[0][1]:.1%} in train"
     return Figure(
         say("Missing values"),
-        bars(
-            given,
-            label=f"Missing values by column; {worst[0]} lacks {worst[1]:.1%} in train",
-            high=1.0,
-        ),
+        bars(given, label=f"Missing values by column; {worst}", high=1.0),
         f"Share of rows without a value, in the training and the test file.{more}",
     )
 

@@ -53,14 +53,14 @@ def _by_part(label: str, rows: pd.DataFrame) -> Iterator[tuple[str, dict[str, pd
     if "part" not in rows:
         rows = rows.assign(part="")
     for part, mine in rows.groupby("part", sort=False, dropna=False):
-        title = f"{label}, {part}" if part else label
-        yield title, {f"{n + 1}": fold for n, fold in mine.groupby("fold")}
+        title = f"{label}, {part!s}" if part else label
+        yield title, {str(int(str(n)) + 1): fold for n, fold in mine.groupby("fold")}
 
 
 def over_fit_from(history: pd.DataFrame) -> int | None:
-    """Return the first epoch from which the held-out loss stays above its best while training goes on.
+    """Return the first epoch from which the held-out loss stays above its best.
 
-    Above it by a hundredth of it at least; None if it never does, or nothing is held out.
+    By a hundredth of it at least; None if it never does, or nothing is held out.
     """
     if "val_loss" not in history:
         return None

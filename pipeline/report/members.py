@@ -106,7 +106,7 @@ def _fold_table(record: dict[str, Any]) -> Table:
 
 
 def models_section(record: dict[str, Any], findings: dict[str, Any]) -> Section:
-    """Return the models of a blend, their weights and what they have in common, or the one model."""
+    """Return a blend's models, their weights and what they have in common, or the one model."""
     members = record.get("members")
     if not members:
         return Section("models", say("Models"), tables=[_one_model(record)])
@@ -177,8 +177,8 @@ def _member_table(members: list[dict[str, Any]], record: dict[str, Any]) -> Tabl
 
 
 def _weights(members: list[dict[str, Any]]) -> Figure:
-    given = [Bar(str(one["label"]), float(np.mean(one["weights"])), text=f"{np.mean(one['weights']):.1%}")
-             for one in members if _weight(one) > 0]  # fmt: skip
+    shares = {str(one["label"]): float(np.mean(one["weights"])) for one in members if _weight(one)}
+    given = [Bar(label, share, text=f"{share:.1%}") for label, share in shares.items()]
     unused = len(members) - len(given)
     rest = f" {unused} more weigh nothing." if unused else ""
     return Figure(
@@ -236,12 +236,12 @@ def _path(path: dict[str, Any], way: str) -> Figure:
         f"Greedy selection{target}",
         lines(
             [Line(name, np.arange(1, len(added) + 1), scores, marks)],
-            label=f"{name} after each addition, from {short(scores[0], 5)} to {short(scores[-1], 5)}",
+            label=f"{name} by models added, {short(scores[0], 5)} to {short(scores[-1], 5)}",
             x_label="models added",
             is_whole=True,
             y_label=name,
         ),
-        f"Each step adds the model with which the mean scores best on all out-of-fold rows. {about}",
+        f"Each step adds the model with which the mean scores best, on all rows. {about}",
         Table(
             "What is added, in order",
             ["step", "model", name],

@@ -191,7 +191,8 @@ def train_all(
     with scratch_folder(opened.workspace.cache(opened.name)) as scratch, _interruptible():
         path = scratch / "task.joblib"
         joblib.dump(task, path)
-        mixed, importance = None, INTERRUPTED
+        mixed: Mixed | None = None
+        importance: Importance | str = INTERRUPTED
         try:
             _work(effort, workers, path)
             mixed = _mix(effort) if effort.n_whole else None
