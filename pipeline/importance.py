@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 from pipeline.metrics import Metric
 
 ROWS = 2000  # that are asked about, of all folds together
-MOST_CELLS = 400_000  # of one question; between two of them the clock is looked at
+MOST_CELLS = 100_000  # of one question; between two of them the clock is looked at
 
 
 @dataclass(frozen=True, eq=False)

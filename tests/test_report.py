@@ -179,7 +179,14 @@ def test_all_runs_are_compared_on_one_page_with_links_that_lead_somewhere(tiny, 
     assert all((path.parent / one).resolve().is_file() for one in links)
     blend = next(one for one in (work / "runs").glob("*-ensemble"))
     told = Page(blend / "report.html").text
-    for one in ("Weights", "Out-of-fold correlation", "Greedy selection", "kc ensemble tiny tiny-"):
+    for one in (
+        "Feature importance",
+        "It is the mean of the members' own",
+        "Weights",
+        "Out-of-fold correlation",
+        "Greedy selection",
+        "kc ensemble tiny tiny-",
+    ):
         assert one in told
     both = kc_here(work, "report", "tiny", "--all", "--run", "x")
     assert both.error() == "--all: compares all runs; leave out --run"

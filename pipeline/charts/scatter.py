@@ -6,6 +6,8 @@ from pipeline.charts.panel import make_panel
 from pipeline.charts.scales import Kind, drawable, extent
 from pipeline.charts.svg import chart, element
 
+FEW = 200  # points, which may be drawn larger
+
 
 def scatter(
     x: np.ndarray,
@@ -31,8 +33,9 @@ def scatter(
     if kind == "log1p":
         wide, high = _above_zero(wide, x, y), _above_zero(high, x, y)
     panel = make_panel(wide, high, x_label, y_label, height=300.0, kinds=(kind, kind))
+    radius = 2.2 if len(x) > FEW else 3.6
     points = [
-        element("circle", cx=panel.x(a), cy=panel.y(b), r=2.2) for a, b in zip(x, y, strict=True)
+        element("circle", cx=panel.x(a), cy=panel.y(b), r=radius) for a, b in zip(x, y, strict=True)
     ]
     parts = [panel.drawn()]
     if diagonal:

@@ -149,7 +149,7 @@ def _drift(record: dict[str, Any], columns: list[dict[str, Any]]) -> Figure | No
 def _missing(record: dict[str, Any], columns: list[dict[str, Any]]) -> Figure | None:
     n = record["rows"]
     shares = [
-        (one["column"], one["missing_train"] / n["train"], one["missing_test"] / n["test"])
+        (one["column"], one["missing_train"] / n["train"], one["missing_test"] / max(n["test"], 1))
         for one in columns
         if one["missing_train"] or one["missing_test"]
     ]

@@ -44,6 +44,7 @@ from pipeline.stages.recording import (
 from pipeline.stages.studying import (
     LEAST_SECONDS,
     MOST_SECONDS,
+    attempt,
     columns_to_ask,
     compare_members,
     note_of_members,
@@ -196,7 +197,13 @@ def train_all(
         try:
             _work(effort, workers, path)
             mixed = _mix(effort) if effort.n_whole else None
-            importance = _ask(effort, mixed, workers, path) if mixed else INTERRUPTED
+            if mixed is not None:
+                blend = mixed
+                importance = attempt(
+                    "the importance of columns",
+                    lambda: _ask(effort, blend, workers, path),
+                    "it could not be found out",
+                )
         except KeyboardInterrupt:
             effort.interrupted = True
         workers.stop()
@@ -387,7 +394,12 @@ def _outcome(effort: Effort, mixed: Mixed, importance: Importance | str, is_last
     labels = [member.entry.choice.label for member in mixed.members]
     together = None
     if len(labels) > 1:
-        together = compare_members(mixed.candidates, labels, effort.opened.competition)
+        competition = effort.opened.competition
+        together = attempt(
+            "the comparison of models",
+            lambda: compare_members(mixed.candidates, labels, competition),
+            None,
+        )
 
     def save(run: UnfinishedRun) -> None:
         cache = Cache(effort.opened.workspace.cache(effort.opened.name))

@@ -27,7 +27,7 @@ from pipeline.stages.recording import (
     tell_decision,
     write_run,
 )
-from pipeline.stages.studying import compare_members
+from pipeline.stages.studying import attempt, compare_members, importance_of_members
 from pipeline.workspace import Workspace
 
 LABEL = "ensemble"
@@ -55,8 +55,16 @@ def blend(workspace: Workspace, name: str, run_ids: Sequence[str] = ()) -> Run:
         labels = [run.record["model"]["label"] for run in members]
         outcome = replace(
             _outcome(members, candidates, found, found.mixer(tests), data),
-            importance="it is told in the members' own reports",
-            together=compare_members(candidates, labels, opened.competition),
+            importance=attempt(
+                "the importance of columns",
+                lambda: importance_of_members(members, found.mixer.weights),
+                "it could not be found out",
+            ),
+            together=attempt(
+                "the comparison of models",
+                lambda: compare_members(candidates, labels, opened.competition),
+                None,
+            ),
             command=f"kc ensemble {name} {' '.join(run.id for run in members)}",
         )
         return write_run(opened, data, outcome, log)

@@ -16,7 +16,16 @@ from pipeline.importance import Importance
 from pipeline.metrics import METRICS
 from pipeline.progress import Event, Looked, Note, Warned, counted, emit
 from pipeline.raw import Manifest
-from pipeline.runs import Run, UnfinishedRun, git_state, load_run, start_run, versions
+from pipeline.runs import (
+    FINDINGS,
+    REPORT,
+    Run,
+    UnfinishedRun,
+    git_state,
+    load_run,
+    start_run,
+    versions,
+)
 from pipeline.splits import resolve_scheme
 from pipeline.stages.estimating import leaderboard_record
 from pipeline.stages.folding import code_of
@@ -24,6 +33,7 @@ from pipeline.stages.opening import Data, Opened
 from pipeline.stages.reporting import save_report
 from pipeline.stages.studying import (
     Together,
+    attempt,
     find_importance,
     save_findings,
     seconds_for_importance,
@@ -48,6 +58,11 @@ class Log:
     def age(self) -> float:
         """Seconds since it was begun."""
         return time.monotonic() - self.started
+
+    @property
+    def text(self) -> str:
+        """What is written into train.log."""
+        return "\n".join(self.lines) + "\n"
 
     def __call__(self, event: Event) -> None:
         """Keep an event."""
@@ -118,7 +133,11 @@ def save_run(
         facts=_training_facts(opened.competition, choice, result, seed) | (facts or {}),
         save=lambda run: _save_estimators(run, result),
         other_folds=tuple(repeat.fold_of for repeat in result.repeats[1:]),
-        importance=find_importance(result, data.train, opened.competition, seed, seconds),
+        importance=attempt(
+            "the importance of columns",
+            lambda: find_importance(result, data.train, opened.competition, seed, seconds),
+            "it could not be found out",
+        ),
         command=command,
     )
     return write_run(opened, data, outcome, log)
@@ -150,9 +169,11 @@ def write_run(opened: Opened, data: Data, outcome: Outcome, log: Log) -> Run:
         facts = outcome.facts | {"leaderboard": leaderboard, "id": run.id}
         facts |= {"command": outcome.command, "code": code_of(opened)}
         run.save_record(_record(opened, data, log) | facts)
-        save_findings(run, competition, data, outcome.answers, outcome.importance, outcome.together)
-        run.save_text("train.log", "\n".join(log.lines) + "\n")
-        save_report(run, workspace)
+        studied = (outcome.answers, outcome.importance, outcome.together)
+        attempt(FINDINGS, lambda: save_findings(run, competition, data, *studied), None)
+        run.save_text("train.log", log.text)  # the page shows it
+        attempt(REPORT, lambda: save_report(run, workspace), None)
+        run.save_text("train.log", log.text)
     return load_run(workspace.runs / run.id)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from pipeline.competition import load_competition
 from pipeline.errors import DeclarationError
 from pipeline.ledger import Entry, load_ledger
-from pipeline.progress import Warned, emit
 from pipeline.report import Known, Standing, Submitted, comparison_page, render, run_page
 from pipeline.runs import REPORT, Run, UnfinishedRun, find_run, list_runs
 from pipeline.stages.ranking import Ranking, load_ranking, rank_of
@@ -15,18 +14,10 @@ from pipeline.workspace import Workspace
 
 
 def save_report(run: UnfinishedRun, workspace: Workspace) -> None:
-    """Write the page of a run that is all but finished; without it the run is whole as well."""
-    try:
-        finished = run.finished()
-        known = Known(_standing(workspace, finished))
-        run.save_text(REPORT, render(run_page(finished, known)))
-    except Exception as error:
-        emit(
-            Warned(
-                f"{REPORT} could not be made, and the run goes without it: "
-                f"{type(error).__name__}: {' '.join(str(error).split())}"
-            )
-        )
+    """Write the page of a run that is all but finished."""
+    finished = run.finished()
+    known = Known(_standing(workspace, finished))
+    run.save_text(REPORT, render(run_page(finished, known)))
 
 
 def report(workspace: Workspace, name: str, run_id: str | None = None) -> tuple[Run, Path]:

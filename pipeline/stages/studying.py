@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,8 @@ from pipeline.importance import (
 from pipeline.inspection import column_facts
 from pipeline.metrics import METRICS
 from pipeline.mistakes import errors_in_bins
-from pipeline.progress import counted
-from pipeline.runs import FINDINGS, UnfinishedRun
+from pipeline.progress import Warned, counted, emit
+from pipeline.runs import FINDINGS, Run, UnfinishedRun
 from pipeline.stages.opening import Data
 from pipeline.strength import goal_of
 from pipeline.training import CVResult, respond
@@ -32,6 +32,21 @@ LEAST_SECONDS = 0.5  # with less, it is not begun
 SHARE = 0.2  # of the seconds that training took; two seconds are always there
 SHOWN = 6  # columns whose errors are told bin by bin
 RANKED = 2000  # rows by which the columns are ordered
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+def attempt(what: str, make: Callable[[], T], otherwise: U) -> T | U:
+    """Return what is made, or something else with a warning: no run is lost to its report.
+
+    what: it is, for the warning. So whatever goes wrong is told, and none of it ends the command.
+    """
+    try:
+        return make()
+    except Exception as error:
+        told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        emit(Warned(f"{what} could not be made, and the run goes without it: {told}"))
+        return otherwise
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +88,8 @@ def find_importance(
     if seconds < LEAST_SECONDS:
         return "the time was over; more --time leaves some for it"
     until = time.monotonic() + seconds
-    folds = (result.repeats[0] if result.repeats else result).folds
+    every = (result.repeats[0] if result.repeats else result).folds
+    folds = [one for one in every if len(one.fold.valid)]
     columns = columns_to_ask(train, competition)
     asked: dict[int, np.ndarray] = {}
     truth: dict[int, np.ndarray] = {}
@@ -177,6 +193,32 @@ def _errors(competition: Competition, data: Data, answers: np.ndarray) -> tuple[
     if competition.metric == "rmsle":
         return np.log1p(said) - np.log1p(truth), "log1p"
     return said - truth, "value"
+
+
+def importance_of_members(members: Sequence[Run], weights: np.ndarray) -> Importance | str:
+    """Return what columns are worth to runs that are blended: the mean of their own, by weight.
+
+    weights: (n_members, n_targets), as a blend has them.
+    """
+    shares = np.abs(weights).mean(axis=1)
+    mine = [(run, share) for run, share in zip(members, shares, strict=True) if share > 0]
+    found = [(run.findings().get("importance") or {}, share) for run, share in mine]
+    if not all(one.get("columns") for one, _ in found):
+        return "it is not known of every member; see the members' own reports"
+    tables = [pd.DataFrame(one["columns"]).set_index("column").astype(float) for one, _ in found]
+    known = [name for name in tables[0].index if all(name in table.index for table in tables)]
+    parts = np.array([share for _, share in found]) / sum(share for _, share in found)
+    mean = sum(part * table.loc[known] for part, table in zip(parts, tables, strict=True))
+    squares = [
+        np.square(part * t.loc[known, "error"]) for part, t in zip(parts, tables, strict=True)
+    ]
+    table = pd.DataFrame(mean).assign(error=np.sqrt(np.sum(squares, axis=0))).reset_index()
+    return Importance(
+        table.sort_values("importance", ascending=False, kind="stable", ignore_index=True),
+        n_rows=min(one["n_rows"] for one, _ in found),
+        n_columns=max(one["n_columns"] for one, _ in found),
+        note="it is the mean of the members' own, by their weights",
+    )
 
 
 def note_of_members(names: Sequence[str], share: float) -> str:
