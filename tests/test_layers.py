@@ -13,11 +13,11 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
     "charts dates declaration encodings labels language machine packages progress slugs storage",
-    "competition csvtext ledger tables terminal workspace",
+    "competition csvtext ledger plotting tables terminal workspace",
     "budget cache drift execution features kinds metrics models preprocessing runs scoring "
     "sources splits strength targets totals",
     "data decisions description estimate generating importance mistakes raw rowwise tuning",
-    "checks cleaning ensemble leaks portfolio submission",
+    "checks cleaning ensemble leaks portfolio proposals submission",
     "diagnosis grading inference inspection report training",
     "stages",
     "cli",

@@ -35,10 +35,9 @@ def learning_section(run: Run) -> Section:
 
 def _histories(run: Run) -> Iterator[tuple[str, dict[str, pd.DataFrame]]]:
     """Yield the name of each model or part, and the losses by epoch of its folds."""
-    each = {
-        int(path.parent.name.removeprefix("fold-")): pd.read_csv(path)
-        for path in run.path.glob("fold-*/history.csv")
-    }
+    numbers = [one["number"] for one in run.record["folds"]]  # not those of fits on all rows
+    paths = {number: run.path / f"fold-{number}" / "history.csv" for number in numbers}
+    each = {number: pd.read_csv(path) for number, path in paths.items() if path.is_file()}
     if each:
         label = str(run.record["model"]["label"])
         folds = pd.concat([each[n].assign(fold=n) for n in sorted(each)], ignore_index=True)
