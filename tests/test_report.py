@@ -132,6 +132,21 @@ def test_a_page_that_cannot_be_made_is_a_warning_and_no_lost_run(tiny, kc_here, 
     assert "Feature importance" in Page(path).text
 
 
+def test_what_a_page_is_drawn_from_may_fail_and_the_run_stays(tiny, kc_here, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("no")
+
+    work = tiny()
+    monkeypatch.setattr("pipeline.stages.recording.find_importance", fail)
+    monkeypatch.setattr("pipeline.stages.studying.errors_in_bins", fail)
+    done = kc_here(work, "train", "tiny", expect=0)
+    for what in ("the importance of columns", "findings.json"):
+        assert f"{what} could not be made, and the run goes without it: ValueError: no" in done.err
+    run = only_run(work, "tiny")
+    assert not (run / "findings.json").exists()
+    assert "was not kept with the run" in Page(run / "report.html").text
+
+
 def test_report_says_where_a_page_is_and_never_changes_a_finished_run(
     trained_tiny, tmp_path, kc_here
 ):
@@ -159,7 +174,7 @@ def test_an_older_run_gets_a_page_of_what_it_has(trained_tiny, tmp_path):
         record.pop(key)
     write(run / "run.json", json.dumps(record))
     page = Page(report(Workspace(work), "tiny")[1])
-    assert "This run was made before these were kept." in page.text
+    assert "What this is drawn from was not kept with the run." in page.text
     assert "kc train tiny --model ridge --seed 42" in page.text
     assert "Predicted against true" in page.text
 

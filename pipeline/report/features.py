@@ -10,7 +10,7 @@ SHOWN = 20
 ENOUGH = 10  # rows of a bin that is drawn
 DRIFTED = 0.6  # an AUC from which a column is named
 
-NOT_KEPT = "This run was made before these were kept."
+NOT_KEPT = "What this is drawn from was not kept with the run."
 
 
 def features_section(record: dict[str, Any], findings: dict[str, Any]) -> Section:

@@ -98,7 +98,7 @@ class Outcome:
     facts: dict[str, Any]
     save: Callable[[UnfinishedRun], None]
     other_folds: tuple[np.ndarray, ...] = ()
-    importance: Importance | str = ""
+    importance: Importance | str = "it was not asked for"
     together: Together | None = None
     command: str = ""
 
