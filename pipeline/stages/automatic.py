@@ -5,7 +5,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from pipeline.decisions import Decided, decide, fold_scores
 from pipeline.ensemble import Blend, Candidates, Mixer, choose_blend
 from pipeline.errors import ModelError, PipelineError
 from pipeline.execution import Ended, Workers
-from pipeline.importance import Importance, importance_of, rows_to_ask
+from pipeline.importance import Importance
 from pipeline.ledger import load_ledger
 from pipeline.machine import cores
 from pipeline.metrics import METRICS
@@ -38,6 +38,7 @@ from pipeline.progress import (
 )
 from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import check_folds
+from pipeline.stages.asking import Asked, ask_blend
 from pipeline.stages.estimating import warn_of_leaks
 from pipeline.stages.opening import Data, Opened
 from pipeline.stages.preparing import row_note
@@ -51,23 +52,18 @@ from pipeline.stages.recording import (
     write_run,
 )
 from pipeline.stages.studying import (
-    LEAST_SECONDS,
     MOST_SECONDS,
     attempt,
-    columns_to_ask,
     compare_members,
-    note_of_members,
 )
 from pipeline.stages.units import (
     MEMBERS,
     Done,
-    Shuffling,
     Task,
     all_folds,
     carry_out,
     get_ready,
     keep_estimators,
-    shuffle_columns,
 )
 from pipeline.storage import check_writable, scratch_folder
 from pipeline.training import Lesson, is_refitted, joined_lesson
@@ -525,60 +521,23 @@ def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
 
 
 def _ask(effort: Effort, mixed: Mixed, workers: Workers, path: Path) -> Importance | str:
-    """Return what columns are worth to the blend, or to those of its members that were asked.
-
-    Members are asked in the order of their weights, by workers that are free; what has no answer
-    when the time for it is over is left out.
-    """
+    """Return what columns are worth to the blend, in the time that is kept for it."""
     until = min(time.monotonic() + MOST_SECONDS, effort.deadline - MARGIN - effort.ending)
-    weights = np.abs(mixed.mixer.weights).mean(axis=1)
-    waiting = [mixed.members[i] for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
-    columns = columns_to_ask(effort.data.train, effort.opened.competition)
-    answers: dict[int, dict[int, np.ndarray]] = {}
-    while time.monotonic() < until:
-        for worker in workers.free:
-            mine = next(
-                (m for m in waiting if worker.number % 2 == 0 or not m.entry.together), None
-            )
-            left = until - time.monotonic()
-            if mine is not None and left > LEAST_SECONDS:
-                waiting.remove(mine)
-                worker.do(
-                    shuffle_columns, Shuffling(path, mine.number, mine.first_keys, columns, left)
-                )
-        is_asking = any(isinstance(worker.work, Shuffling) for worker in workers.each)
-        if not is_asking and (not waiting or len(workers.free) == len(workers)):
-            break
-        for ended in workers.wait(min(TICK, max(until - time.monotonic(), 0.0))):
-            if isinstance(ended.work, Shuffling) and ended.result is not None:
-                answers[ended.work.entry] = ended.result
-    return _importance(effort, mixed, columns, answers)
-
-
-def _importance(
-    effort: Effort, mixed: Mixed, columns: list[str], answers: dict[int, dict[int, np.ndarray]]
-) -> Importance | str:
-    """Return what shuffled columns cost the blend of the members that have answered."""
-    known = [i for i, member in enumerate(mixed.members) if member.number in answers]
-    weights = mixed.mixer.weights[known]
-    if not known or not np.all(weights.sum(axis=0) > 0):
-        return "there was no time for it; more --time leaves some"
-    mixer = replace(mixed.mixer, weights=weights / weights.sum(axis=0))
-    each = [answers[mixed.members[i].number] for i in known]
-    asked, truth = {}, {}
-    competition, data = effort.opened.competition, effort.data
-    y = np.asarray(data.train.y)
-    numbers = sorted(each[0])
-    for number in numbers:
-        rows = rows_to_ask(
-            np.flatnonzero(mixed.fold == number), len(numbers), effort.task.seed, number
-        )
-        stacked = np.array([one[number] for one in each])  # (n_members, 1 + n_columns, n_rows, ...)
-        flat = stacked.reshape(len(each), -1, stacked.shape[-1])
-        asked[number], truth[number] = mixer(flat).reshape(stacked.shape[1:]), y[rows]
-    share = float(np.abs(weights).sum() / np.abs(mixed.mixer.weights).sum())
-    note = note_of_members([mixed.members[i].entry.choice.label for i in known], share)
-    return importance_of(asked, truth, columns, METRICS[competition.metric], data.labels, note)
+    members = [
+        Asked(one.entry.choice.label, one.number, one.first_keys, one.entry.together)
+        for one in mixed.members
+    ]
+    return ask_blend(
+        members,
+        mixed.mixer,
+        mixed.fold,
+        effort.opened.competition,
+        effort.data,
+        effort.task.seed,
+        workers,
+        path,
+        until,
+    )
 
 
 def _finish(effort: Effort, mixed: Mixed | None, importance: Importance | str) -> Run:

@@ -53,7 +53,8 @@ def _page_of(workspace: Workspace, run: Run) -> Path:
     if run.report.is_file() and known == Known():
         return run.report
     path = workspace.reports / f"{run.id}.html"
-    save_text(path, render(run_page(run, known)))
+    if known != Known() or not path.is_file():  # a finished run without news is as it was
+        save_text(path, render(run_page(run, known)))
     return path
 
 
