@@ -17,6 +17,7 @@ from pipeline.stages.studying import LEAST_SECONDS, columns_to_ask, note_of_memb
 from pipeline.stages.units import Shuffling, shuffle_columns
 
 TICK = 0.5  # seconds between two looks at the clock
+WORTH_ANOTHER = 5.0  # seconds, of which a process takes two or three to begin
 Answers = Mapping[int, np.ndarray]  # of each fold, as ask_shuffled returns them
 
 
@@ -74,9 +75,11 @@ def _answers(
     """Return what members say, by their place in the portfolio; those that were too slow say none.
 
     Every second worker has loaded what networks need. A worker that is still busy with other work
-    is asked once it is free.
+    is asked once it is free; if all are, one is begun anew where there is time for that.
     """
     found: dict[int, Answers] = {}
+    if not workers.free and until - time.monotonic() > WORTH_ANOTHER:
+        workers.each[-1].begin_anew()
     while (left := until - time.monotonic()) > 0:
         for worker in workers.free:
             knows_networks = worker.number % 2 == 0
