@@ -14,6 +14,7 @@ POINTS = 2000  # of a scatter; more would only lie on each other
 MOST_CLASSES = 20  # of a matrix whose cells can be told apart
 MOST_CURVES = 5
 WORST = 10  # rows that are named
+MOST_TARGETS = 3  # that are drawn
 BINS = 40
 CALIBRATION_BINS = 10
 
@@ -25,16 +26,25 @@ def predictions_section(record: dict[str, Any], oof: pd.DataFrame, test: pd.Data
     """
     oof = oof[oof["fold"] >= 0].reset_index(drop=True)
     labels = record["labels"]
+    truths = [name for name in map(str, oof) if name.startswith("target_")]
     tables: list[Table] = []
     if labels is None:
-        tables = [_worst(oof, str(record["target"][0]), logs=record["metric"] == "rmsle")]
+        names = [name for name in map(str, oof) if name.startswith("prediction_")]
+        answers = [
+            (said.removeprefix("prediction_"), oof[true].to_numpy(float), oof[said].to_numpy(float))
+            for true, said in zip(truths, names, strict=True)
+        ]
+        logs = record["metric"] == "rmsle"
+        tables = [_worst(oof, *answers[0], logs=logs)]
         figures = [
             figure
-            for name in record["target"][:4]
-            for figure in _of_numbers(record, str(name), oof, test)
+            for name, truth, said in answers[:MOST_TARGETS]
+            for figure in _of_numbers(
+                name, truth, said, test, logs=logs, named=f"{name}: " if len(answers) > 1 else ""
+            )
         ]
     else:
-        truth = oof[f"target_{record['target'][0]}"].astype(str).to_numpy()
+        truth = oof[truths[0]].astype(str).to_numpy()
         probability = oof[[f"prediction_{label}" for label in labels]].to_numpy(dtype=float)
         figures = _of_classes(record, [str(one) for one in labels], truth, probability)
         tables = [_surest(oof, [str(one) for one in labels], truth, probability)]
@@ -46,10 +56,11 @@ def predictions_section(record: dict[str, Any], oof: pd.DataFrame, test: pd.Data
     return Section("predictions", say("Predictions"), lead, figures=figures, tables=tables)
 
 
-def _worst(oof: pd.DataFrame, name: str, *, logs: bool) -> Table:
+def _worst(
+    oof: pd.DataFrame, name: str, truth: np.ndarray, said: np.ndarray, *, logs: bool
+) -> Table:
     """Return the rows that are missed by most, by their logarithms if the metric takes them."""
-    truth, said = oof[f"target_{name}"].astype(float), oof[f"prediction_{name}"].astype(float)
-    error = np.asarray(np.log1p(said) - np.log1p(truth) if logs else said - truth)
+    error = np.log1p(said) - np.log1p(truth) if logs else said - truth
     worst = np.argsort(-np.abs(error), kind="stable")[:WORST]
     rows = [
         [str(oof["id"][i]), short(truth[i], 5), short(said[i], 5), int(oof["fold"][i]) + 1]
@@ -76,13 +87,10 @@ def _surest(
 
 
 def _of_numbers(
-    record: dict[str, Any], name: str, oof: pd.DataFrame, test: pd.DataFrame
+    name: str, truth: np.ndarray, said: np.ndarray, test: pd.DataFrame, *, logs: bool, named: str
 ) -> list[Figure]:
-    truth = oof[f"target_{name}"].to_numpy(dtype=float)
-    said = oof[f"prediction_{name}"].to_numpy(dtype=float)
     some = _sample(len(truth))
-    logs = record["metric"] == "rmsle" and truth.min() >= 0
-    named = f"{name}: " if len(record["target"]) > 1 else ""
+    logs = logs and bool(truth.min() >= 0)
     shown = "" if len(some) == len(truth) else f"{len(some):,} of {len(truth):,} rows. "
     correlation = _correlation(truth, said)
     error = said - truth

@@ -34,6 +34,9 @@ def score_section(record: dict[str, Any]) -> Section:
         by = board.get("weighted")
         if by is not None:
             rows.append(Interval("by rows like it", by["score"], by["lower"], by["upper"], (), 3))
+    naive = record.get("naive")
+    if naive is not None:
+        rows.append(Interval("last value again", naive["score"], colour=6))
     figure = Figure(
         f"{name}, {_direction(record)}",
         intervals(
@@ -64,6 +67,8 @@ def _score_caption(record: dict[str, Any]) -> str:
         f" Leaderboard: in {board['level']:.0%} of cases the score of the test rows lies within, "
         f"if they are like the training rows ({board['how']})."
     )
+    if record.get("naive") is not None:
+        text += " Last value again: what the naive forecast scores on the same rows."
     if board.get("weighted") is not None:
         text += " By rows like it: training rows weighed by how much they look like test rows."
     return text

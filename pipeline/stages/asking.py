@@ -11,7 +11,7 @@ from pipeline.competition import Competition
 from pipeline.ensemble import Mixer
 from pipeline.execution import Workers
 from pipeline.importance import Importance, importance_of, rows_to_ask
-from pipeline.metrics import METRICS
+from pipeline.metrics import metric_of
 from pipeline.stages.opening import Data
 from pipeline.stages.studying import LEAST_SECONDS, columns_to_ask, note_of_members
 from pipeline.stages.units import Shuffling, shuffle_columns
@@ -66,7 +66,7 @@ def ask_blend(
     }
     share = float(np.abs(mixer.weights[known]).sum() / np.abs(mixer.weights).sum())
     note = note_of_members([members[i].label for i in known], share)
-    return importance_of(asked, truth, columns, METRICS[competition.metric], data.labels, note)
+    return importance_of(asked, truth, columns, metric_of(competition), data.labels, note)
 
 
 def _answers(

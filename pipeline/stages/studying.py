@@ -19,7 +19,7 @@ from pipeline.importance import (
     rows_to_ask,
 )
 from pipeline.inspection import column_facts
-from pipeline.metrics import METRICS
+from pipeline.metrics import metric_of
 from pipeline.mistakes import errors_in_bins
 from pipeline.progress import Warned, counted, emit
 from pipeline.runs import FINDINGS, Run, UnfinishedRun
@@ -67,7 +67,7 @@ def compare_members(
     """Return how alike the errors of a blend's members are, and the greedy way through them."""
     paths = [
         {**asdict(one), "added": [labels[number] for number in one.added]}
-        for one in greedy_paths(candidates, competition.columns.target)
+        for one in greedy_paths(candidates, competition.outputs)
     ]
     return Together(tuple(labels), error_correlation(candidates), paths)
 
@@ -105,7 +105,7 @@ def find_importance(
             share,
         )
         truth[one.fold.number] = np.asarray(train.y.iloc[rows])
-    metric = METRICS[competition.metric]
+    metric = metric_of(competition)
     return importance_of(asked, truth, columns, metric, result.labels)
 
 
