@@ -73,6 +73,7 @@ class TrainOptions:
     seconds: for all folds of a model together; for several models, from the moment began to the
         end, on the clock of time.monotonic().
     repeats: sets of folds of one model; several models are repeated as the time allows.
+    fresh: train anew what an earlier command has finished or begun.
     """
 
     label: str | None = None
@@ -85,6 +86,7 @@ class TrainOptions:
     began: float | None = None
     rule: str | None = None
     repeats: int | None = None
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         """Check what the command line checks before it.
@@ -122,7 +124,7 @@ def train(workspace: Workspace, name: str, options: TrainOptions | None = None) 
         until = None if limit is None else time.monotonic() + limit
         if limit is not None:
             limit -= min(MOST_SECONDS, FOR_IMPORTANCE * limit)
-        result = validate_model(opened, choice, data, seed, limit)
+        result = validate_model(opened, choice, data, seed, limit, fresh=options.fresh)
         _tell_training(opened.competition, choice, result)
         command = command_of(name, replace(options, label=choice.label, seed=seed))
         return save_run(opened, choice, data, result, seed, log, command=command, deadline=until)
@@ -149,7 +151,15 @@ def _train_several(opened: Opened, label: str, options: TrainOptions, log: Log) 
         seconds = options.seconds or usual
         command = command_of(opened.name, replace(options, label=label, seconds=seconds, seed=seed))
         return train_all(
-            opened, data, workers, log, chosen=chosen, seconds=seconds, seed=seed, command=command
+            opened,
+            data,
+            workers,
+            log,
+            chosen=chosen,
+            seconds=seconds,
+            seed=seed,
+            fresh=options.fresh,
+            command=command,
         )
 
 
@@ -210,11 +220,17 @@ def _limited(choice: ModelChoice, options: TrainOptions) -> ModelChoice:
 
 
 def validate_model(
-    opened: Opened, choice: ModelChoice, data: Data, seed: int, seconds: float | None = None
+    opened: Opened,
+    choice: ModelChoice,
+    data: Data,
+    seed: int,
+    seconds: float | None = None,
+    *,
+    fresh: bool = False,
 ) -> CVResult:
     """Fit a model's folds, or find them again, in as many sets of folds as are declared.
 
-    seconds: for all of them together.
+    seconds: for all of them together. fresh: finished folds are not looked for.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     competition = opened.competition
@@ -225,7 +241,7 @@ def validate_model(
     tell_folds(competition, sets[0], len(train))
     for folder in (opened.workspace.runs, opened.workspace.cache(opened.name)):
         check_writable(folder)
-    work = FoldWork(opened, choice, seed, train, estimator)
+    work = FoldWork(opened, choice, seed, train, estimator, fresh)
 
     def fit_set(folds: list[Fold], until: float | None) -> CVResult:
         return cross_validate(
