@@ -55,7 +55,7 @@ class FoldWork:
             self.opened.competition.fingerprint(self.choice.label),
             str(self.seed),
             _data_digest(self.train),
-            _code(self.opened),
+            code_of(self.opened),
         )
 
     def key(self, folds: list[Fold]) -> str:
@@ -180,7 +180,7 @@ def _data_digest(train: TrainData) -> str:
     return digest(*("" if part is None else frame_digest(part) for part in parts))
 
 
-def _code(opened: Opened) -> str:
+def code_of(opened: Opened) -> str:
     """Return the digest of the package's sources and of the competition's own code."""
     own = [content for name, content in sorted(opened.sources.items()) if name.endswith(".py")]
     return digest(_package_code(), *own)
