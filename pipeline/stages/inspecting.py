@@ -181,16 +181,16 @@ def _column_lines(found: Inspection) -> list[str]:
     """Return a row a column; shares of missing cells are in percent, nothing where none is."""
     rows = [
         {
-            "column": row.column,
-            "kind": row.kind,
-            "levels": row.levels,
-            "missing": _share(row.missing_train, found.n_train),
-            "in test": _share(row.missing_test, found.n_test),
-            "unseen": row.unseen_in_test or "",
-            "drift": f"{float(row.drift_auc):.2f}",
-            "explains": "" if row.strength is None else f"{row.strength:.2f}",
+            "column": row["column"],
+            "kind": row["kind"],
+            "levels": row["levels"],
+            "missing": _share(row["missing_train"], found.n_train),
+            "in test": _share(row["missing_test"], found.n_test),
+            "unseen": row["unseen_in_test"] or "",
+            "drift": f"{row['drift_auc']:.2f}",
+            "explains": "" if row["strength"] is None else f"{row['strength']:.2f}",
         }
-        for row in found.columns.itertuples()
+        for row in found.columns.to_dict("records")
     ]
     names = list(rows[0])
     return table_lines(rows, names, ("column",), table_width(), names[2:])
