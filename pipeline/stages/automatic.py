@@ -259,7 +259,9 @@ def _working(effort: Effort, workers: Workers) -> tuple[Working, ...]:
 
 
 def _what(unit: Unit, n_folds: int) -> str:
-    """Return which folds a unit is, and which set of them."""
+    """Return which folds a unit is, and which set of them, or which fit on all rows."""
+    if unit.is_refit:
+        return f"all rows, fit {unit.repeat + 1}"
     folds = f"fold {unit.folds[0] + 1} of {n_folds}"
     if len(unit.folds) > 1:
         folds = counted(len(unit.folds), "fold")
