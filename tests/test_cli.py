@@ -311,6 +311,19 @@ def test_inspect_json_is_one_object(kc: Kc, fetched: Path) -> None:
     columns = {column["column"]: column for column in found["columns"]}
     ozone = "hour_bef_ozone"
     assert columns[ozone]["missing_train"] == int(train[ozone].isna().sum())
+    assert columns["hour"]["strength"] > 0.4
+    assert sum(found["target"]["count"]["histogram"]["counts"]) == len(train)
+    assert found["plots"] == []
+
+
+def test_inspect_draws_what_there_is(kc_here: Kc, tiny: Callable[..., Path]) -> None:
+    work = tiny()
+    out = kc_here(work, "inspect", "tiny", "--plots", work / "pictures", expect=0).out
+    paths = [
+        work / "pictures" / f"{name}.png" for name in ("target", "correlation", "distribution")
+    ]
+    assert out.splitlines()[-3:] == list(map(str, paths)), "no cell is missing"
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -552,7 +565,8 @@ def test_a_terminal_gets_a_live_bar(fetched: Path, tmp_path: Path) -> None:
     assert "\x1b" in text
     assert "random_forest  fold 1 of 2" in text
     assert "random_forest  fold 2 of 2" in text
-    assert re.search(r"fold     2/2  score \d+\.\d{5}  \d+\.\d s", text)
+    plain = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", text)
+    assert re.search(r"fold     2/2  score \d+\.\d{5}  \d+\.\d s", plain)
 
 
 def test_run_fetches_once_and_trains(kc: Kc, kc_here: Kc, tmp_path: Path) -> None:
