@@ -460,7 +460,7 @@ def test_a_run_folder_is_complete(trained: Path) -> None:
     sample = pd.read_csv(trained / "data" / "ddarung" / "raw" / "submission.csv")
     submission = pd.read_csv(run / "submission.csv")
     assert sorted(path.name for path in run.iterdir()) == [
-        "competition.toml", "features.py", *(f"fold-{n}" for n in range(5)), "oof.csv", "run.json",
+        "competition.toml", "features.py", *(f"fold-{n}" for n in range(6)), "oof.csv", "run.json",
         "submission.csv", "test.csv", "train.log",
     ]  # fmt: skip
     assert list(submission["id"]) == list(sample["id"])
@@ -475,7 +475,7 @@ def test_train_tells_its_stages_in_lines(kc_here: Kc, trained: Path, tmp_path: P
     done = kc_here(work, "train", "ddarung", "--model", "ridge", expect=0)
     assert [line.split()[0] for line in done.err.splitlines()] == [
         "read", "features", "warning", "clean", "folds", "clean", "scale", "encode", *["fold"] * 5,
-        "train", "estimate", "write",
+        "refit", "train", "estimate", "write",
     ]  # fmt: skip
     assert all(line.endswith("reused") for line in done.err.splitlines() if line[:5] == "fold ")
     assert re.fullmatch(
