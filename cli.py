@@ -481,10 +481,12 @@ def runs(
         _print_json(rows)
         return
     is_any = any(row["submitted"] for row in rows)
+    without = ["model", "seconds", "public", "leaderboard", _LESS_WORTH[is_any]]
+    if all(row["naive"] is None for row in rows):
+        without.append("naive")  # only forecasts have one
     for row in rows:
         if row["public"] is not None:
             row["submitted"] = f"public {row['public']:.5g}"
-    without = ("model", "seconds", "public", "leaderboard", _LESS_WORTH[is_any])
     names = [name for name in (rows[0] if rows else ()) if name not in without]
     _print_table(rows, names, optional=("standard_error", "folds", "data"))
 
@@ -653,7 +655,7 @@ def _prepare(context: typer.Context, name: str, model: str | None, stage: str) -
 
 
 def _print_run(run: "Run", as_json: bool) -> None:
-    from pipeline.stages.estimating import leaderboard_line
+    from pipeline.stages.estimating import leaderboard_line, naive_line
     from pipeline.stages.listing import run_result
 
     result = run_result(run)
@@ -663,6 +665,8 @@ def _print_run(run: "Run", as_json: bool) -> None:
     spread = result["standard_error"]
     spread = "" if spread is None else f" +- {spread:.5f}"
     typer.echo(f"{result['metric']} {result['score']:.5f}{spread} (out-of-fold, {result['model']})")
+    if result["naive"] is not None:
+        typer.echo(f"naive      {naive_line(result['naive'])}")
     typer.echo(leaderboard_line(result["leaderboard"]))
     typer.echo(f"run        {result['path']}")
     typer.echo(f"submission {result['submission']}")
