@@ -128,8 +128,13 @@ def _order(train: TrainData, test: TestData) -> dict[str, list[str]] | None:
     times = {"train": train.order, "test": test.order}
     known = {name: one.dropna() for name, one in times.items() if one is not None}
     return {
-        name: [str(one.min()), str(one.max())] for name, one in known.items() if len(one)
+        name: [_moment(one.min()), _moment(one.max())] for name, one in known.items() if len(one)
     } or None
+
+
+def _moment(value: object) -> str:
+    """Return a time as text, a day without its hour."""
+    return str(value).removesuffix(" 00:00:00")
 
 
 def _repeated(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, int]:

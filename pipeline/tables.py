@@ -113,7 +113,7 @@ def wrapped(text: str, indent: int, width: int = WIDTH) -> list[str]:
             lines.append(" " * indent + word)
         else:
             lines[-1] = line
-    return lines
+    return [line.rstrip() for line in lines]
 
 
 def _fitted(cell: str, width: int, *, is_right: bool = False) -> str:
