@@ -101,7 +101,7 @@ def inspection_lines(opened: Opened, found: Inspection) -> list[str]:
         "",
         *_target_lines(found),
         "",
-        *_column_lines(found),
+        *([] if competition.images else _column_lines(found)),
         "",
         *_drift_lines(scheme, found),
         *_advice("warning", found.warnings),
