@@ -22,6 +22,7 @@ from conftest import (
     PRACTICE,
     SAMPLE,
     SAMPLES,
+    SERIES,
     TEST,
     TOML,
     TRAIN,
@@ -165,7 +166,7 @@ def test_list_shows_what_is_fetched_and_the_best_run(kc: Kc, trained: Path) -> N
     assert ddarung.split()[-2:] == [f"{run['score']:.5g}", "ridge"]
     assert max(map(len, [head, *rows])) <= 80
     by_name = {row["competition"]: row for row in json.loads(kc(trained, "list", "--json").out)}
-    assert sorted(by_name) == sorted([*SAMPLES, *PRACTICE])
+    assert sorted(by_name) == sorted([*SAMPLES, *PRACTICE, *SERIES])
     assert by_name["ddarung"]["run"] == run["id"]
     assert by_name["ddarung"]["best"] == run["score"]
 
@@ -226,7 +227,7 @@ def test_competitions_travel_in_the_wheel(kc: Kc, tmp_path: Path) -> None:
     work = str(tmp_path / "work")
     installed("--workspace", work, "fetch", "bike", "--sample")
     rows = json.loads(installed("--workspace", work, "list", "--json"))
-    assert [row["competition"] for row in rows] == sorted([*SAMPLES, *PRACTICE])
+    assert [row["competition"] for row in rows] == sorted([*SAMPLES, *PRACTICE, *SERIES])
     assert rows[0]["files"] == "sample seed 42"
 
 
