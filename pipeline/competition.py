@@ -17,6 +17,7 @@ Task = Literal["regression", "binary", "multiclass"]
 MetricName = Literal[
     "rmse", "rmsle", "mae", "mape", "r2", "accuracy", "f1_macro", "log_loss", "roc_auc"
 ]
+Response = Literal["value", "label", "probability"]
 Scheme = Literal["auto", "kfold", "stratified", "group", "time", "like_test"]
 Rule = Literal["open", "strict"]
 Transform = Literal["none", "log1p", "sqrt"]
@@ -182,6 +183,63 @@ class Validation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MetricFile:
+    """The table [metric]: a score of the competitor's own, in a file beside the declaration.
+
+    function: "metrics.py:kappa"; it takes the truth and the predictions, (n_samples,) or for several
+        targets (n_samples, n_targets), and returns one number.
+    scores: what the predictions are: "value" for numbers, "label" for the classes' labels,
+        "probability" for those of all classes (n_samples, n_classes), with the sorted labels as a
+        third argument.
+    """
+
+    function: str
+    greater_is_better: bool
+    scores: Response
+
+
+class OwnMetric(str):
+    """The name of a competitor's own metric, as "kappa@3f9a1b2c", and where it comes from.
+
+    The digits are those of its file's bytes and its facts, so that scores by another version are
+    scores by another metric.
+    """
+
+    path: Path
+    facts: MetricFile
+
+    @property
+    def function(self) -> str:
+        """The function's name in its file."""
+        return self.partition("@")[0]
+
+
+def own_metric(folder: Path, facts: MetricFile) -> OwnMetric:
+    """Return the name of the metric that a folder's file defines; the file is not run yet.
+
+    Raises DeclarationError if the function is not written as "metrics.py:kappa", or there is no
+    such file.
+    """
+    file, _, function = facts.function.partition(":")
+    if not file.endswith(".py") or Path(file).name != file or not function.isidentifier():
+        raise DeclarationError(
+            f'metric.function: expected "metrics.py:kappa", a file beside the declaration and a '
+            f"function in it; found {facts.function!r}"
+        )
+    path = folder / file
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise DeclarationError(
+            f"metric.function: {path} cannot be read: {error.strerror}"
+        ) from None
+    said = json.dumps(dataclasses.asdict(facts), sort_keys=True).encode()
+    metric = OwnMetric(f"{function}@{hashlib.sha256(said + source).hexdigest()[:8]}")
+    metric.path, metric.facts = path, facts
+    return metric
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelChoice:
     """A model by its label, its kind in the table of models, and its keyword arguments.
 
@@ -205,7 +263,7 @@ class Competition:
     name: str
     title: str
     task: Task
-    metric: MetricName
+    metric: MetricName | OwnMetric
     files: Files
     columns: Columns
     default_model: str = AUTO
@@ -279,15 +337,24 @@ def load_competition(path: Path, name: str | None = None) -> Competition:
     table = read_toml(path)
     models = table.pop("models", {})
     where = str(path)
+    given = {"metric": _own_metric(table, path)} if isinstance(table.get("metric"), dict) else {}
     if not isinstance(models, dict):
         raise DeclarationError(f"{where}: models: expected tables like [models.dnn]")
     choices = {label: _model_choice(label, model, where) for label, model in models.items()}
     try:
-        competition = parse_table(Competition, table, where, name=name, models=choices)
+        competition = parse_table(Competition, table, where, name=name, models=choices, **given)
     except DeclarationError as error:
         message = str(error).replace(f"competition {name!r}:", f"{where}:")
         raise DeclarationError(message) from None
     return _with_common_features(competition, models)
+
+
+def _own_metric(table: dict[str, Any], path: Path) -> OwnMetric:
+    facts = parse_table(MetricFile, table.pop("metric"), f"{path}: metric")
+    try:
+        return own_metric(path.parent, facts)
+    except DeclarationError as error:
+        raise DeclarationError(f"{path}: {error}") from None
 
 
 def _with_common_features(competition: Competition, tables: dict[str, Any]) -> Competition:
@@ -383,7 +450,14 @@ def _file_faults(files: Files) -> Iterator[str]:
 
 def _metric_faults(c: Competition) -> Iterator[str]:
     allowed = METRICS_OF_TASK[c.task]
-    if c.metric not in allowed:
+    if isinstance(c.metric, OwnMetric):
+        wanted = ("value",) if c.task == "regression" else ("label", "probability")
+        if c.metric.facts.scores not in wanted:
+            yield (
+                f'metric.scores: expected {" or ".join(wanted)} for task = "{c.task}"; '
+                f"found {c.metric.facts.scores!r}"
+            )
+    elif c.metric not in allowed:
         yield (
             f'metric: expected one of {", ".join(map(repr, allowed))} for task = "{c.task}"; '
             f"found {c.metric!r}"
@@ -452,7 +526,7 @@ def _validation_faults(validation: Validation, columns: Columns, task: Task) -> 
         yield 'validation.scheme = "stratified" needs classes; with task = "regression" use "kfold"'
 
 
-def _target_faults(target: Target, task: Task, metric: MetricName) -> Iterator[str]:
+def _target_faults(target: Target, task: Task, metric: str) -> Iterator[str]:
     bounds = (target.transform, target.lower, target.upper)
     if task != "regression" and bounds != ("none", None, None):
         yield f'target: only task = "regression" transforms or bounds its target; found "{task}"'

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.compose import TransformedTargetRegressor
 
-from pipeline.competition import MetricName, Target, Transform
+from pipeline.competition import MetricName, OwnMetric, Target, Transform
 
 SQUARED: tuple[MetricName, ...] = ("rmse", "r2")  # metrics whose best answer is the mean
 
@@ -52,7 +52,7 @@ def transformed(y: Any, target: Target) -> Any:
     return _FORWARD[target.transform](y)
 
 
-def bound_target(regressor: Any, target: Target, metric: MetricName) -> Any:
+def bound_target(regressor: Any, target: Target, metric: MetricName | OwnMetric) -> Any:
     """Return a regressor fitted on the transformed target, whose predictions keep the bounds.
 
     metric: where its best answer is the mean, a fit of roots answers with the mean. A fit of

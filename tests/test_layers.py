@@ -14,8 +14,9 @@ FLOORS = (
     "errors",
     "dates declaration encodings labels language machine packages progress slugs storage",
     "competition csvtext ledger tables terminal workspace",
-    "budget cache drift execution features kinds metrics models preprocessing runs scoring "
-    "sources splits strength targets totals",
+    "features",
+    "budget cache drift execution kinds metrics models preprocessing runs scoring sources splits "
+    "strength targets totals",
     "data decisions description estimate generating raw rowwise tuning",
     "checks cleaning ensemble leaks portfolio submission",
     "diagnosis grading inference inspection training",

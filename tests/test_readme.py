@@ -92,6 +92,7 @@ def test_the_architecture_lists_every_module():
 @pytest.mark.parametrize(
     ("table", "cls"),
     [
+        ("metric", competition.MetricFile),
         ("source", competition.Source),
         ("files", competition.Files),
         ("columns", competition.Columns),

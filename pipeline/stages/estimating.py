@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.competition import Competition
+from pipeline.competition import Competition, OwnMetric
 from pipeline.estimate import Estimate, estimate
 from pipeline.inspection import find_warnings, is_unlike
 from pipeline.metrics import METRICS
@@ -67,8 +67,8 @@ def _estimates(
     drift = data.drift
     if drift is None or not is_unlike(competition, drift):
         return plain, None
-    weights = drift.weights()
-    if weights is None:
+    weights = None if isinstance(competition.metric, OwnMetric) else drift.weights()
+    if weights is None:  # or no function of one's own that could take them
         return plain, None
     known = np.where(np.isfinite(weights), fold, -1)
     weighted = estimate(
