@@ -51,7 +51,7 @@ MISSING_SPELLINGS = (
 class Source:
     """Where the files come from, and where a submission goes."""
 
-    kind: Literal["kaggle", "dacon", "practice", "files"] = "files"
+    kind: Literal["kaggle", "dacon", "practice", "files"] = "files"  # who has them
     slug: str | None = None  # Kaggle: the last part of the competition's address, or all of it
     number: int | None = None  # Dacon: the number in the competition's address
     url: str | None = None  # the competition's address where it is not the usual one
@@ -85,12 +85,12 @@ class Source:
 class Files:
     """The names of the competition's files, and how they are written if that cannot be seen."""
 
-    train: str
-    test: str
-    sample_submission: str
-    encoding: str | None = None
-    separator: str | None = None
-    decimal: Literal[".", ","] = "."
+    train: str  # the rows with answers
+    test: str  # the rows that are to be predicted
+    sample_submission: str  # what is handed in, written as it shall be
+    encoding: str | None = None  # as "cp949"; detected if left out
+    separator: str | None = None  # as ";"; detected if left out
+    decimal: Literal[".", ","] = "."  # what stands before the decimals
     dayfirst: bool | None = None  # 01/02/2011 is the 1st of February; None: where all rows show it
     na_values: tuple[str, ...] = ()  # spellings of "missing" beyond the common ones
 
@@ -99,16 +99,16 @@ class Files:
 class Columns:
     """What the columns are; those that are not named are features of the type they are read as."""
 
-    target: tuple[str, ...]
+    target: tuple[str, ...]  # what is predicted, one column or several
     id: str | None = None  # None only with by_position, where the sample has no ids either
     by_position: bool = False  # the test file has no ids: its rows are the sample's, in its order
-    categorical: tuple[str, ...] = ()
-    numeric: tuple[str, ...] = ()
-    datetime: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()  # levels, also where they are written as numbers
+    numeric: tuple[str, ...] = ()  # numbers, where a cell that is none is an error
+    datetime: tuple[str, ...] = ()  # dates, which become year, month, day, weekday and hour
     text: tuple[str, ...] = ()  # prose, of which every model sees what is made of it
-    group: str | None = None
-    time: str | None = None
-    drop: tuple[str, ...] = ()
+    group: str | None = None  # whose rows stay together in folds; no feature
+    time: str | None = None  # which orders the rows
+    drop: tuple[str, ...] = ()  # that no model shall see
 
     @property
     def id_name(self) -> str:
@@ -133,8 +133,8 @@ class Target:
     """
 
     transform: Transform | None = None
-    lower: float | None = None
-    upper: float | None = None
+    lower: float | None = None  # the least it can be; predictions are cut there
+    upper: float | None = None  # the most it can be
     positive: str | None = None
     answer: Answer | None = None
     parts: tuple[str, ...] = ()
@@ -148,10 +148,10 @@ class Cleaning:
         the rows that no model shall be fitted on. They are validated on like all others.
     """
 
-    missing: Literal["impute", "drop"] = "impute"
-    duplicates: Literal["keep", "drop"] = "keep"
+    missing: Literal["impute", "drop"] = "impute"  # drop: training rows that lack a value
+    duplicates: Literal["keep", "drop"] = "keep"  # drop: training rows that stand twice
     outliers: str | None = None
-    columns: dict[str, ColumnCleaning] = field(default_factory=dict)
+    columns: dict[str, ColumnCleaning] = field(default_factory=dict)  # a fill for one column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,10 +162,10 @@ class Preprocessing:
     """
 
     features: tuple[Family, ...] = ()
-    imputer: Imputer | None = None
-    indicator: bool | None = None
-    encoder: Encoder | None = None
-    scaler: Scaler | None = None
+    imputer: Imputer | None = None  # what stands for a number that is missing
+    indicator: bool | None = None  # a column that says where one was
+    encoder: Encoder | None = None  # how text becomes numbers
+    scaler: Scaler | None = None  # how numbers are scaled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,8 +177,8 @@ class Validation:
 
     scheme: Scheme = "auto"  # stratified for classes, else kfold
     rule: Rule = "open"
-    n_splits: int = 5
-    seed: int = 42
+    n_splits: int = 5  # folds
+    seed: int = 42  # that rows are dealt out by
     repeats: int = 1  # how often folds are made, with seed, seed + 1, ...
 
 
@@ -186,15 +186,15 @@ class Validation:
 class MetricFile:
     """The table [metric]: a score of the competitor's own, in a file beside the declaration.
 
-    function: "metrics.py:kappa"; it takes the truth and the predictions, (n_samples,) or for several
-        targets (n_samples, n_targets), and returns one number.
+    function: "metrics.py:kappa"; it takes the truth and the predictions, (n_samples,), or of
+        several targets (n_samples, n_targets), and returns one number.
     scores: what the predictions are: "value" for numbers, "label" for the classes' labels,
         "probability" for those of all classes (n_samples, n_classes), with the sorted labels as a
         third argument.
     """
 
     function: str
-    greater_is_better: bool
+    greater_is_better: bool  # whether a higher score is the better one
     scores: Response
 
 
@@ -249,7 +249,7 @@ class ModelChoice:
     """
 
     label: str
-    kind: str
+    kind: str  # a model of the table, or "models.py:make_mine"; the label if left out
     parameters: dict[str, Any] = field(default_factory=dict)
     transform: Transform | None = None
     by_parts: bool = False
@@ -261,12 +261,12 @@ class Competition:
     """Everything that competition.toml says."""
 
     name: str
-    title: str
-    task: Task
-    metric: MetricName | OwnMetric
+    title: str  # as people read it
+    task: Task  # binary and multiclass predict classes
+    metric: MetricName | OwnMetric  # the competition's score
     files: Files
     columns: Columns
-    default_model: str = AUTO
+    default_model: str = AUTO  # the model where none is named; auto: all that time bears
     source: Source = Source()
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     target: Target = Target()

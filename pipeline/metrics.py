@@ -100,8 +100,7 @@ class _Metrics(dict[str, Metric]):
             raise KeyError(name)
         facts = name.facts
         function = partial(_own_score, name)
-        self[name] = Metric(name, function, facts.greater_is_better, facts.scores)
-        return self[name]
+        return Metric(name, function, facts.greater_is_better, facts.scores)
 
 
 def load_own_metric(name: OwnMetric) -> Callable[..., Any]:
