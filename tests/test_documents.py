@@ -6,11 +6,11 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import kaggle_server as kaggle
 import pytest
+from conftest import copy_of
 from dacon_server import TEAM, DaconServer
 from dacon_server import TOKEN as DACON_TOKEN
 from kaggle_server import KaggleServer
@@ -44,20 +44,17 @@ def test_what_is_installed_is_an_extra_of_ours(path: Path) -> None:
     assert {one for names in asked for one in names.split(",")} <= set(extras)
 
 
-@pytest.fixture
-def downloads(tmp_path: Path) -> Callable[[Path], None]:
-    """Put into a folder what a reader has downloaded by browser."""
+@pytest.fixture(scope="session")
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what a reader has downloaded by browser; only to be read."""
+    from pipeline import Workspace, fetch
 
-    def bring(folder: Path) -> None:
-        from pipeline import Workspace, fetch
-
-        elsewhere = Workspace(tmp_path / "elsewhere")
-        for name, slug in (("bike", "bike-sharing-demand"), ("ddarung", "ddarung")):
-            fetch(elsewhere, name, sample=True)
-            pack(folder / f"{slug}.zip", files_in(elsewhere.raw(name)))
-        pack(folder / "flats.zip", flats())
-
-    return bring
+    folder, elsewhere = (tmp_path_factory.mktemp(name) for name in ("downloads", "elsewhere"))
+    for name, slug in (("bike", "bike-sharing-demand"), ("ddarung", "ddarung")):
+        fetch(Workspace(elsewhere), name, sample=True)
+        pack(folder / f"{slug}.zip", files_in(Workspace(elsewhere).raw(name)))
+    pack(folder / "flats.zip", flats())
+    return folder
 
 
 def flats() -> dict[str, bytes]:
@@ -89,12 +86,10 @@ def reader(
     monkeypatch: pytest.MonkeyPatch,
     kaggle_server: KaggleServer,
     dacon_server: DaconServer,
-    downloads: Callable[[Path], None],
+    downloads: Path,
 ) -> Reader:
     """A reader with downloads and accounts, whose Kaggle and Dacon are servers of this machine."""
-    folder = tmp_path / "reader"
-    folder.mkdir()
-    downloads(folder)
+    folder = copy_of(downloads, tmp_path / "reader")
     kaggle_server.enter(monkeypatch, tmp_path / "home", token=kaggle.TOKEN)
     for name, value in {
         "KC_DACON_URL": dacon_server.url,
@@ -126,6 +121,9 @@ def test_a_page_can_be_followed_with_kaggle_and_dacon_on_this_machine(
     reader.has_spent = path.name != "first-competition.md"  # all models at once, on one page
     if path.name in NEEDS_FLATS:
         reader.type(["kc", "new", "flats", "--from", "flats.zip"])
+    if path.parent.name == "explanation":  # whose reader has begun already
+        for name, slug in (("bike", "bike-sharing-demand"), ("ddarung", "ddarung")):
+            reader.type(["kc", "fetch", name, "--from", f"{slug}.zip"])
     reader.read(Page(path))
 
 
