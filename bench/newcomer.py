@@ -31,17 +31,29 @@ OWN = (
 
 
 @dataclass(frozen=True)
+class Step:
+    """A command, its seconds, and after how many of them a first complete run was there."""
+
+    command: str
+    seconds: float
+    first: float | None = None
+
+
+@dataclass(frozen=True)
 class Way:
-    """A newcomer's way: what it leads to, and its commands with their seconds."""
+    """A newcomer's way: what it leads to, and its commands."""
 
     title: str
-    steps: list[tuple[str, float]]
+    steps: list[Step]
 
     def __str__(self) -> str:
-        width = max(len(command) for command, _ in self.steps)
-        lines = [f"{command:<{width}}  {seconds:7.1f} s" for command, seconds in self.steps]
-        total = sum(seconds for _, seconds in self.steps)
-        return "\n".join([self.title, *lines, f"{'':<{width}}  {total:7.1f} s"])
+        width = max(len(step.command) for step in self.steps)
+        lines = [self.title]
+        for step in self.steps:
+            first = "" if step.first is None else f"   first run after {step.first:.1f} s"
+            lines.append(f"$ {step.command:<{width}}  {step.seconds:6.1f} s{first}")
+        total = sum(step.seconds for step in self.steps)
+        return "\n".join([*lines, f"  {'':<{width}}  {total:6.1f} s"])
 
 
 def main() -> int:
@@ -53,7 +65,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         if asked.wheel:
-            print(Way("To an installed kc", [("pip install .", installed(place / "venv"))]))
+            print(Way("To an installed kc", [Step("pip install .", installed(place / "venv"))]))
         print(first_submission(place / "first", asked.time), flush=True)
         print(own_submission(place / "own", asked.time))
     return 0
@@ -71,7 +83,7 @@ def installed(folder: Path) -> float:
 def first_submission(folder: Path, limit: str | None) -> Way:
     """Follow the way from an installed kc to the first checked submission."""
     steps = [timed(command, folder, dict(os.environ), limit) for command in FIRST]
-    check_one_submission(folder, "bike")
+    check_one_submission(folder)
     return Way("From pip install to the first checked submission", steps)
 
 
@@ -90,28 +102,39 @@ def own_submission(folder: Path, limit: str | None) -> Way:
         led = {**os.environ, **server.variables(folder / "home", token=TOKEN)}
         steps = [timed(command, folder / "here", led, limit) for command in OWN]
         assert len(server.competitions["bike-sharing-demand"].submissions) == 1
-    check_one_submission(folder / "here", "rentals")
+    check_one_submission(folder / "here")
     return Way("From a competition's address to the first own submission", steps)
 
 
-def timed(
-    command: str, folder: Path, environment: dict[str, str], limit: str | None
-) -> tuple[str, float]:
-    """Run a command in a process of its own; return it and its seconds."""
+def timed(command: str, folder: Path, environment: dict[str, str], limit: str | None) -> Step:
+    """Run a command in a process of its own, and look meanwhile for a first complete run."""
     folder.mkdir(parents=True, exist_ok=True)
     if limit and " run " in command:
         command += f" --time {limit}"
     words = [str(KC), *command.split()[1:]]
-    began = time.monotonic()
-    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{command}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
-    return command, time.monotonic() - began
+    had = set(submissions(folder))
+    began, first = time.monotonic(), None
+    with tempfile.TemporaryFile("w+") as told:
+        kc = subprocess.Popen(words, cwd=folder, env=environment, stdout=told, stderr=told)
+        while kc.poll() is None:
+            time.sleep(0.05)
+            if first is None and set(submissions(folder)) - had:
+                first = time.monotonic() - began
+        seconds = time.monotonic() - began
+        told.seek(0)
+        if kc.returncode:
+            sys.exit(f"{command}: exit code {kc.returncode}\n{told.read()}")
+    return Step(command, seconds, first)
 
 
-def check_one_submission(folder: Path, name: str) -> None:
-    """Check that a run has left what can be handed in."""
-    found = list((folder / "runs").glob(f"{name}-*/submission.csv"))
+def submissions(folder: Path) -> list[Path]:
+    """Return what could be handed in: only of complete runs, whose folders are not hidden."""
+    return list((folder / "runs").glob("[!.]*/submission.csv"))
+
+
+def check_one_submission(folder: Path) -> None:
+    """Check that one run has left what can be handed in."""
+    found = submissions(folder)
     assert len(found) == 1, found
 
 
