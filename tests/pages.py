@@ -28,7 +28,7 @@ from pipeline.models import MODELS
 
 BLOCK = re.compile(r"^( *)```(\w*)(?: title=\"([^\"]+)\")?\n(.*?)^\1```$", re.M | re.S)
 LANGUAGES = ("", "text", "sh", "python", "toml", "csv", "yaml", "json")
-SPENT = "5s"  # of the time that all models together are given
+SPENT = "30s"  # of the time that all models together are given, once
 FEW_EPOCHS, FEW_ROUNDS = "2", "20"
 STAND_IN = {"iris": "logistic", "breast_cancer": "logistic", "wine": "logistic"}
 ELSEWHERE = ("pip", "python", "export", "ruff", "pytest", "docker")  # not commands of ours
@@ -88,8 +88,8 @@ def check_understood(words: Sequence[str]) -> None:
 def in_short(words: Sequence[str], *, again: bool) -> list[str]:
     """Return a command with a budget that tests can bear; nothing else of it changes.
 
-    One model gets few epochs or rounds. A budget of time becomes five seconds, and where a budget
-    was spent before (again), one quick model takes the place of all.
+    One model gets few epochs or rounds. A budget of time becomes half a minute, and where one was
+    spent before (again), a quick model takes the place of all.
     """
     if words[1] == "tune":
         return [*_without(words, "--time"), "--time", SPENT, "--trials", "1"]
