@@ -313,8 +313,8 @@ def _possible_ways(candidates: Candidates) -> list[Way]:
 def _usual_way(candidates: Candidates) -> Way:
     """Return the way that is taken unless another is better: least squares, where they fit.
 
-    The squared error of one-hot rows tells more of few rows than labels or ranks do. Absolute errors
-    have another minimum.
+    The squared error of one-hot rows tells more of few rows than labels or ranks do. Absolute
+    errors have another minimum.
     """
     return "greedy" if candidates.metric.name in ("mae", "mape") else "nnls"
 
