@@ -359,8 +359,11 @@ def _fit_together(
 
 
 def _shown(estimator: Any, competition: Competition) -> Shown | None:
-    """Return what networks tell of their epochs, or None: parts have no score of the whole."""
-    if isinstance(estimator, SumOfParts):
+    """Return what networks tell of their epochs, or None.
+
+    Parts have no score of the whole, and a function of one's own cannot be compiled.
+    """
+    if isinstance(estimator, SumOfParts) or isinstance(competition.metric, OwnMetric):
         return None
     if competition.task != "regression":
         return Shown(competition.metric)

@@ -61,6 +61,9 @@ def test_it_scores_the_run_and_travels_with_it(tiny, kc_here):
     write(new, "id,size,colour\n20,35,red\n")
     assert kc_here(work, "predict", "tiny", "--input", new, expect=0).out.startswith("id,price\n20")
     assert kc_here(work, "list", expect=0).code == 0
+    network = kc_here(work, "train", "tiny", "--model", "dnn", "--epochs", "2", "-q", expect=0)
+    assert network.out.startswith(record["metric"])
+    assert kc_here(work, "ensemble", "tiny", "-q", expect=0).out.startswith(record["metric"])
 
 
 def test_another_version_of_the_file_is_another_metric(tiny, kc_here):
