@@ -26,18 +26,6 @@ from pipeline.metrics import METRICS
 from pipeline.models import MODELS, ModelSpec, import_function, make_model
 from pipeline.models.libraries import LIBRARIES, SMALL
 
-TABLES = {
-    "": competition.Competition,
-    "metric": competition.MetricFile,
-    "source": competition.Source,
-    "files": competition.Files,
-    "columns": competition.Columns,
-    "target": competition.Target,
-    "cleaning": competition.Cleaning,
-    "preprocessing": competition.Preprocessing,
-    "validation": competition.Validation,
-    "models.LABEL": competition.ModelChoice,
-}
 NOT_DECLARED = ("name", "label", "parameters")  # what the folder and the table's name say
 TOLD = ("metric", "seed", "random_state")  # what the pipeline says, and no declaration
 WRAPPED = ("network", "network_parameters", "library", "parameters", "regressor", "classifier")
@@ -98,7 +86,7 @@ def declaration() -> str:
         "was found.",
         "",
     ]
-    for table, cls in TABLES.items():
+    for table, cls in _tables().items():
         lines += [
             f"## [{table}]" if table else "## At the top",
             "",
@@ -132,8 +120,18 @@ def declaration() -> str:
     return "\n".join(lines)
 
 
+def _tables() -> dict[str, type]:
+    """Return the tables of a declaration and the dataclasses that they fill; "" is the top."""
+    found: dict[str, type] = {"": competition.Competition, "metric": competition.MetricFile}
+    for name, hint in get_type_hints(competition.Competition).items():
+        classes = [one for one in (hint, *get_args(hint)) if dataclasses.is_dataclass(one)]
+        if classes and name != "models":
+            found[name] = classes[0]
+    return found | {"models.LABEL": competition.ModelChoice}
+
+
 def _is_key(field: Any, table: str) -> bool:
-    is_table = not table and (field.name in TABLES or field.name in ("levels", "models"))
+    is_table = not table and field.name in (*_tables(), "levels", "models")
     return (field.name not in NOT_DECLARED and not is_table) or field.name == "metric"
 
 
@@ -161,7 +159,7 @@ def _meanings(cls: type) -> dict[str, str]:
     source = textwrap.dedent(inspect.getsource(cls))
     lines = source.splitlines()
     body = ast.parse(source).body[0].body  # type: ignore[attr-defined]
-    found = _described(inspect.getdoc(cls) or "")
+    found = _described(inspect.getdoc(cls) or "", [f.name for f in dataclasses.fields(cls)])
     for node in body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             _, _, comment = lines[(node.end_lineno or 1) - 1].partition("  # ")
@@ -170,12 +168,13 @@ def _meanings(cls: type) -> dict[str, str]:
     return found
 
 
-def _described(docstring: str) -> dict[str, str]:
-    """Return what a docstring says of names, as in "name: what it is. other: ..."."""
+def _described(docstring: str, names: list[str]) -> dict[str, str]:
+    """Return what a docstring says of names, as in "name: what it is. other, third: ..."."""
     rest = " ".join(docstring.split("\n\n", 1)[1].split()) if "\n\n" in docstring else ""
-    parts = re.split(r"(?:^|(?<=\. ))([a-z_, ]+): ", rest)
+    one = "|".join(names)
+    parts = re.split(rf"(?:^|(?<=\. ))((?:{one})(?:, (?:{one}))*): ", rest)
     pairs = zip(parts[1::2], parts[2::2], strict=True)
-    return {name.strip(): text.strip() for names, text in pairs for name in names.split(",")}
+    return {name.strip(): text.strip() for said, text in pairs for name in said.split(",")}
 
 
 def models() -> str:

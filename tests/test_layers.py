@@ -16,9 +16,9 @@ FLOORS = (
     "competition csvtext ledger plotting tables terminal workspace",
     "features",
     "budget cache drift execution kinds metrics models preprocessing runs scoring sources splits "
-    "strength targets totals",
+    "strength targets totals windows",
     "data decisions description estimate generating raw rowwise tuning",
-    "checks cleaning ensemble leaks portfolio proposals submission",
+    "checks cleaning ensemble forecasts leaks portfolio proposals submission",
     "diagnosis grading inference inspection training",
     "stages",
     "cli",
