@@ -54,6 +54,7 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fetch(Workspace(elsewhere), name, sample=True)
         pack(folder / f"{slug}.zip", files_in(Workspace(elsewhere).raw(name)))
     pack(folder / "flats.zip", flats())
+    pack(folder / "shops.zip", shops())
     return folder
 
 
@@ -66,6 +67,20 @@ def flats() -> dict[str, bytes]:
         "train.csv": ["id,width,depth,district,price", *train],
         "test.csv": ["id,width,depth,district", *test],
         "sample_submission.csv": ["id,price", *sample],
+    }
+    return {name: ("\n".join(lines) + "\n").encode() for name, lines in texts.items()}
+
+
+def shops() -> dict[str, bytes]:
+    days = [f"2026-01-{day:02d}" for day in range(1, 32)]
+    rows = [(f"{shop}{n}", shop, day) for shop in "ab" for n, day in enumerate(days)]
+    sold = {row: f"{100 + 3 * days.index(row[2]) + (row[1] == 'b') * 50}" for row in rows}
+    known = [row for row in rows if row[2] < "2026-01-30"]
+    asked = [row for row in rows if row[2] >= "2026-01-30"]
+    texts = {
+        "train.csv": ["id,shop,day,sales", *(",".join((*row, sold[row])) for row in known)],
+        "test.csv": ["id,shop,day", *(",".join(row) for row in asked)],
+        "sample_submission.csv": ["id,sales", *(f"{row[0]},0" for row in asked)],
     }
     return {name: ("\n".join(lines) + "\n").encode() for name, lines in texts.items()}
 
