@@ -15,8 +15,8 @@ FLOORS = (
     "dates declaration encodings labels language machine packages progress slugs storage",
     "competition csvtext ledger plotting tables terminal workspace",
     "features",
-    "budget cache drift execution kinds metrics models preprocessing runs scoring sources splits "
-    "strength targets totals windows",
+    "budget cache drift execution kinds metrics models pixels preprocessing runs scoring sources "
+    "splits strength targets totals windows",
     "data decisions description estimate generating raw rowwise tuning",
     "checks cleaning ensemble forecasts leaks portfolio proposals submission",
     "diagnosis grading inference inspection training",
