@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, UsageError
 from pipeline.terminal import glyphs
 from pipeline.workspace import Workspace
 
@@ -146,7 +146,7 @@ class _Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the usual value behind such an option if none follows."""
-        following = [*args[1:], ""]
+        following = [*args[1:], ""][: len(args)]
         filled = [
             f"{_USUAL[one][0]}={_USUAL[one][1]}"
             if one in _USUAL and not _USUAL[one][2].fullmatch(after)
@@ -515,6 +515,36 @@ def runs(
     _print_rows(rows, False, without=without)
 
 
+@app.command()
+def report(
+    context: typer.Context,
+    name: Name,
+    run: RunId = None,
+    every: Annotated[bool, typer.Option("--all", help="Compare all runs on one page.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show where a run's page is, or one that compares all. Example: kc report bike --open."""
+    import webbrowser
+
+    from pipeline.stages import reporting
+
+    if every and run is not None:
+        raise UsageError("--all: compares all runs; leave out --run")
+    with _shown(quiet=as_json):
+        if every:
+            run_id, path = None, reporting.report_all(context.obj, name)
+        else:
+            found, path = reporting.report(context.obj, name, run)
+            run_id = found.id
+    if as_json:
+        _print_json({"competition": name, "run": run_id, "path": str(path)})
+    else:
+        typer.echo(path)
+    if open_ and not webbrowser.open(path.as_uri()):
+        typer.echo(f"no browser could be started; open {path.as_uri()} in one", err=True)
+
+
 @app.command(cls=_Command)
 def submit(
     context: typer.Context,
@@ -697,6 +727,8 @@ def _print_run(run: "Run", as_json: bool) -> None:
     typer.echo(leaderboard_line(result["leaderboard"]))
     typer.echo(f"run        {result['path']}")
     typer.echo(f"submission {result['submission']}")
+    if result["report"] is not None:
+        typer.echo(f"report     {result['report']}")
     if run.record.get("budget", {}).get("interrupted"):
         raise typer.Exit(INTERRUPTED)
 

@@ -53,7 +53,7 @@ def inspect_data(
     hidden: (n_samples, n_columns), the columns that only the training file has.
     """
     drift = None if competition.windows else measure_drift(train.X, test.X)
-    columns = _columns(train.X, test.X, drift, competition.columns.text)
+    columns = column_facts(train.X, test.X, drift, competition.columns.text)
     columns["strength"] = _strengths(competition, train)
     return Inspection(
         n_train=len(train),
@@ -98,9 +98,13 @@ def unseen_levels(
     return {str(name): levels for name, levels in found.items() if levels}
 
 
-def _columns(
+def column_facts(
     train: pd.DataFrame, test: pd.DataFrame, drift: Drift | None, prose: Collection[str]
 ) -> pd.DataFrame:
+    """Return one row a feature: kind, levels, missing values, unseen levels, drift.
+
+    drift: how far the test rows lie from the training rows, or None where that is not known.
+    """
     unseen = unseen_levels(train, test, prose)
     rows = [
         {

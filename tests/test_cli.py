@@ -411,7 +411,7 @@ def test_a_stage_runs_as_a_process(kc: Kc, fetched: Path, tmp_path: Path) -> Non
 STAGES = "(read|features|clean|folds|scale|encode|epoch|fold|train|estimate|write|warning) "
 RESULT = [
     "competition", "run", "path", "submission", "model", "metric", "score", "standard_error",
-    "leaderboard", "seconds",
+    "leaderboard", "seconds", "report",
 ]  # fmt: skip
 
 
@@ -432,6 +432,7 @@ def test_train_prints_one_json_object(kc: Kc, fetched: Path, tmp_path: Path) -> 
     )
     assert Path(result["path"]) == only_run(work, "ddarung")
     assert Path(result["submission"]) == only_run(work, "ddarung") / "submission.csv"
+    assert Path(result["report"]) == only_run(work, "ddarung") / "report.html"
     record = json.loads((only_run(work, "ddarung") / "run.json").read_text())
     assert record["seed"] == 7
     assert record["validation"]["scheme"] == "kfold"
@@ -447,8 +448,8 @@ def test_a_run_folder_is_complete(trained: Path) -> None:
     sample = pd.read_csv(trained / "data" / "ddarung" / "raw" / "submission.csv")
     submission = pd.read_csv(run / "submission.csv")
     assert sorted(path.name for path in run.iterdir()) == [
-        "competition.toml", "features.py", *(f"fold-{n}" for n in range(5)), "oof.csv", "run.json",
-        "submission.csv", "test.csv", "train.log",
+        "competition.toml", "features.py", "findings.json", *(f"fold-{n}" for n in range(5)),
+        "oof.csv", "report.html", "run.json", "submission.csv", "test.csv", "train.log",
     ]  # fmt: skip
     assert list(submission["id"]) == list(sample["id"])
     assert submission["count"].ge(0).all()
@@ -468,7 +469,7 @@ def test_train_tells_its_stages_in_lines(kc_here: Kc, trained: Path, tmp_path: P
     assert re.fullmatch(
         r"rmse \d+\.\d{5} \+- \d+\.\d{5} \(out-of-fold, ridge\)\nleaderboard [\d.]+ \([\d.]+ to "
         r"[\d.]+, 90 %\)(; the test rows look different \(AUC [\d.]+\): expect worse.*)?\n"
-        r"run +\S+\nsubmission +\S+\n",
+        r"run +\S+\nsubmission +\S+\nreport +\S+\n",
         done.out,
     )
     newest = max((work / "runs").iterdir())
@@ -589,7 +590,10 @@ def test_run_fetches_once_and_trains(kc: Kc, kc_here: Kc, tmp_path: Path) -> Non
     assert done.err.startswith("fetch    3 files, ")
     assert done.err.rstrip().endswith("submission.csv, 1,710 rows, checked against the sample")
     submission = only_run(tmp_path, "bike") / "submission.csv"
-    assert done.out.splitlines()[-1] == f"submission {submission}"
+    assert done.out.splitlines()[-2:] == [
+        f"submission {submission}",
+        f"report     {submission.with_name('report.html')}",
+    ]
     assert submission.read_text().startswith("datetime,count\n")
     again = kc_here(tmp_path, "run", "bike", "--model", "ridge", "--folds", 2, "--json", expect=0)
     assert again.err == ""
