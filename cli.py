@@ -146,7 +146,7 @@ class _Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the usual value behind such an option if none follows."""
-        following = [*args, ""][1:]
+        following = [*args[1:], ""][: len(args)]
         filled = [
             f"{_USUAL[one][0]}={_USUAL[one][1]}"
             if one in _USUAL and not _USUAL[one][2].fullmatch(after)
