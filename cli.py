@@ -146,7 +146,7 @@ class _Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the usual value behind such an option if none follows."""
-        following = [*args[1:], ""]
+        following = [*args[1:], ""][: len(args)]
         filled = [
             f"{_USUAL[one][0]}={_USUAL[one][1]}"
             if one in _USUAL and not _USUAL[one][2].fullmatch(after)
@@ -512,7 +512,8 @@ def runs(
     for row in rows:
         if row["public"] is not None:
             row["submitted"] = f"public {row['public']:.5g}"
-    _print_rows(rows, False, without=without)
+    names = [name for name in (rows[0] if rows else ()) if name not in without]
+    _print_table(rows, names, optional=("standard_error", "folds", "data"))
 
 
 @app.command()
@@ -706,7 +707,9 @@ def _prepare(context: typer.Context, name: str, model: str | None, stage: str) -
     with _shown():
         prepared = getattr(preparing, stage)(context.obj, name, model)
     if prepared.changes:
-        _print_rows(prepared.changes, as_json=False)
+        _print_table(
+            prepared.changes, list(prepared.changes[0]), shrinkable=("for_example", "column")
+        )
     for path in prepared.paths:
         typer.echo(path)
 
@@ -737,12 +740,6 @@ def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def _print_rows(rows: list[dict[str, Any]], as_json: bool, without: Sequence[str] = ()) -> None:
-    """Print rows as JSON, or as an aligned table without the columns that make it too wide."""
-    names = [name for name in (rows[0] if rows else ()) if name not in without]
-    _print_table(rows, names, as_json=as_json)
-
-
 def _print_table(
     rows: list[dict[str, Any]],
     names: Sequence[str],
@@ -750,9 +747,13 @@ def _print_table(
     as_csv: bool = False,
     as_json: bool = False,
     shrinkable: tuple[str, ...] = (),
+    optional: tuple[str, ...] = (),
 ) -> None:
-    """Print rows as JSON, CSV, or a table."""
-    from pipeline.tables import csv_text, table_lines
+    """Print rows as JSON, CSV, or a table that fits the terminal.
+
+    shrinkable: columns whose cells are cut for that. optional: columns that are left out for it.
+    """
+    from pipeline.tables import csv_text, fitting_names, table_lines
     from pipeline.terminal import table_width
 
     if as_json:
@@ -762,6 +763,7 @@ def _print_table(
     elif not rows:
         typer.echo("nothing yet")
     else:
+        names = fitting_names(rows, names, optional, table_width())
         typer.echo("\n".join(table_lines(rows, names, shrinkable, table_width())))
 
 

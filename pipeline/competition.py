@@ -17,6 +17,7 @@ Task = Literal["regression", "binary", "multiclass"]
 MetricName = Literal[
     "rmse", "rmsle", "mae", "mape", "r2", "accuracy", "f1_macro", "log_loss", "roc_auc"
 ]
+Response = Literal["value", "label", "probability"]
 Scheme = Literal["auto", "kfold", "stratified", "group", "time", "like_test"]
 Rule = Literal["open", "strict"]
 Transform = Literal["none", "log1p", "sqrt"]
@@ -53,7 +54,7 @@ MISSING_SPELLINGS = (
 class Source:
     """Where the files come from, and where a submission goes."""
 
-    kind: Literal["kaggle", "dacon", "practice", "files"] = "files"
+    kind: Literal["kaggle", "dacon", "practice", "files"] = "files"  # who has them
     slug: str | None = None  # Kaggle: the last part of the competition's address, or all of it
     number: int | None = None  # Dacon: the number in the competition's address
     url: str | None = None  # the competition's address where it is not the usual one
@@ -87,12 +88,12 @@ class Source:
 class Files:
     """The names of the competition's files, and how they are written if that cannot be seen."""
 
-    train: str
-    test: str
-    sample_submission: str
-    encoding: str | None = None
-    separator: str | None = None
-    decimal: Literal[".", ","] = "."
+    train: str  # the rows with answers
+    test: str  # the rows that are to be predicted
+    sample_submission: str  # what is handed in, written as it shall be
+    encoding: str | None = None  # as "cp949"; detected if left out
+    separator: str | None = None  # as ";"; detected if left out
+    decimal: Literal[".", ","] = "."  # what stands before the decimals
     dayfirst: bool | None = None  # 01/02/2011 is the 1st of February; None: where all rows show it
     na_values: tuple[str, ...] = ()  # spellings of "missing" beyond the common ones
 
@@ -101,16 +102,16 @@ class Files:
 class Columns:
     """What the columns are; those that are not named are features of the type they are read as."""
 
-    target: tuple[str, ...]
+    target: tuple[str, ...]  # what is predicted, one column or several
     id: str | None = None  # None only with by_position, where the sample has no ids either
     by_position: bool = False  # the test file has no ids: its rows are the sample's, in its order
-    categorical: tuple[str, ...] = ()
-    numeric: tuple[str, ...] = ()
-    datetime: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()  # levels, also where they are written as numbers
+    numeric: tuple[str, ...] = ()  # numbers, where a cell that is none is an error
+    datetime: tuple[str, ...] = ()  # dates, which become year, month, day, weekday and hour
     text: tuple[str, ...] = ()  # prose, of which every model sees what is made of it
-    group: str | None = None
-    time: str | None = None
-    drop: tuple[str, ...] = ()
+    group: str | None = None  # whose rows stay together in folds; no feature
+    time: str | None = None  # which orders the rows
+    drop: tuple[str, ...] = ()  # that no model shall see
 
     @property
     def id_name(self) -> str:
@@ -157,8 +158,8 @@ class Target:
     """
 
     transform: Transform | None = None
-    lower: float | None = None
-    upper: float | None = None
+    lower: float | None = None  # the least it can be; predictions are cut there
+    upper: float | None = None  # the most it can be
     positive: str | None = None
     answer: Answer | None = None
     parts: tuple[str, ...] = ()
@@ -172,10 +173,10 @@ class Cleaning:
         the rows that no model shall be fitted on. They are validated on like all others.
     """
 
-    missing: Literal["impute", "drop"] = "impute"
-    duplicates: Literal["keep", "drop"] = "keep"
+    missing: Literal["impute", "drop"] = "impute"  # drop: training rows that lack a value
+    duplicates: Literal["keep", "drop"] = "keep"  # drop: training rows that stand twice
     outliers: str | None = None
-    columns: dict[str, ColumnCleaning] = field(default_factory=dict)
+    columns: dict[str, ColumnCleaning] = field(default_factory=dict)  # a fill for one column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,10 +187,10 @@ class Preprocessing:
     """
 
     features: tuple[Family, ...] = ()
-    imputer: Imputer | None = None
-    indicator: bool | None = None
-    encoder: Encoder | None = None
-    scaler: Scaler | None = None
+    imputer: Imputer | None = None  # what stands for a number that is missing
+    indicator: bool | None = None  # a column that says where one was
+    encoder: Encoder | None = None  # how text becomes numbers
+    scaler: Scaler | None = None  # how numbers are scaled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,9 +202,66 @@ class Validation:
 
     scheme: Scheme = "auto"  # stratified for classes, else kfold
     rule: Rule = "open"
-    n_splits: int = 5
-    seed: int = 42
+    n_splits: int = 5  # folds
+    seed: int = 42  # that rows are dealt out by
     repeats: int = 1  # how often folds are made, with seed, seed + 1, ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricFile:
+    """The table [metric]: a score of the competitor's own, in a file beside the declaration.
+
+    function: "metrics.py:kappa"; it takes the truth and the predictions, (n_samples,), or of
+        several targets (n_samples, n_targets), and returns one number.
+    scores: what the predictions are: "value" for numbers, "label" for the classes' labels,
+        "probability" for those of all classes (n_samples, n_classes), with the sorted labels as a
+        third argument.
+    """
+
+    function: str
+    greater_is_better: bool  # whether a higher score is the better one
+    scores: Response
+
+
+class OwnMetric(str):
+    """The name of a competitor's own metric, as "kappa@3f9a1b2c", and where it comes from.
+
+    The digits are those of its file's bytes and its facts, so that scores by another version are
+    scores by another metric.
+    """
+
+    path: Path
+    facts: MetricFile
+
+    @property
+    def function(self) -> str:
+        """The function's name in its file."""
+        return self.partition("@")[0]
+
+
+def own_metric(folder: Path, facts: MetricFile) -> OwnMetric:
+    """Return the name of the metric that a folder's file defines; the file is not run yet.
+
+    Raises DeclarationError if the function is not written as "metrics.py:kappa", or there is no
+    such file.
+    """
+    file, _, function = facts.function.partition(":")
+    if not file.endswith(".py") or Path(file).name != file or not function.isidentifier():
+        raise DeclarationError(
+            f'metric.function: expected "metrics.py:kappa", a file beside the declaration and a '
+            f"function in it; found {facts.function!r}"
+        )
+    path = folder / file
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise DeclarationError(
+            f"metric.function: {path} cannot be read: {error.strerror}"
+        ) from None
+    said = json.dumps(dataclasses.asdict(facts), sort_keys=True).encode()
+    metric = OwnMetric(f"{function}@{hashlib.sha256(said + source).hexdigest()[:8]}")
+    metric.path, metric.facts = path, facts
+    return metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +299,7 @@ class ModelChoice:
     """
 
     label: str
-    kind: str
+    kind: str  # a model of the table, or "models.py:make_mine"; the label if left out
     parameters: dict[str, Any] = field(default_factory=dict)
     transform: Transform | None = None
     by_parts: bool = False
@@ -253,12 +311,12 @@ class Competition:
     """Everything that competition.toml says."""
 
     name: str
-    title: str
-    task: Task
-    metric: MetricName
+    title: str  # as people read it
+    task: Task  # binary and multiclass predict classes
+    metric: MetricName | OwnMetric  # the competition's score
     files: Files
     columns: Columns
-    default_model: str = AUTO
+    default_model: str = AUTO  # the model where none is named; auto: all that time bears
     source: Source = Source()
     images: Images | None = None
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -359,15 +417,24 @@ def load_competition(path: Path, name: str | None = None) -> Competition:
     table = read_toml(path)
     models = table.pop("models", {})
     where = str(path)
+    given = {"metric": _own_metric(table, path)} if isinstance(table.get("metric"), dict) else {}
     if not isinstance(models, dict):
         raise DeclarationError(f"{where}: models: expected tables like [models.dnn]")
     choices = {label: _model_choice(label, model, where) for label, model in models.items()}
     try:
-        competition = parse_table(Competition, table, where, name=name, models=choices)
+        competition = parse_table(Competition, table, where, name=name, models=choices, **given)
     except DeclarationError as error:
         message = str(error).replace(f"competition {name!r}:", f"{where}:")
         raise DeclarationError(message) from None
     return _with_common_features(competition, models)
+
+
+def _own_metric(table: dict[str, Any], path: Path) -> OwnMetric:
+    facts = parse_table(MetricFile, table.pop("metric"), f"{path}: metric")
+    try:
+        return own_metric(path.parent, facts)
+    except DeclarationError as error:
+        raise DeclarationError(f"{path}: {error}") from None
 
 
 def _with_common_features(competition: Competition, tables: dict[str, Any]) -> Competition:
@@ -515,7 +582,14 @@ def _file_faults(files: Files) -> Iterator[str]:
 
 def _metric_faults(c: Competition) -> Iterator[str]:
     allowed = METRICS_OF_TASK[c.task]
-    if c.metric not in allowed:
+    if isinstance(c.metric, OwnMetric):
+        wanted = ("value",) if c.task == "regression" else ("label", "probability")
+        if c.metric.facts.scores not in wanted:
+            yield (
+                f'metric.scores: expected {" or ".join(wanted)} for task = "{c.task}"; '
+                f"found {c.metric.facts.scores!r}"
+            )
+    elif c.metric not in allowed:
         yield (
             f'metric: expected one of {", ".join(map(repr, allowed))} for task = "{c.task}"; '
             f"found {c.metric!r}"
@@ -600,7 +674,7 @@ def _validation_faults(validation: Validation, columns: Columns, task: Task) -> 
         yield 'validation.scheme = "stratified" needs classes; with task = "regression" use "kfold"'
 
 
-def _target_faults(target: Target, task: Task, metric: MetricName) -> Iterator[str]:
+def _target_faults(target: Target, task: Task, metric: str) -> Iterator[str]:
     bounds = (target.transform, target.lower, target.upper)
     if task != "regression" and bounds != ("none", None, None):
         yield f'target: only task = "regression" transforms or bounds its target; found "{task}"'

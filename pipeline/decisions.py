@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.competition import OwnMetric
 from pipeline.metrics import Metric
 from pipeline.scoring import label_scores
 
 GRID = 2.0 ** (np.arange(-20, 21) / 4)  # factors of a class, from 1/32 to 32
+COARSE = GRID[::4]  # where each score is a call of a competitor's own function
 PASSES = 3  # over the classes
 PROOF = 2.0  # standard errors of the folds' mean gain
 
@@ -79,7 +81,8 @@ def decide(
     fold: (n_samples,), the number of the fold that predicted each row, -1 for none.
     elsewhere: from a fold to predictions (n_samples, n_columns) that were made without its rows; if
         left out, prediction.
-    Accuracy and f1_macro get factors of the classes, whole targets are tried rounded.
+    Accuracy and f1_macro get factors of the classes, a competitor's own metric of labels gets one
+    for two classes, whole targets are tried rounded.
     """
     y = np.asarray(y)
     covered = fold >= 0
@@ -126,7 +129,10 @@ def _choice(
     """Return what chooses a decision from predictions at some rows, or None for probabilities."""
     if labels is None:
         return _choose_rounding(y)
-    return _choose_factors(y, metric, labels) if metric.response == "label" else None
+    is_many = isinstance(metric.name, OwnMetric) and len(labels) > 2  # too many scores to ask for
+    if metric.response != "label" or is_many:
+        return None
+    return _choose_factors(y, metric, labels)
 
 
 def fold_scores(
@@ -154,38 +160,59 @@ def _choose_factors(
     codes = np.searchsorted(labels, y)
 
     def choose(prediction: np.ndarray, rows: np.ndarray) -> Decision:
-        return Decision(factors=tuple(best_factors(metric, codes[rows], prediction[rows])))
+        return Decision(factors=tuple(best_factors(metric, codes[rows], prediction[rows], labels)))
 
     return choose
 
 
-def best_factors(metric: Metric, codes: np.ndarray, probability: np.ndarray) -> np.ndarray:
+def best_factors(
+    metric: Metric, codes: np.ndarray, probability: np.ndarray, labels: np.ndarray | None = None
+) -> np.ndarray:
     """Return the factor of each class (n_classes,) that scores best, class by class on a grid.
 
-    codes: (n_samples,) of the true labels. Of equal scores the factor nearest to 1 wins, so that
+    codes: (n_samples,) of the true labels; labels: what they stand for, which only a competitor's
+    own metric asks for. Of equal scores the factor nearest to 1 wins, so that
     nothing is changed for nothing.
     """
     n_classes = probability.shape[1]
     factors = np.ones(n_classes)
-    order = np.argsort(np.abs(np.log(GRID)), kind="stable")
+    grid = COARSE if isinstance(metric.name, OwnMetric) else GRID
+    order = np.argsort(np.abs(np.log(grid)), kind="stable")
     moving = range(1, n_classes) if n_classes == 2 else range(n_classes)
     for _ in range(PASSES):
         before = factors.copy()
         for c in moving:
-            said = _labels_by_factor(probability * factors, probability[:, c], c)
-            scores = label_scores(metric.name, codes, said, n_classes)
-            factors[c] = GRID[order[scores[order].argmax()]]
+            said = _labels_by_factor(probability * factors, probability[:, c], c, grid)
+            scores = _gains(metric, codes, said, n_classes, labels)
+            factors[c] = grid[order[scores[order].argmax()]]
         if (factors == before).all():
             break
     return factors
 
 
-def _labels_by_factor(weighted: np.ndarray, p: np.ndarray, c: int) -> np.ndarray:
+def _gains(
+    metric: Metric,
+    codes: np.ndarray,
+    said: np.ndarray,
+    n_classes: int,
+    labels: np.ndarray | None,
+) -> np.ndarray:
+    """Return the score of each row of label codes (n_predictions,), the greater the better."""
+    if not isinstance(metric.name, OwnMetric):
+        return label_scores(metric.name, codes, said, n_classes)
+    assert labels is not None
+    scores = np.array([metric.function(labels[codes], labels[one]) for one in said])
+    return scores if metric.greater_is_better else -scores
+
+
+def _labels_by_factor(
+    weighted: np.ndarray, p: np.ndarray, c: int, grid: np.ndarray = GRID
+) -> np.ndarray:
     """Return the label codes (n_factors, n_samples) as class c takes each factor of the grid."""
     others = weighted.copy()
     others[:, c] = -np.inf
     rival, height = others.argmax(axis=1), others.max(axis=1)
-    mine = GRID[:, None] * p
+    mine = grid[:, None] * p
     wins = (mine > height) | ((mine == height) & (c < rival))  # as argmax breaks ties
     return np.where(wins, c, rival)
 

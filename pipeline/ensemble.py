@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import nnls
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from pipeline.competition import MetricName, Target
+from pipeline.competition import MetricName, OwnMetric, Target
 from pipeline.decisions import Decided, decide, is_better
 from pipeline.errors import UsageError
 from pipeline.metrics import METRICS, Metric
@@ -90,15 +90,25 @@ class Candidates:
         """Return what weights are chosen for: each target, or the classes together."""
         if self.labels is not None:
             codes = np.searchsorted(self.labels, self.y)
-            name = self.metric.name
+            name = _weighed_by(self.metric)
             return [Question(self.predictions, codes, self.fold, name, len(self.labels))]
         to_scale = np.log1p if self.scale == "log1p" else np.asarray
         truth = to_scale(self.y.reshape(len(self.y), -1).astype(float))
         values = to_scale(self.predictions)
-        name = "rmse" if self.scale == "log1p" else self.metric.name
+        name = "rmse" if self.scale == "log1p" else _weighed_by(self.metric)
         return [
             Question(values[:, :, i], truth[:, i], self.fold, name) for i in range(truth.shape[1])
         ]
+
+
+def _weighed_by(metric: Metric) -> MetricName:
+    """Return the metric that weights are chosen by: thousands of scores of one's own are too many.
+
+    What the weights are worth is judged by the metric itself.
+    """
+    if isinstance(metric.name, OwnMetric):
+        return "rmse" if metric.response == "value" else "log_loss"
+    return metric.name
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,12 +9,14 @@ import numpy as np
 from scipy import stats
 from scipy.sparse import csr_matrix
 
+from pipeline.competition import OwnMetric
 from pipeline.metrics import Metric
 from pipeline.progress import counted
 from pipeline.totals import totals_of
 
 LEVEL = 0.9
 DRAWS = 1000
+OWN_DRAWS = 300  # where each is a call of a competitor's own function
 BLOCKS = 2000  # enough of them to draw from, however many rows there are
 HIGHEST = {"r2": 1.0, "accuracy": 1.0, "f1_macro": 1.0, "roc_auc": 1.0}
 LOWEST = {"r2": -math.inf}  # of the others 0
@@ -67,6 +69,8 @@ def estimate(
     folds that share most of their training rows (Nadeau and Bengio, 2003). No choice by this score
     is accounted for: predictions that were chosen must come from nested validation.
     """
+    if isinstance(metric.name, OwnMetric):
+        return _of_own(y, prediction, fold, groups, metric, labels, n_test, level, seed)
     covered = np.asarray(fold) >= 0
     mass = None if weights is None else weights[covered] / weights[covered].mean()
     totals = totals_of(metric.name, np.asarray(y)[covered], prediction[covered], labels, mass)
@@ -93,8 +97,62 @@ def estimate(
         lower=float(np.clip(min(low, score), least, most)),
         upper=float(np.clip(max(high, score), least, most)),
         level=level,
-        how=f"bootstrap of {counted(n_units, 'row' if groups is None else 'group')} to "
-        f"{counted(n_test, 'test row')}, and how {counted(n_folds, 'fold')} vary",
+        how=_told(n_units, groups, n_test, n_folds),
+    )
+
+
+def _of_own(
+    y: Any,
+    prediction: np.ndarray,
+    fold: np.ndarray,
+    groups: Any,
+    metric: Metric,
+    labels: np.ndarray | None,
+    n_test: int,
+    level: float,
+    seed: int,
+) -> Estimate:
+    """Estimate as estimate() does, for a metric of which only its function is known.
+
+    Rows are drawn themselves, because no sums of them make the score.
+    """
+    covered = np.flatnonzero(np.asarray(fold) >= 0)
+    truth = np.asarray(y)
+    units = _units(None if groups is None else np.asarray(groups)[covered], len(covered))
+    rows = np.split(covered[np.argsort(units, kind="stable")], np.cumsum(np.bincount(units))[:-1])
+    rng = np.random.default_rng(seed)
+
+    def score(at: np.ndarray) -> float:
+        return metric(truth[at], prediction[at], labels)
+
+    def deviations(n_drawn: int) -> np.ndarray:
+        taken = min(n_drawn, len(rows))
+        picked = rng.integers(len(rows), size=(OWN_DRAWS, taken))
+        scores = [score(np.concatenate([rows[unit] for unit in draw])) for draw in picked]
+        return (np.array(scores) - centre) * math.sqrt(taken / n_drawn)
+
+    centre = score(covered)
+    here = deviations(len(rows))
+    test = deviations(max(1, round(n_test * len(rows) / len(covered))))
+    numbers = np.asarray(fold)[covered]
+    each = np.array([score(covered[numbers == number]) for number in np.unique(numbers)])
+    learned = _spread_beyond(each, here)
+    draws = test - here + learned * rng.standard_normal(OWN_DRAWS)
+    few = stats.t.ppf((1 + level) / 2, len(rows) - 1) / stats.norm.ppf((1 + level) / 2)
+    low, high = centre + few * np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(
+        score=centre,
+        lower=float(min(low, centre)),
+        upper=float(max(high, centre)),
+        level=level,
+        how=_told(len(rows), groups, n_test, len(each)),
+    )
+
+
+def _told(n_units: int, groups: Any, n_test: int, n_folds: int) -> str:
+    return (
+        f"bootstrap of {counted(n_units, 'row' if groups is None else 'group')} to "
+        f"{counted(n_test, 'test row')}, and how {counted(n_folds, 'fold')} vary"
     )
 
 
@@ -138,8 +196,13 @@ def _spread_of_learning(
     """
     numbers = np.unique(fold)
     each = score(np.array([rows[fold == number].sum(axis=0) for number in numbers]))
-    each, n_folds = each[np.isfinite(each)], len(numbers)
-    if len(each) < 2:
-        return 0.0, n_folds
-    excess = each.var(ddof=1) - n_folds * np.nanvar(here)
-    return math.sqrt(max(excess, 0.0) * (1 / n_folds + 1 / (n_folds - 1))), n_folds
+    return _spread_beyond(each, here), len(numbers)
+
+
+def _spread_beyond(each: np.ndarray, here: np.ndarray) -> float:
+    """Return the deviation of a score by what was learned from, of the folds' scores."""
+    finite, n_folds = each[np.isfinite(each)], len(each)
+    if len(finite) < 2:
+        return 0.0
+    excess = finite.var(ddof=1) - n_folds * np.nanvar(here)
+    return math.sqrt(max(excess, 0.0) * (1 / n_folds + 1 / (n_folds - 1)))

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from sklearn import metrics as sk
 
-from pipeline.competition import Competition, MetricName, Transform
-
-Response = Literal["value", "label", "probability"]
+from pipeline.competition import Competition, MetricName, OwnMetric, Response, Transform
+from pipeline.errors import DeclarationError, PipelineError, did_you_mean
+from pipeline.features import import_file
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Metric:
         most probable class.
     """
 
-    name: MetricName
+    name: MetricName | OwnMetric
     function: Callable[..., float]
     greater_is_better: bool
     response: Response
@@ -47,6 +47,8 @@ def fitted_metric(competition: Competition) -> MetricName | None:
     So the root mean squared error is the one of log1p after log1p, and ranks like r2. None if the
     target's transform leaves no such metric.
     """
+    if isinstance(competition.metric, OwnMetric):
+        return None  # no model can compute it
     if competition.task != "regression":
         return competition.metric
     windows = competition.windows
@@ -113,8 +115,52 @@ def _metric(name: MetricName, function: Any, direction: str, response: Response)
     return Metric(name, function, direction == "higher", response)
 
 
-METRICS: dict[str, Metric] = {
-    metric.name: metric
+class _Metrics(dict[str, Metric]):
+    """The metrics by name, and a competitor's own by the name that knows its file."""
+
+    def __missing__(self, name: str) -> Metric:
+        if not isinstance(name, OwnMetric):
+            raise KeyError(name)
+        facts = name.facts
+        function = partial(_own_score, name)
+        return Metric(name, function, facts.greater_is_better, facts.scores)
+
+
+def load_own_metric(name: OwnMetric) -> Callable[..., Any]:
+    """Return the function of a competitor's own metric.
+
+    Raises DeclarationError if its file cannot be run or has no such function.
+    """
+    module = import_file(name.path)
+    function = getattr(module, name.function, None)
+    if callable(function):
+        return function  # type: ignore[no-any-return]
+    known = [key for key, value in vars(module).items() if callable(value)]
+    raise DeclarationError(
+        f"{name.path}: has no function {name.function!r}; {did_you_mean(name.function, known)}"
+    )
+
+
+def _own_score(
+    name: OwnMetric, y_true: np.ndarray, y_pred: np.ndarray, *labels: np.ndarray
+) -> float:
+    """Return what the function says; its faults are those of its file."""
+    function = load_own_metric(name)
+    if y_pred.size == y_true.size:  # one target, so that differences are rows and not a square
+        y_pred = y_pred.reshape(y_true.shape)
+    try:
+        return float(function(y_true, y_pred, *labels))
+    except PipelineError:
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise DeclarationError(
+            f"{name.path}: {name.function} has to return one number; it raised {reason}"
+        ) from error
+
+
+METRICS: dict[str, Metric] = _Metrics(
+    (metric.name, metric)
     for metric in (
         _metric("rmse", sk.root_mean_squared_error, "lower", "value"),
         _metric("rmsle", rmsle, "lower", "value"),
@@ -126,4 +172,4 @@ METRICS: dict[str, Metric] = {
         _metric("log_loss", log_loss, "lower", "probability"),
         _metric("roc_auc", roc_auc, "higher", "probability"),
     )
-}
+)

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from pipeline.competition import MetricName, Target, Transform, Windows
+from pipeline.competition import MetricName, OwnMetric, Target, Transform, Windows
 
 SQUARED: tuple[MetricName, ...] = ("rmse", "r2")  # metrics whose best answer is the mean
 
@@ -122,7 +122,7 @@ def transform_of(regressor: TransformedTargetRegressor) -> Transform:
     return target.transform or "none"
 
 
-def bound_target(regressor: Any, target: Target, metric: MetricName) -> Any:
+def bound_target(regressor: Any, target: Target, metric: MetricName | OwnMetric) -> Any:
     """Return a regressor fitted on the transformed target, whose predictions keep the bounds.
 
     metric: where its best answer is the mean, a fit of roots answers with the mean. A fit of

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
 from pipeline.cleaning import DroppedRows, clean_rows
-from pipeline.competition import Competition, MetricName, ModelChoice, Target
+from pipeline.competition import Competition, MetricName, ModelChoice, OwnMetric, Target
 from pipeline.data import TestData, TrainData
 from pipeline.decisions import NOTHING, Decision, answers_by_others, decide, fold_scores
 from pipeline.errors import DataError, DeclarationError, ModelError
@@ -212,7 +212,7 @@ def _own_transformer(features: Features) -> Any:
     return made
 
 
-def sum_of_parts(regressor: Any, target: Target, metric: MetricName) -> SumOfParts:
+def sum_of_parts(regressor: Any, target: Target, metric: MetricName | OwnMetric) -> SumOfParts:
     """Return what fits the regressor once a part, each on the transformed scale, and adds them up.
 
     What is transformed is never below 0, so no part is; the sum keeps the target's bounds.
@@ -395,9 +395,10 @@ def _fit_together(
 def _shown(estimator: Any, competition: Competition) -> Shown | None:
     """Return what networks tell of their epochs, or None.
 
-    Parts have no score of the whole, ratios and their own changes none of levels.
+    Parts have no score of the whole, ratios and their own changes none of levels, and a function of
+    one's own cannot be compiled.
     """
-    if isinstance(estimator, SumOfParts):
+    if isinstance(estimator, SumOfParts) or isinstance(competition.metric, OwnMetric):
         return None
     if isinstance(estimator, LastValueRegressor):  # an error of changes is one of levels
         is_same = estimator.windows.target == "change" and competition.metric in ("rmse", "mae")

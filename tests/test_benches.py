@@ -17,6 +17,7 @@ sys.path += [str(BENCH), str(BENCH / "peers")]
 import automl  # noqa: E402
 import judging  # noqa: E402
 import more_tables  # noqa: E402
+import newcomer  # noqa: E402
 import one_automl  # noqa: E402
 import portfolio  # noqa: E402
 import standings  # noqa: E402
@@ -248,3 +249,17 @@ def test_the_study_keeps_what_it_measured_and_measures_nothing_twice(tmp_path):
     assert group == "small classes"
     assert found.losses()["logistic"] == pytest.approx(json.loads(kept.splitlines()[0])["score"])
     assert "logistic" in portfolio.tables(tmp_path)
+
+
+def test_a_newcomer_s_way_is_one_screen_of_commands_that_exist():
+    from pages import check_understood
+
+    for command in (*newcomer.FIRST, *newcomer.OWN):
+        check_understood(command.split())
+    steps = [newcomer.Step(one, 2.25) for one in newcomer.OWN]
+    way = newcomer.Way("From an address", [*steps, newcomer.Step("kc runs rentals", 61.0, 4.2)])
+    lines = str(way).splitlines()
+    assert lines[0] == "From an address"
+    assert lines[-2].endswith("61.0 s   first run after 4.2 s")
+    assert lines[-1].split() == ["67.8", "s"]
+    assert len(lines) < 24

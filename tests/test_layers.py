@@ -14,8 +14,9 @@ FLOORS = (
     "errors",
     "charts dates declaration encodings labels language machine packages progress slugs storage",
     "competition csvtext ledger plotting tables terminal workspace",
-    "budget cache drift execution features kinds metrics models pixels preprocessing runs scoring "
-    "sources splits strength targets totals windows",
+    "features",
+    "budget cache drift execution kinds metrics models pixels preprocessing runs scoring sources "
+    "splits strength targets totals windows",
     "data decisions description estimate generating importance mistakes raw rowwise tuning",
     "checks cleaning ensemble forecasts leaks portfolio proposals submission",
     "diagnosis grading inference inspection report training",

@@ -12,6 +12,7 @@ from pipeline import competition
 from pipeline.models import MODELS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+KOREAN = (ROOT / "README.ko.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 FIRST_COMMAND = "pip install -e . && kc run bike --sample"
 TEST_COMMAND = 'pip install -e ".[dev]" && pytest'
@@ -33,14 +34,23 @@ def test_the_gate_runs_the_readme_s_commands():
     assert gate.rstrip().endswith(f"\n{test}")
 
 
-def test_every_command_is_mentioned():
+@pytest.mark.parametrize("text", [README, KOREAN], ids=["English", "Korean"])
+def test_every_command_is_mentioned(text):
     group = typer.main.get_command(cli.app)
     names = [f"kc {name}" for name in group.commands if name != "cache"] + ["kc cache clear"]
-    assert [name for name in names if name not in README] == []
+    assert [name for name in names if name not in text] == []
 
 
-def test_every_model_is_mentioned():
-    assert [name for name in MODELS if f"`{name}`" not in README] == []
+@pytest.mark.parametrize("text", [README, KOREAN], ids=["English", "Korean"])
+def test_every_model_is_mentioned(text):
+    assert [name for name in MODELS if f"`{name}`" not in text] == []
+
+
+def test_the_korean_readme_has_the_numbers_and_the_code_of_the_english_one():
+    rows = [re.findall(r"\d+\.\d+", line) for line in README.splitlines() if line[:1] == "|"]
+    korean = [re.findall(r"\d+\.\d+", line) for line in KOREAN.splitlines() if line[:1] == "|"]
+    assert [row for row in rows if row] == [row for row in korean if row]
+    assert block("python", "TrainOptions") in KOREAN
 
 
 def test_every_option_of_train_is_mentioned():
@@ -92,6 +102,7 @@ def test_the_architecture_lists_every_module():
 @pytest.mark.parametrize(
     ("table", "cls"),
     [
+        ("metric", competition.MetricFile),
         ("source", competition.Source),
         ("files", competition.Files),
         ("columns", competition.Columns),

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.competition import Competition
+from pipeline.competition import Competition, OwnMetric
 from pipeline.data import TrainData
 from pipeline.decisions import fold_scores
 from pipeline.estimate import Estimate, estimate
@@ -120,8 +120,8 @@ def _estimates(
     drift = data.drift
     if drift is None or not is_unlike(competition, drift):
         return plain, None
-    weights = drift.weights()
-    if weights is None:
+    weights = None if isinstance(competition.metric, OwnMetric) else drift.weights()
+    if weights is None:  # or no function of one's own that could take them
         return plain, None
     known = np.where(np.isfinite(weights), fold, -1)
     weighted = estimate(

@@ -11,7 +11,13 @@ import pandas as pd
 
 from pipeline.checks import check_files_agree, check_test, check_train, warn_of_repeated_ids
 from pipeline.cleaning import check_columns, mark_outliers
-from pipeline.competition import Columns, Competition, ModelChoice, load_competition
+from pipeline.competition import (
+    Columns,
+    Competition,
+    ModelChoice,
+    OwnMetric,
+    load_competition,
+)
 from pipeline.csvtext import CsvStyle
 from pipeline.data import (
     Table,
@@ -39,6 +45,7 @@ from pipeline.features import (
 )
 from pipeline.forecasts import Forecasts, add_to_series, window_test, window_train
 from pipeline.inspection import unseen_levels
+from pipeline.metrics import load_own_metric
 from pipeline.models import MODELS, model_spec
 from pipeline.progress import Note, Warned, counted, emit
 from pipeline.raw import Manifest, verify
@@ -102,7 +109,7 @@ class Data:
 
 
 def open_competition(workspace: Workspace, name: str) -> Opened:
-    """Load and check a declaration, its models and its features.py.
+    """Load and check a declaration, its models, its metric and its features.py.
 
     Raises DeclarationError.
     """
@@ -111,6 +118,8 @@ def open_competition(workspace: Workspace, name: str) -> Opened:
     files = [path, *sorted(folder.glob("*.py"))]
     sources = {file.name: file.read_bytes() for file in files}
     competition = _with_own_models(load_competition(path), folder)
+    if isinstance(competition.metric, OwnMetric):
+        load_own_metric(competition.metric)
     for choice in (*competition.models.values(), competition.model()):
         try:
             model_spec(choice)
