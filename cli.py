@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, TrustError
+from pipeline.trust import SWITCH
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipeline.runs import Run
+    from pipeline.trust import Foreign
 
 app = typer.Typer(
     help="From a competition's files to an honestly validated submission.",
@@ -92,8 +95,13 @@ def common(
         Path, typer.Option(envvar="KC_WORKSPACE", help="Folder of competitions/, data/ and runs/.")
     ] = Path(),
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", envvar=SWITCH, help="Run what others wrote, without asking."),
+    ] = False,
 ) -> None:
     """Set where to work; given before the command."""
+    os.environ[SWITCH] = str(int(trust))  # worker processes are told by it too
     context.obj = Workspace(workspace.resolve())
 
 
@@ -482,6 +490,34 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def trust(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A competition; else the whole workspace."),
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="ID", help="A run that others made.")
+    ] = None,
+    mine: Annotated[
+        bool, typer.Option("--mine", help="You write its files, so never ask again.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Agree to run what others wrote. Example: kc trust titanic."""
+    from pipeline.stages import trusting
+
+    with _shown():
+        foreign = trusting.find_foreign(context.obj, name, run)
+    typer.echo("\n".join(trusting.code_lines(foreign)))
+    if not yes:
+        typer.confirm(f"Run this {foreign.kind}'s code from now on?", abort=True)
+    trusting.accept(foreign, mine=mine)
+    until = "" if mine or foreign.kind == "workspace" else ", until its bytes change"
+    typer.echo(f"trusted  {foreign.kind} {foreign.name}{until}")
+
+
 @cache_app.command("clear")
 def cache_clear(context: typer.Context, name: Name) -> None:
     """Delete the finished folds of a competition. Example: kc cache clear bike."""
@@ -498,7 +534,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        app(arguments)
+        _run(arguments)
     except PipelineError as error:
         if debug:
             raise
@@ -508,6 +544,33 @@ def main() -> None:
         if end.code == INTERRUPTED:
             typer.echo("interrupted; what was finished is kept, run the command again", err=True)
         raise
+
+
+def _run(arguments: list[str]) -> None:
+    """Run a command, again once a person has agreed to what it would run of others."""
+    try:
+        app(arguments)
+    except TrustError as error:
+        if error.foreign is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        _ask_for_trust(error)
+        _run(arguments)
+
+
+def _ask_for_trust(error: TrustError) -> None:
+    """Show code of others and ask for it; whoever says no gets the error."""
+    from pipeline.stages import trusting
+
+    foreign: Foreign = error.foreign
+    lines = ["This was not made in this workspace, and would run:", *trusting.code_lines(foreign)]
+    typer.echo("\n".join(lines), err=True)
+    can_be_mine = foreign.kind == "competition"
+    more = ", m: I write it, never ask again" if can_be_mine else ""
+    typer.echo(f"Run it? y: as it is now{more}, n: no [n] ", err=True, nl=False)
+    answer = sys.stdin.readline().strip().lower()
+    if answer not in ("y", "yes", *(("m", "mine") if can_be_mine else ())):
+        raise error
+    trusting.accept(foreign, mine=answer.startswith("m"))
 
 
 def seconds(text: str | None) -> float | None:

@@ -33,6 +33,7 @@ from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, Outcome, blend_record, spread, tell_decision, write_run
 from pipeline.stages.units import Done, Task, all_folds, carry_out, get_ready, keep_estimators
 from pipeline.storage import check_writable, scratch_folder
+from pipeline.trust import Seal
 
 LABEL = "auto"
 TICK = 0.5  # seconds between two looks at the clock
@@ -91,6 +92,7 @@ class Effort:
     n_whole: int = 0  # passes
     n_kept: int = 0  # of them, in the run that is kept
     interrupted: bool = False
+    told: set[str] = field(default_factory=set)  # warnings of workers
 
     @property
     def deadline(self) -> float:
@@ -193,7 +195,9 @@ def _take(effort: Effort, ended: Ended) -> None:
         return
     done: Done = ended.result
     for text in done.warnings:
-        emit(Warned(f"{label}: {text}"))
+        if text not in effort.told:  # each worker has the same to say of a full disk
+            emit(Warned(f"{label}: {text}"))
+        effort.told.add(text)
     one = effort.schedule.take(unit, done.seconds, done)
     if one.is_whole:
         effort.n_whole += 1
@@ -324,7 +328,8 @@ def _remove(effort: Effort, run: Run) -> None:
 
 def _outcome(effort: Effort, mixed: Mixed, is_last: bool) -> Outcome:
     def save(run: UnfinishedRun) -> None:
-        cache = Cache(effort.opened.workspace.cache(effort.opened.name))
+        workspace = effort.opened.workspace
+        cache = Cache(workspace.cache(effort.opened.name), Seal.of(workspace.root))
         for member, weights in zip(mixed.members, mixed.mixer.weights, strict=True):
             if np.any(weights):
                 keep_estimators(run, member.entry.choice.label, member.keys, cache)

@@ -15,6 +15,7 @@ from pipeline.progress import emit
 from pipeline.splits import Fold
 from pipeline.stages.opening import Opened
 from pipeline.training import FoldResult, fit_folds, preparing_steps, trains_together
+from pipeline.trust import Seal
 
 MOST_CELLS = 50_000_000  # of the folds that are fitted at once; as float32, 200 MB
 
@@ -35,7 +36,8 @@ class FoldWork:
     @cached_property
     def cache(self) -> Cache:
         """Where finished folds are kept."""
-        return Cache(self.opened.workspace.cache(self.opened.name))
+        workspace = self.opened.workspace
+        return Cache(workspace.cache(self.opened.name), Seal.of(workspace.root))
 
     @cached_property
     def _basis(self) -> str:

@@ -40,6 +40,7 @@ from pipeline.models import MODELS, model_spec
 from pipeline.progress import Note, Warned, counted, emit
 from pipeline.raw import Manifest, verify
 from pipeline.rowwise import check_rowwise
+from pipeline.stages.trusting import check_competition, read_sources
 from pipeline.submission import check_ids_asked, check_sample, positive_label, wants_label
 from pipeline.training import class_labels, make_estimator
 from pipeline.workspace import Workspace
@@ -90,12 +91,12 @@ class Data:
 def open_competition(workspace: Workspace, name: str) -> Opened:
     """Load and check a declaration, its models and its features.py.
 
-    Raises DeclarationError.
+    Raises DeclarationError, or TrustError if its code is of others and nobody has agreed to it.
     """
     folder = workspace.competition(name)
     path = folder / "competition.toml"
-    files = [path, *sorted(folder.glob("*.py"))]
-    sources = {file.name: file.read_bytes() for file in files}
+    sources = read_sources(folder)
+    check_competition(workspace, folder, sources)
     competition = _with_own_models(load_competition(path), folder)
     for choice in (*competition.models.values(), competition.model()):
         try:

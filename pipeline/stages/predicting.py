@@ -25,7 +25,8 @@ def predict(workspace: Workspace, name: str, path: Path, run_id: str | None = No
     """Return the id and the prediction of every row of a file that is written like the test file.
 
     The run's own copies of the declaration and of features.py are used, so that what was trained
-    is what predicts. Raises DataError if the file lacks a column, UsageError if there is no run.
+    is what predicts. Raises DataError if the file lacks a column, UsageError if there is no run,
+    TrustError if somebody else wrote the run and nobody has agreed to it.
     """
     run = find_run(workspace.runs, name, run_id)
     competition = load_competition(run.path / "competition.toml", name)
@@ -44,6 +45,7 @@ def _ask(
     load: returns the estimators, once their own classes are found.
     """
     for own in sorted(run.path.glob("*.py")):
+        run.own_bytes(own.name)
         import_file(own)  # where the saved estimators' own classes are found
     competition = load_competition(run.path / "competition.toml", name)
     features = load_features(run.path)
