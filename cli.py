@@ -1,9 +1,11 @@
 """The command line: each command parses, calls one stage, and prints what came of it."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -531,19 +533,34 @@ def main() -> None:
     """Run a command; an error that a person can mend is one line and exit code 1."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    with contextlib.suppress(ValueError):  # not the main thread, which alone hears signals
+        signal.signal(signal.SIGTERM, _interrupt)  # as the queue of a cluster ends a command
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         _run(arguments)
     except PipelineError as error:
+        from pipeline.stages.hiding import hide_secrets
+
         if debug:
             raise
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {hide_secrets(str(error))}", err=True)
         sys.exit(1)
     except SystemExit as end:
         if end.code == INTERRUPTED:
             typer.echo("interrupted; what was finished is kept, run the command again", err=True)
         raise
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _show_traceback(kind: type[BaseException], error: BaseException, _: Any) -> None:
+    """Show an error that nobody caught as Python does, but for secrets."""
+    from pipeline.stages.hiding import traceback_text
+
+    print(traceback_text(error), end="", file=sys.stderr)
 
 
 def _run(arguments: list[str]) -> None:
@@ -555,6 +572,8 @@ def _run(arguments: list[str]) -> None:
             raise
         _ask_for_trust(error)
         _run(arguments)
+    finally:
+        sys.excepthook = _show_traceback  # Typer has put its own in this place
 
 
 def _ask_for_trust(error: TrustError) -> None:

@@ -22,7 +22,7 @@ import pandas as pd
 from pipeline.errors import DataError, TrustError, UsageError, did_you_mean
 from pipeline.packages import package_versions
 from pipeline.progress import Warned, emit
-from pipeline.storage import UNFINISHED, complete_folder
+from pipeline.storage import UNFINISHED, alone_in, complete_folder
 from pipeline.trust import Foreign, Seal, trusts_all
 
 # What every reader of a run relies on.
@@ -196,8 +196,11 @@ def start_run(runs: Path, name: str, label: str) -> Iterator[UnfinishedRun]:
     Raises StorageError if it cannot be written; then nothing of it is left.
     """
     started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    run_id = _free_id(runs, f"{name}-{started}-{re.sub(r'[^A-Za-z0-9_]', '_', label)}")
-    with complete_folder(runs / run_id) as folder:
+    wanted = f"{name}-{started}-{re.sub(r'[^A-Za-z0-9_]', '_', label)}"
+    with contextlib.ExitStack() as stack:
+        with alone_in(runs):  # or two commands of the same second would choose the same id
+            run_id = _free_id(runs, wanted)
+            folder = stack.enter_context(complete_folder(runs / run_id))
         run = UnfinishedRun(run_id, folder)
         yield run
         run.sign(Seal.of(runs.parent))

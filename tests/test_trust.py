@@ -280,7 +280,7 @@ def test_who_does_not_agree_changes_nothing(
 CALLS = {
     "another module's function": '[models.x]\nkind = "subprocess:call"\nargs = ["touch", "MARK"]\n',
     "a method of a column": "[cleaning]\noutliers = \"price.to_csv('MARK') == 1\"\n",
-    "what pandas looks up": "[cleaning]\noutliers = \"@pd.io.common.os.system('touch MARK') > 0\"\n",
+    "what pandas looks up": "[cleaning]\noutliers = \"@pd.io.os.system('touch MARK') > 0\"\n",
 }
 
 

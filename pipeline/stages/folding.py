@@ -9,7 +9,7 @@ from pipeline.cache import Cache, array_digest, code_digest, digest, frame_diges
 from pipeline.competition import ModelChoice
 from pipeline.data import TrainData
 from pipeline.description import tell
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, WorkerError
 from pipeline.features import blaming
 from pipeline.progress import emit
 from pipeline.splits import Fold
@@ -81,6 +81,9 @@ class FoldWork:
         except ModelError as error:
             path = opened.folder / "competition.toml"
             raise ModelError(f"{path}: models.{self.choice.label}: {error}") from error
+        except MemoryError as error:
+            label = self.choice.label
+            raise WorkerError(f"models.{label}: there was not enough memory for it") from error
 
 
 def at_once(estimator: Any, train: TrainData) -> int:
