@@ -70,7 +70,8 @@ class Cache:
             save_bytes(self.path(key), checksum + signature + body)
         except StorageError as error:
             if self.folder not in _full:
-                emit(Warned(f"{error}; the run goes on, but its fits are not kept"))
+                told = str(error).replace(str(self.path(key)), str(self.folder), 1)
+                emit(Warned(f"{told}; the run goes on, but its fits are not kept"))
             _full.add(self.folder)
 
     def path(self, key: str) -> Path:

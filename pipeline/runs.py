@@ -117,7 +117,7 @@ class Run:
         try:
             found = json.loads((self.path / SIGNATURE).read_text(encoding="utf-8"))
             files, signature = dict(found["files"]), bytes.fromhex(found["signature"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return {}
         return files if self._seal.is_own("run", _signed_text(files), signature) else {}
 
@@ -296,7 +296,7 @@ def load_run(folder: Path) -> Run:
     path = folder / "run.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read: {error}; move the folder away") from None
     if not isinstance(record, dict) or not record.keys() >= REQUIRED:
         raise DataError(f"{path}: is not the record of a run; move the folder away")

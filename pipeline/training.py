@@ -23,7 +23,7 @@ from pipeline.metrics import METRICS, Metric, fitted_metric
 from pipeline.models import make_model, model_spec
 from pipeline.models.parts import SumOfParts
 from pipeline.preprocessing import make_preprocessor
-from pipeline.progress import FoldEnded, FoldStarted, emit
+from pipeline.progress import FoldEnded, FoldStarted, counted, emit
 from pipeline.splits import (
     Fold,
     all_rows,
@@ -303,8 +303,13 @@ def fit(
 
     A model whose fit takes a holdout gets some of these rows as one, chosen as the folds are.
     later: where the model puts itself and its rows, to be fitted with others; None fits it now.
-    Raises ModelError for a parameter value that the model refuses.
+    Raises ModelError for a parameter value that the model refuses, DataError for a single row.
     """
+    if len(seen) < 2:
+        raise DataError(
+            f"a fold leaves {counted(len(seen), 'row')} to train on; expected 2 or more, so bring "
+            "more training rows, or make more folds"
+        )
     settings: dict[str, Any] = {} if later is None else {"model__later": later}
     settings |= _related(estimator, seen, competition)
     if _stops_early(estimator) and len(seen) >= MIN_ROWS_TO_HOLD_OUT:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,15 @@ from pipeline.ensemble import Mixer
 from pipeline.metrics import METRICS
 from pipeline.progress import Event, Note, Warned, counted, emit
 from pipeline.raw import Manifest
-from pipeline.runs import Run, UnfinishedRun, git_state, load_run, start_run, versions
+from pipeline.runs import Run, UnfinishedRun, git_state, list_runs, load_run, start_run, versions
 from pipeline.splits import resolve_scheme
 from pipeline.stages.estimating import leaderboard_record
 from pipeline.stages.opening import Data, Opened
 from pipeline.submission import check_submission, make_submission, save_submission
 from pipeline.terminal import line
 from pipeline.training import CVResult, FoldResult, final_model, final_models, predict
+
+CLOCKS_DIFFER = timedelta(seconds=10)  # of machines that share a workspace
 
 
 @dataclass
@@ -185,7 +187,7 @@ def _record(opened: Opened, data: Data, log: Log) -> dict[str, Any]:
     return {
         "competition": opened.name,
         "title": competition.title,
-        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "created": _created(opened).isoformat(timespec="milliseconds"),
         "metric": competition.metric,
         "greater_is_better": METRICS[competition.metric].greater_is_better,
         "validation": validation_record(competition),
@@ -202,6 +204,23 @@ def _record(opened: Opened, data: Data, log: Log) -> dict[str, Any]:
         "git": git_state(opened.workspace.root),
         "seconds": round(log.age, 3),
     }
+
+
+def _created(opened: Opened) -> datetime:
+    """Return the time, but never one before a finished run's: the latest run is the newest.
+
+    A clock that was set back is told.
+    """
+    now = datetime.now(UTC)
+    times = [str(run.record["created"]) for run in list_runs(opened.workspace.runs, opened.name)]
+    last = max((datetime.fromisoformat(one) for one in times), default=now)
+    if last <= now:
+        return now
+    if last - now > CLOCKS_DIFFER:
+        emit(
+            Warned(f"the clock says {now:%F %H:%M}, before the last run; this one is put after it")
+        )
+    return last + timedelta(milliseconds=1)
 
 
 def _training_facts(
