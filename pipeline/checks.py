@@ -154,6 +154,12 @@ def _check_features(frame: pd.DataFrame, file: CsvFile, competition: Competition
         f"{file.path}: columns are empty in all {len(frame):,} rows",
         "add them to [columns] drop",
     )
+    for name in features:
+        if " = " in name and name.partition(" = ")[0] in features:
+            raise DataError(
+                f"{file.path}: column {name!r} is named as a level of column "
+                f"{name.partition(' = ')[0]!r} would be; rename one in the file"
+            )
     if all(frame[name].nunique(dropna=False) == 1 for name in features):
         raise DataError(
             f"{file.path}: every feature column has one value in all {len(frame):,} rows; there is "

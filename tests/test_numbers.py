@@ -144,7 +144,10 @@ CASES: dict[str, tuple[Change, dict[str, int], str]] = {
     "names in Korean, in signs and with spaces": (named("따릉이 온도", "🌡", " c "), {}, ""),
     "names with JSON's signs": (named('a{"x":[1,2]}', "b<1>", "c,\n,"), {}, ""),
     "names that steps give": (named("numeric", "onehot", "model"), {}, ""),
-    "names that look like columns made": (named("c = red", "missing_a", "c"), {}, ""),
+    "names that look like columns made": (named("x = red", "missing_a", "c"), {}, ""),
+    "a name that a level's column would have": (
+        named("c = red", "b", "c"), {}, "column 'c = red' is named as a level of column 'c' would"
+    ),
 }  # fmt: skip
 MODELS = ("ridge", "lightgbm", "catboost", "dnn", "realmlp")
 
@@ -210,7 +213,10 @@ DATES = {
         "train.csv, line 2, column 'd': expected a date such as ",
     ),
     "one day": (["2020-05-06"] * 3, ""),
-    "dates with zones": (["2020-05-06T01:02:03+09:00", "2020-05-06T01:02:03Z", ""], ""),
+    "dates of several zones": (
+        ["2020-05-06T01:02:03+09:00", "2020-05-06T01:02:03Z", ""],
+        "train.csv, line 2, column 'd': expected a date such as ",
+    ),
 }
 
 
@@ -223,13 +229,13 @@ def test_dates_at_their_limits(tmp_path: Path, what: str, label: str) -> None:
     check(tmp_path, expected, frame, N_TRAIN, label, columns='datetime = ["d"]\n')
 
 
-@pytest.mark.parametrize(
-    "label", ["logistic", "lightgbm", "catboost", "dnn", "realmlp", "hist_gradient_boosting"]
-)
+@pytest.mark.parametrize("label", ["logistic", "random_forest", "lightgbm", "catboost", "dnn"])
 def test_two_rows_a_class(tmp_path: Path, label: str) -> None:
     frame = rows()
     frame["y"] = [f"class {i // 2}" for i in range(len(frame))]
-    check(tmp_path, "", frame, N_TRAIN, label, task="multiclass", folds=2)
+    stops_early = label in ("lightgbm", "catboost", "dnn")
+    expected = "too alike to hold some out, which early stopping needs" if stops_early else ""
+    check(tmp_path, expected, frame, N_TRAIN, label, task="multiclass", folds=2)
 
 
 @pytest.mark.parametrize("label", ["logistic", "lightgbm", "catboost", "dnn"])
