@@ -297,6 +297,19 @@ def test_a_declaration_that_calls_functions_is_code(
     assert not mark.exists()
 
 
+@pytest.mark.parametrize("place", ["../../data/tiny/raw/x.py", "{folder}/x.py", "deep/x.py"])
+def test_a_model_s_file_lies_beside_the_declaration(
+    tmp_path: Path, trained: Path, kc_here: Callable[..., Done], place: str
+) -> None:
+    mark, place = tmp_path / "ran", place.format(folder=tmp_path)
+    folder = trained / "competitions" / "theirs"
+    write(folder / "competition.toml", TOML + f'[models.x]\nkind = "{place}:make_mine"\n')
+    write(folder / place, FEATURES.format(mark=str(mark)))
+    said = kc_here(trained, "train", "theirs", "--model", "ridge").error()
+    assert "models.x.kind: expected a file beside it, such as models.py:make_mine" in said
+    assert not mark.exists()
+
+
 def test_a_declaration_of_facts_alone_needs_no_agreement(
     tmp_path: Path, trained: Path, kc_here: Callable[..., Done]
 ) -> None:

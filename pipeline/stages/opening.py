@@ -110,10 +110,16 @@ def _with_own_models(competition: Competition, folder: Path) -> Competition:
     """Return the competition with each kind "models.py:make_mine" as a module that is imported.
 
     Its name is made of the file's bytes, so that a change of the file is another model.
+    Raises DeclarationError for a file elsewhere, which nobody was asked about.
     """
     for choice in competition.models.values():
         file, _, function = choice.kind.partition(":")
         if file.endswith(".py"):
+            if file != Path(file).name or "\\" in file:
+                raise DeclarationError(
+                    f"{folder / 'competition.toml'}: models.{choice.label}.kind: expected a file "
+                    f"beside it, such as models.py:make_mine; found {choice.kind!r}"
+                )
             kind = f"{import_file(folder / file).__name__}:{function}"
             competition = competition.with_model(replace(choice, kind=kind))
     return competition
