@@ -581,11 +581,16 @@ def _ask_for_trust(error: TrustError) -> None:
     from pipeline.stages import trusting
 
     foreign: Foreign = error.foreign
-    lines = ["This was not made in this workspace, and would run:", *trusting.code_lines(foreign)]
-    typer.echo("\n".join(lines), err=True)
     can_be_mine = foreign.kind == "competition"
-    more = ", m: I write it, never ask again" if can_be_mine else ""
-    typer.echo(f"Run it? y: as it is now{more}, n: no [n] ", err=True, nl=False)
+    if foreign.kind == "workspace":
+        typer.echo(str(error).partition(";")[0], err=True)
+        question = "Is all of it yours? y: yes"
+    else:
+        lines = ["This was not made in this workspace, and would run:"]
+        typer.echo("\n".join([*lines, *trusting.code_lines(foreign)]), err=True)
+        more = ", m: I write it, never ask again" if can_be_mine else ""
+        question = f"Run it? y: as it is now{more}"
+    typer.echo(f"{question}, n: no [n] ", err=True, nl=False)
     answer = sys.stdin.readline().strip().lower()
     if answer not in ("y", "yes", *(("m", "mine") if can_be_mine else ())):
         raise error
