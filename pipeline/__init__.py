@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.stages.ensembling import blend
     from pipeline.stages.fetching import fetch
     from pipeline.stages.inspecting import inspect
+    from pipeline.stages.plotting import PlotOptions, plot
     from pipeline.stages.predicting import predict
     from pipeline.stages.preparing import clean, encode, scale
     from pipeline.stages.ready import check_ready
@@ -38,6 +39,7 @@ _HOMES = {
     "Competition": "competition",
     "NewOptions": "stages.declaring",
     "PipelineError": "errors",
+    "PlotOptions": "stages.plotting",
     "Run": "runs",
     "TrainOptions": "stages.training",
     "TuneOptions": "stages.tuning",
@@ -54,6 +56,7 @@ _HOMES = {
     "list_runs": "runs",
     "list_submissions": "stages.standing",
     "load_competition": "competition",
+    "plot": "stages.plotting",
     "predict": "stages.predicting",
     "blend": "stages.ensembling",
     "check_ready": "stages.ready",
@@ -68,6 +71,7 @@ __all__ = [
     "Competition",
     "NewOptions",
     "PipelineError",
+    "PlotOptions",
     "Run",
     "TrainOptions",
     "TuneOptions",
@@ -86,6 +90,7 @@ __all__ = [
     "list_runs",
     "list_submissions",
     "load_competition",
+    "plot",
     "predict",
     "scale",
     "submit",

@@ -13,11 +13,11 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
     "dates declaration encodings labels language machine packages progress slugs storage",
-    "competition csvtext ledger tables terminal trust workspace",
+    "competition csvtext ledger plotting tables terminal trust workspace",
     "budget cache drift execution features kinds metrics models preprocessing runs scoring "
     "sources splits strength targets totals",
     "data decisions description estimate generating raw rowwise tuning",
-    "checks cleaning ensemble leaks portfolio submission",
+    "checks cleaning ensemble leaks portfolio proposals submission",
     "diagnosis grading inference inspection training",
     "stages",
     "cli",

@@ -24,7 +24,16 @@ from pipeline.ledger import load_ledger
 from pipeline.machine import cores
 from pipeline.metrics import METRICS
 from pipeline.portfolio import Size, has_many_levels, is_skewed, make_portfolio
-from pipeline.progress import BudgetSpent, Note, Warned, counted, emit, only_listening
+from pipeline.progress import (
+    BudgetSpent,
+    Note,
+    Warned,
+    Working,
+    counted,
+    emit,
+    kept_folds,
+    only_listening,
+)
 from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import check_folds
 from pipeline.stages.estimating import warn_of_leaks
@@ -33,7 +42,11 @@ from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, Outcome, blend_record, spread, tell_decision, write_run
 from pipeline.stages.units import Done, Task, all_folds, carry_out, get_ready, keep_estimators
 from pipeline.storage import check_writable, scratch_folder
+<<<<<<< HEAD
 from pipeline.trust import Seal
+=======
+from pipeline.training import Lesson, is_refitted, joined_lesson
+>>>>>>> main
 
 LABEL = "auto"
 TICK = 0.5  # seconds between two looks at the clock
@@ -46,7 +59,8 @@ MARGIN = 1.0  # seconds that the end of a command takes besides what was measure
 class Member:
     """A configuration with all its passes, their predictions averaged.
 
-    oof, test: (n_samples, n_columns) and (n_test, n_columns). keys: of its fits in the cache.
+    oof, test: (n_samples, n_columns) and (n_test, n_columns). keys: of the fits in the cache that
+    predict the test. refits: how many of them are on all rows.
     """
 
     number: int
@@ -56,6 +70,7 @@ class Member:
     seconds: float
     keys: list[str]
     repeats: int
+    refits: int
     is_cut: bool
 
 
@@ -127,7 +142,8 @@ def train_all(
     most = max(len(fold.train) for fold in folds)
     many = has_many_levels(data.train.X, competition.columns.text)
     skewed = data.labels is None and is_skewed(data.train.y)
-    size = Size(most, data.train.X.shape[1], n_outputs, len(folds), many, skewed)
+    refitted = is_refitted(competition, len(data.train))
+    size = Size(most, data.train.X.shape[1], n_outputs, len(folds), many, skewed, refitted)
     entries = make_portfolio(competition, size, chosen)
     task = Task(
         workspace=opened.workspace,
@@ -171,7 +187,8 @@ def _work(effort: Effort, workers: Workers, path: Path) -> None:
         for ended in workers.wait(min(TICK, max(schedule.left, 0.0))):
             _take(effort, ended)
         _settle(effort)
-        emit(BudgetSpent(time.monotonic() - effort.began, effort.seconds, _state(effort)))
+        spent = time.monotonic() - effort.began
+        emit(BudgetSpent(spent, effort.seconds, _state(effort), _working(effort, workers)))
         if schedule.left <= 0 and (effort.n_whole or schedule.left < -effort.seconds):
             return
         _keep_so_far(effort)
@@ -182,7 +199,15 @@ def _hand_out(schedule: Schedule, workers: Workers, path: Path) -> None:
     for worker in workers.free:
         unit = schedule.next(with_networks=worker.number % 2 == 0)
         if unit is not None:
-            worker.do(carry_out, (path, unit))
+            worker.do(carry_out, (path, unit, _lesson(schedule, unit)))
+
+
+def _lesson(schedule: Schedule, unit: Unit) -> Lesson:
+    """Return what a fit on all rows has to know: what the first pass over the folds has taught."""
+    if not unit.is_refit:
+        return Lesson()
+    done: list[Done] = list(schedule.passes[unit.entry, 0].results.values())  # type: ignore[arg-type]
+    return joined_lesson([one.lesson for one in done])
 
 
 def _take(effort: Effort, ended: Ended) -> None:
@@ -195,13 +220,18 @@ def _take(effort: Effort, ended: Ended) -> None:
         return
     done: Done = ended.result
     for text in done.warnings:
+<<<<<<< HEAD
         if text not in effort.told:  # each worker has the same to say of a full disk
             emit(Warned(f"{label}: {text}"))
         effort.told.add(text)
     one = effort.schedule.take(unit, done.seconds, done)
     if one.is_whole:
+=======
+        emit(Warned(f"{label}: {text}"))
+    if effort.schedule.take(unit, done.seconds, done):
+>>>>>>> main
         effort.n_whole += 1
-        if not unit.repeat:
+        if not unit.repeat and not unit.is_refit:
             _tell_member(effort, unit.entry)
 
 
@@ -218,10 +248,37 @@ def _tell_member(effort: Effort, number: int) -> None:
 
 
 def _state(effort: Effort) -> str:
-    """Return what the bar says: how many models there are, and the best blend so far."""
+    """Return how many models there are, and what their best blend so far scores."""
     models = counted(len(effort.schedule.whole()), "model")
-    best = "" if effort.kept is None else f", {effort.kept.record['score']:.5f}"
-    return f"{models}{best}"
+    if effort.kept is None:
+        return f"{models} so far"
+    best = f"{effort.opened.competition.metric} {effort.kept.record['score']:.5f}"
+    return f"{models} so far, their blend {best}"
+
+
+def _working(effort: Effort, workers: Workers) -> tuple[Working, ...]:
+    """Return what each worker does now."""
+    now = time.monotonic()
+    return tuple(
+        Working(
+            one.number,
+            effort.schedule.entries[one.work[1].entry].choice.label,
+            _what(one.work[1], effort.schedule.n_folds),
+            now - one.started,
+        )
+        for one in workers.each
+        if one.work is not None
+    )
+
+
+def _what(unit: Unit, n_folds: int) -> str:
+    """Return which folds a unit is, and which set of them, or which fit on all rows."""
+    if unit.is_refit:
+        return f"all rows, fit {unit.repeat + 1}"
+    folds = f"fold {unit.folds[0] + 1} of {n_folds}"
+    if len(unit.folds) > 1:
+        folds = counted(len(unit.folds), "fold")
+    return f"{folds}, set {unit.repeat + 1}" if unit.repeat else folds
 
 
 def _member(effort: Effort, number: int, passes: Sequence[Pass]) -> Member:
@@ -238,10 +295,13 @@ def _member(effort: Effort, number: int, passes: Sequence[Pass]) -> Member:
         tests.append(np.nanmean([test for done in results for test in done.test], axis=0))
         keys += [done.key for done in results if done.test]
         is_cut |= any(done.stopped_by_time for done in results)
-    seconds = sum(sum(one.seconds) for one in passes)
+    refits: list[Done] = effort.schedule.refitted(number)  # type: ignore[assignment]
+    if refits:
+        tests, keys = [test for done in refits for test in done.test], [d.key for d in refits]
+    seconds = sum(sum(one.seconds) for one in passes) + sum(d.seconds for d in refits)
     entry = effort.schedule.entries[number]
     oof, test = np.mean(oofs, axis=0), np.mean(tests, axis=0)
-    return Member(number, entry, oof, test, seconds, keys, len(passes), is_cut)
+    return Member(number, entry, oof, test, seconds, keys, len(passes), len(refits), is_cut)
 
 
 def _mix(effort: Effort, *, firsts_only: bool = False) -> Mixed:
@@ -368,6 +428,7 @@ def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
                 "weights": weights,
                 "seconds": round(member.seconds, 3),
                 "repeats": member.repeats,
+                "refits": member.refits,
                 "cut_short": member.is_cut,
                 "keys": member.keys,
             }
@@ -386,18 +447,29 @@ def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
 
 
 def _finish(effort: Effort) -> Run:
-    """Leave the last and best run, and say what was left out."""
+    """Leave the last and best run, and say what was left out.
+
+    Raises KeyboardInterrupt if that came before any model was whole.
+    """
+    if not effort.n_whole and effort.interrupted:
+        n_done = sum(len(one.results) for one in effort.schedule.passes.values())
+        raise KeyboardInterrupt(kept_folds(n_done))
     if not effort.n_whole:
         raise _why_nothing(effort)
     run = _keep(effort, is_last=True)
     if effort.interrupted:
-        emit(Warned("interrupted; the run is of what was finished until then"))
+        emit(
+            Warned(
+                "interrupted; the run is of what was finished until then, and the same command "
+                "goes on from there"
+            )
+        )
     return run
 
 
 def _why_nothing(effort: Effort) -> PipelineError:
     for (number, _), one in effort.schedule.passes.items():
-        if one.given_up and not effort.interrupted:
+        if one.given_up:
             label = f"models.{effort.schedule.entries[number].choice.label}"
             why = one.given_up
             return ModelError(why if label in why else f"{label}: {why}")
@@ -417,7 +489,8 @@ def _tell(effort: Effort, mixed: Mixed) -> None:
         if np.any(weights):
             shown = " ".join(f"{weight:6.3f}" for weight in weights)
             sets = f"{counted(member.repeats, 'set')} of folds"
-            emit(Note("weight", f"{shown}  {member.entry.choice.label:<24} {sets}"))
+            whole = f", {counted(member.refits, 'fit')} on all rows" if member.refits else ""
+            emit(Note("weight", f"{shown}  {member.entry.choice.label:<24} {sets}{whole}"))
     emit(
         Note(
             "blend",
