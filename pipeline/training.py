@@ -382,12 +382,8 @@ def fit(
 
     A model whose fit takes a holdout gets some of these rows as one, chosen as the folds are.
     later: where the model puts itself and its rows, to be fitted with others; None fits it now.
-<<<<<<< HEAD
-    Raises ModelError for a parameter value that the model refuses, DataError for a single row.
-=======
     lesson: takes the place of what held-out rows would say.
-    Raises ModelError for a parameter value that the model refuses.
->>>>>>> main
+    Raises ModelError for a parameter value that the model refuses, DataError for a single row.
     """
     if len(seen) < 2:
         raise DataError(

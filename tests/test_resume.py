@@ -11,6 +11,7 @@ import pytest
 from conftest import KC, Done, copy_of, environment, files_of, only_run
 
 from pipeline.cache import Cache
+from pipeline.trust import Seal
 
 N_FOLDS = 5
 TRAIN = ("train", "ddarung", "--model", "random_forest", "--folds", str(N_FOLDS))
@@ -145,7 +146,7 @@ def test_a_damaged_finished_fold_is_made_again(
 ) -> None:
     work = copy_of(trained, tmp_path / "work")
     old = only_run(work, "ddarung")
-    cache = Cache(work / "data" / "ddarung" / "cache")
+    cache = Cache(work / "data" / "ddarung" / "cache", Seal.of(work))
     kept = sorted(cache.folder.iterdir())
     damaged = next(path for path in kept if len(cache.load(path.stem)[0].fold.valid))
     damaged.write_bytes(damaged.read_bytes()[:-1])

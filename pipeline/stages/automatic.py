@@ -42,11 +42,8 @@ from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, Outcome, blend_record, spread, tell_decision, write_run
 from pipeline.stages.units import Done, Task, all_folds, carry_out, get_ready, keep_estimators
 from pipeline.storage import check_writable, scratch_folder
-<<<<<<< HEAD
-from pipeline.trust import Seal
-=======
 from pipeline.training import Lesson, is_refitted, joined_lesson
->>>>>>> main
+from pipeline.trust import Seal
 
 LABEL = "auto"
 TICK = 0.5  # seconds between two looks at the clock
@@ -220,16 +217,10 @@ def _take(effort: Effort, ended: Ended) -> None:
         return
     done: Done = ended.result
     for text in done.warnings:
-<<<<<<< HEAD
         if text not in effort.told:  # each worker has the same to say of a full disk
             emit(Warned(f"{label}: {text}"))
         effort.told.add(text)
-    one = effort.schedule.take(unit, done.seconds, done)
-    if one.is_whole:
-=======
-        emit(Warned(f"{label}: {text}"))
     if effort.schedule.take(unit, done.seconds, done):
->>>>>>> main
         effort.n_whole += 1
         if not unit.repeat and not unit.is_refit:
             _tell_member(effort, unit.entry)

@@ -16,10 +16,6 @@ from pipeline.features import blaming
 from pipeline.progress import emit
 from pipeline.splits import Fold
 from pipeline.stages.opening import Opened
-<<<<<<< HEAD
-from pipeline.training import FoldResult, fit_folds, preparing_steps, trains_together
-from pipeline.trust import Seal
-=======
 from pipeline.training import (
     FoldResult,
     Lesson,
@@ -28,7 +24,7 @@ from pipeline.training import (
     refit,
     trains_together,
 )
->>>>>>> main
+from pipeline.trust import Seal
 
 MOST_CELLS = 50_000_000  # of the folds that are fitted at once; as float32, 200 MB
 
