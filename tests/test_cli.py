@@ -448,7 +448,7 @@ def test_a_run_folder_is_complete(trained: Path) -> None:
     submission = pd.read_csv(run / "submission.csv")
     assert sorted(path.name for path in run.iterdir()) == [
         "competition.toml", "features.py", *(f"fold-{n}" for n in range(5)), "oof.csv", "run.json",
-        "submission.csv", "test.csv", "train.log",
+        "signature.json", "submission.csv", "test.csv", "train.log",
     ]  # fmt: skip
     assert list(submission["id"]) == list(sample["id"])
     assert submission["count"].ge(0).all()

@@ -183,21 +183,25 @@ def check(folder: Path, expected: str, frame: Frame, n: int, label: str, **facts
         trained(folder, frame, n, label, **facts)
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert not (folder / "runs").exists()
+    assert not list((folder / "runs").glob("*"))
 
 
-@pytest.mark.parametrize("label", MODELS)
-@pytest.mark.parametrize("what", CASES)
+TRIED = [
+    (what, label)
+    for what, (_, _, expected) in CASES.items()
+    for label in (MODELS[:1] if expected else MODELS)  # what is refused is seen by no model
+]
+
+
+@pytest.mark.parametrize(("what", "label"), TRIED)
 def test_columns_at_their_limits(tmp_path: Path, what: str, label: str) -> None:
     change, sizes, expected = CASES[what]
     n = sizes.get("n", N_TRAIN)
-    frame = change(rows(n + N_TEST))
-    check(tmp_path, expected, frame, n, label, folds=sizes.get("folds", 3))
+    check(tmp_path, expected, change(rows(n + N_TEST)), n, label, folds=sizes.get("folds", 3))
 
 
-@pytest.mark.parametrize("label", ["ridge", "lightgbm"])  # the others take a minute
-def test_five_thousand_columns(tmp_path: Path, label: str) -> None:
-    check(tmp_path, "", wide(5_000)(rows()), N_TRAIN, label, folds=2)
+def test_five_thousand_columns(tmp_path: Path) -> None:
+    check(tmp_path, "", wide(5_000)(rows()), N_TRAIN, "ridge", folds=2)
 
 
 # Dates as they are written, and whether they are declared to be dates.
@@ -238,12 +242,11 @@ def test_two_rows_a_class(tmp_path: Path, label: str) -> None:
     check(tmp_path, expected, frame, N_TRAIN, label, task="multiclass", folds=2)
 
 
-@pytest.mark.parametrize("label", ["logistic", "lightgbm", "catboost", "dnn"])
-def test_one_row_of_a_class(tmp_path: Path, label: str) -> None:
+def test_one_row_of_a_class(tmp_path: Path) -> None:
     frame = rows()
     frame["y"] = ["rare" if i == 0 else "usual" for i in range(len(frame))]
     expected = "class 'rare' has 1 rows, too few for 3 stratified folds"
-    check(tmp_path, expected, frame, N_TRAIN, label, task="binary")
+    check(tmp_path, expected, frame, N_TRAIN, "logistic", task="binary")
 
 
 @pytest.mark.parametrize("kind", ["random_forest", "xgboost", "hist_gradient_boosting", "knn"])
