@@ -280,6 +280,9 @@ def test_who_does_not_agree_changes_nothing(
 CALLS = {
     "another module's function": '[models.x]\nkind = "subprocess:call"\nargs = ["touch", "MARK"]\n',
     "a method of a column": "[cleaning]\noutliers = \"price.to_csv('MARK') == 1\"\n",
+    "a call between backticks that are text": (
+        "[cleaning]\noutliers = \"c == '`' or price.to_csv('MARK') == 1 or c == '`'\"\n"
+    ),
     "what pandas looks up": "[cleaning]\noutliers = \"@pd.io.os.system('touch MARK') > 0\"\n",
 }
 

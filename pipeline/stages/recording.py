@@ -1,5 +1,6 @@
 """How a finished training is written down: declaration, scores, predictions, estimators, log."""
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,7 +14,7 @@ from pipeline.competition import Competition, ModelChoice
 from pipeline.decisions import Decided, Decision
 from pipeline.ensemble import Mixer
 from pipeline.metrics import METRICS
-from pipeline.progress import Event, Note, Warned, counted, emit
+from pipeline.progress import Event, Note, Warned, counted, emit, only_listening
 from pipeline.raw import Manifest
 from pipeline.runs import Run, UnfinishedRun, git_state, list_runs, load_run, start_run, versions
 from pipeline.splits import resolve_scheme
@@ -211,10 +212,13 @@ def _created(opened: Opened) -> datetime:
 
     A clock that was set back is told.
     """
-    now = datetime.now(UTC)
-    times = [str(run.record["created"]) for run in list_runs(opened.workspace.runs, opened.name)]
-    last = max((datetime.fromisoformat(one) for one in times), default=now)
-    if last <= now:
+    now = last = datetime.now(UTC)
+    with only_listening(lambda event: None):  # kc runs tells of runs that cannot be read
+        before = list_runs(opened.workspace.runs, opened.name)
+    for run in before:
+        with contextlib.suppress(ValueError, TypeError):
+            last = max(last, datetime.fromisoformat(str(run.record["created"])))
+    if last == now:
         return now
     if last - now > CLOCKS_DIFFER:
         emit(

@@ -113,7 +113,12 @@ def _calls(competition: Competition) -> Iterator[str]:
 
 
 def _may_call(condition: str) -> bool:
-    """Tell whether a condition does more than compare and compute."""
+    """Tell whether a condition does more than compare and compute.
+
+    Where quotes, comments and names in backticks meet, pandas may see other words than Python does.
+    """
+    if "@" in condition or ("`" in condition and re.search(r"['\"#\\\n]", condition)):
+        return True
     try:
         tree = ast.parse(re.sub("`[^`]*`", "column", condition).strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
