@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
@@ -636,12 +636,11 @@ def main() -> None:
     glyphs.register()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors=glyphs.PLAIN)  # type: ignore[union-attr]
-    with contextlib.suppress(ValueError):  # not the main thread, which alone hears signals
-        signal.signal(signal.SIGTERM, _interrupt)  # as the queue of a cluster ends a command
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        _run(arguments)
+        with _interrupted_by_sigterm():
+            _run(arguments)
     except PipelineError as error:
         from pipeline.stages.hiding import hide_secrets
 
@@ -655,8 +654,18 @@ def main() -> None:
         raise
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+@contextlib.contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Let the queue of a cluster end a command as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _show_traceback(kind: type[BaseException], error: BaseException, _: Any) -> None:

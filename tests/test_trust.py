@@ -142,8 +142,9 @@ def test_finished_work_under_another_key_is_not_taken_for_it(tmp_path: Path, sea
 
 
 def plant(run: Path, mark: Path) -> None:
-    """Put an estimator into a run that makes a file when it is loaded."""
-    joblib.dump(Evil(mark), run / "fold-0" / "estimator.joblib")
+    """Put estimators into a run that make a file when they are loaded."""
+    for path in run.glob("fold-*/estimator.joblib"):
+        joblib.dump(Evil(mark), path)
 
 
 def predict(workspace: Path) -> tuple[object, ...]:
@@ -160,9 +161,10 @@ def test_an_estimator_that_was_exchanged_is_refused_before_it_is_loaded(
     run, mark = only_run(trained, "tiny"), tmp_path / "ran"
     plant(run, mark)
     said = kc_here(trained, *predict(trained)).error()
-    assert said == (
-        f"{run}/fold-0/estimator.joblib: was not written by this workspace, and would run code; if "
-        f"you know who wrote it, run kc trust tiny --run {run.name}"
+    assert said.startswith(f"{run}/fold-")
+    assert said.endswith(
+        "/estimator.joblib: was not written by this workspace, and would run code; if you know who "
+        f"wrote it, run kc trust tiny --run {run.name}"
     )
     assert not mark.exists()
 
