@@ -15,9 +15,9 @@ FLOORS = (
     "dates declaration encodings labels language machine packages progress slugs storage",
     "competition csvtext ledger plotting tables terminal trust workspace",
     "budget cache drift execution features kinds metrics models preprocessing runs scoring "
-    "sources splits strength targets totals",
+    "sources splits strength targets totals windows",
     "data decisions description estimate generating raw rowwise tuning",
-    "checks cleaning ensemble leaks portfolio proposals submission",
+    "checks cleaning ensemble forecasts leaks portfolio proposals submission",
     "diagnosis grading inference inspection training",
     "stages",
     "cli",
