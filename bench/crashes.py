@@ -137,16 +137,19 @@ def try_scenario(scenario: Scenario, folder: Path, n_kills: int, rng: random.Ran
     assert wait(process, PATIENCE) == 0, (alone / "log").read_text()
     seconds, expected = time.monotonic() - began, scenario.found(alone)
     assert expected, f"{scenario.name} leaves nothing to compare"
-    while tally.kills < n_kills:
-        work = clone(template, folder / "work")
-        for _ in range(KILLS_A_TRIAL):
-            was_killed = kill_within(start(work, scenario.command), rng.uniform(0, 1.1 * seconds))
-            tally.kills += was_killed
-            tally.finished += not was_killed
-            tally.faults += told(scenario, check_seen(work), work)
-        tally.faults += told(scenario, check_end(scenario, work, expected), work)
-        tally.trials += 1
-        shutil.rmtree(work)
+    with contextlib.suppress(KeyboardInterrupt):  # what was tried until then counts
+        while tally.kills < n_kills:
+            work = clone(template, folder / "work")
+            for _ in range(KILLS_A_TRIAL):
+                was_killed = kill_within(
+                    start(work, scenario.command), rng.uniform(0, 1.1 * seconds)
+                )
+                tally.kills += was_killed
+                tally.finished += not was_killed
+                tally.faults += told(scenario, check_seen(work), work)
+            tally.faults += told(scenario, check_end(scenario, work, expected), work)
+            tally.trials += 1
+            shutil.rmtree(work)
     return tally
 
 
