@@ -17,6 +17,7 @@ import hmac
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,6 +146,8 @@ class Seal:
 
     def _make_key(self) -> bytes:
         """Return the key after making it; of two processes that do so at once, one's is taken."""
+        if self.folder.is_dir() and not (self.folder / KEY).exists():
+            shutil.rmtree(self.folder, ignore_errors=True)  # without its key, the rest says nothing
         try:
             with complete_folder(self.folder) as folder:
                 _write_privately(folder / KEY, secrets.token_bytes(KEY_BYTES))

@@ -64,6 +64,15 @@ def test_the_key_is_made_when_something_is_signed_and_only_its_owner_reads_it(se
     assert (seal.folder / ".gitignore").read_text() == "*\n"
 
 
+def test_without_its_key_what_lies_beside_it_says_nothing(tmp_path: Path, seal: Seal) -> None:
+    one = Foreign(tmp_path, "run", "one", digest="a")
+    seal.accept(one)
+    (seal.folder / "key").unlink()
+    assert not seal.accepts(one)
+    assert seal.is_own("run", b"content", seal.sign("run", b"content"))
+    assert not seal.accepts(one)
+
+
 def test_two_workspaces_sign_differently(tmp_path: Path, seal: Seal) -> None:
     other = Seal.of(tmp_path / "other")
     assert not other.is_own("run", b"content", seal.sign("run", b"content"))
