@@ -75,7 +75,23 @@ Name = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and the result only.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show a line for every epoch.")]
+Verbosity = Annotated[
+    int | None,
+    typer.Option(
+        "--verbose",
+        "-v",
+        min=0,
+        max=2,
+        metavar="[0|1|2]",
+        help="0: the result only (as --quiet); 1: a bar (usual); 2, or no number: each epoch.",
+    ),
+]
+Fresh = Annotated[
+    bool,
+    typer.Option(
+        "--fresh/--resume", help="Train anew; usual is to go on with what was interrupted."
+    ),
+]
 RunId = Annotated[
     str | None,
     typer.Option("--run", metavar="ID", help="A run; else the latest.", autocompletion=_runs),
@@ -122,16 +138,23 @@ INTERRUPTED = 130  # the exit code of Ctrl-C
 _WAIT = "10m"  # how long a score is waited for
 _LESS_WORTH = {True: "standard_error", False: "submitted"}  # one of them fits in 80 columns
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)")
+_USUAL = {  # options that may stand alone: their long name, what they mean then, what may follow
+    "--wait": ("--wait", _WAIT, _TIME),
+    "--verbose": ("--verbose", "2", re.compile("-?[0-9]+")),
+    "-v": ("--verbose", "2", re.compile("-?[0-9]+")),
+}
 
 
-class _WaitCommand(TyperCommand):
-    """A command whose --wait may stand without a time."""
+class _Command(TyperCommand):
+    """A command some of whose options may stand without the value that is usual for them."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the usual time behind a --wait that none follows."""
+        """Put the usual value behind such an option if none follows."""
         following = [*args[1:], ""]
         filled = [
-            f"--wait={_WAIT}" if one == "--wait" and not _TIME.fullmatch(after) else one
+            f"{_USUAL[one][0]}={_USUAL[one][1]}"
+            if one in _USUAL and not _USUAL[one][2].fullmatch(after)
+            else one
             for one, after in zip(args, following, strict=True)
         ]
         return super().parse_args(ctx, filled)
@@ -318,7 +341,7 @@ def scale(context: typer.Context, name: Name, model: Model = None) -> None:
     _prepare(context, name, model, "scale")
 
 
-@app.command()
+@app.command(cls=_Command)
 def train(
     context: typer.Context,
     name: Name,
@@ -332,7 +355,8 @@ def train(
     patience: Patience = None,
     time: Time = None,
     quiet: Quiet = False,
-    verbose: Verbose = False,
+    verbose: Verbosity = None,
+    fresh: Fresh = False,
     as_json: Json = False,
 ) -> None:
     """Train and blend what the time bears, or one model. Example: kc train bike --time 10m."""
@@ -341,9 +365,9 @@ def train(
     from pipeline.stages.training import train as stage
 
     options = TrainOptions(
-        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats
+        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats, fresh
     )
-    with _shown(quiet=quiet or as_json, verbose=verbose):
+    with _shown(**_verbosity(verbose, quiet=quiet or as_json)):
         run = stage(context.obj, name, options)
     _print_run(run, as_json)
 
@@ -396,7 +420,7 @@ def tune(
         typer.echo(f"\n{found.toml}")
 
 
-@app.command("run")
+@app.command("run", cls=_Command)
 def run_(
     context: typer.Context,
     name: Name,
@@ -412,7 +436,8 @@ def run_(
     patience: Patience = None,
     time: Time = None,
     quiet: Quiet = False,
-    verbose: Verbose = False,
+    verbose: Verbosity = None,
+    fresh: Fresh = False,
     as_json: Json = False,
 ) -> None:
     """Fetch if needed, train, write and check a submission. Example: kc run bike --sample."""
@@ -422,9 +447,9 @@ def run_(
     from pipeline.stages.training import train as stage
 
     options = TrainOptions(
-        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats
+        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats, fresh
     )
-    with _shown(quiet=quiet or as_json, verbose=verbose):
+    with _shown(**_verbosity(verbose, quiet=quiet or as_json)):
         fetch_if_needed(context.obj, name, path, sample=sample)
         run = stage(context.obj, name, options)
     _print_run(run, as_json)
@@ -499,7 +524,7 @@ def runs(
     _print_rows(rows, False, without=without)
 
 
-@app.command(cls=_WaitCommand)
+@app.command(cls=_Command)
 def submit(
     context: typer.Context,
     name: Name,
@@ -727,6 +752,11 @@ def seconds(text: str | None) -> float | None:
     if not match or float(match[1]) == 0:
         raise typer.BadParameter(f"expected a time like 90s, 5m or 2h; found {text!r}")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def _verbosity(level: int | None, *, quiet: bool) -> dict[str, bool]:
+    """Return what Keras's levels 0, 1 and 2 mean for what is shown; None is 1."""
+    return {"quiet": quiet or level == 0, "verbose": level == 2}
 
 
 def _shown(*, quiet: bool = False, verbose: bool = False) -> Any:

@@ -21,9 +21,10 @@ from pipeline.features import Features
 from pipeline.generating import GeneratedFeatures, TextFeatures, check_families
 from pipeline.metrics import Metric, fitted_metric, metric_of
 from pipeline.models import REST, make_model, model_spec
+from pipeline.models.checkpoints import Store
 from pipeline.models.learning import Shown
 from pipeline.models.parts import SumOfParts
-from pipeline.preprocessing import make_preprocessor
+from pipeline.preprocessing import make_pixel_scaler, make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, counted, emit
 from pipeline.splits import (
     Fold,
@@ -170,7 +171,11 @@ def make_estimator(
         scale_invariant=spec.scale_invariant,
         handles_text=spec.handles_text,
     )
-    model = make_model(choice, competition.task, seed, fitted_metric(competition))
+    images = competition.images
+    if images is not None:  # bytes, of which none is missing
+        steps = [] if spec.handles_pixels or spec.scale_invariant else [make_pixel_scaler()]
+    size = None if images is None else (images.height, images.width, images.channels)
+    model = make_model(choice, competition.task, seed, fitted_metric(competition), size)
     whole = Pipeline([*own, *made, *steps, ("model", model)])
     if competition.task != "regression":
         return whole
@@ -295,21 +300,23 @@ def fit_folds(
     folds: Sequence[Fold],
     competition: Competition,
     max_seconds: float | None = None,
+    store: Store | None = None,
 ) -> list[FoldResult]:
     """Fit a fresh clone a fold on its training rows, and score each on its validation rows.
 
-    max_seconds: for all of them together.
+    max_seconds: for all of them together. store: where networks are kept while they are trained.
     Raises ModelError if a model predicts what is not a number.
     """
     started = time.monotonic()
     parts = [clean_rows(train.subset(fold.train), competition.cleaning) for fold in folds]
     clones = [clone(estimator) for _ in folds]
     if trains_together(estimator):
-        fitted = _fit_together(clones, [seen for seen, _ in parts], competition, max_seconds)
+        seen = [one for one, _ in parts]
+        fitted = _fit_together(clones, seen, competition, max_seconds, store)
     else:
         share = None if max_seconds is None else max_seconds / len(folds)
         fitted = [
-            fit(one, seen, competition, share) for one, (seen, _) in zip(clones, parts, strict=True)
+            fit(one, own, competition, share) for one, (own, _) in zip(clones, parts, strict=True)
         ]
     seconds = (time.monotonic() - started) / len(folds)
     return [
@@ -353,6 +360,7 @@ def _fit_together(
     parts: list[TrainData],
     competition: Competition,
     max_seconds: float | None,
+    store: Store | None,
 ) -> list[Any]:
     """Return the estimators, fitted each on its own rows, their models all at once.
 
@@ -365,7 +373,8 @@ def _fit_together(
     ]
     models, rows = zip(*later, strict=True)
     with _naming(models[0]):
-        type(models[0]).fit_together(models, rows, max_seconds, _shown(estimators[0], competition))
+        shown = _shown(estimators[0], competition)
+        type(models[0]).fit_together(models, rows, max_seconds, shown, store)
     return [
         _learn_variance(one, seen, competition) for one, seen in zip(fitted, parts, strict=True)
     ]

@@ -447,7 +447,7 @@ def test_a_run_folder_is_complete(trained: Path) -> None:
     sample = pd.read_csv(trained / "data" / "ddarung" / "raw" / "submission.csv")
     submission = pd.read_csv(run / "submission.csv")
     assert sorted(path.name for path in run.iterdir()) == [
-        "competition.toml", "features.py", *(f"fold-{n}" for n in range(5)), "oof.csv", "run.json",
+        "competition.toml", "features.py", *(f"fold-{n}" for n in range(6)), "oof.csv", "run.json",
         "signature.json", "submission.csv", "test.csv", "train.log",
     ]  # fmt: skip
     assert list(submission["id"]) == list(sample["id"])
@@ -501,6 +501,35 @@ def test_verbose_shows_every_epoch(kc_here: Kc, fetched: Path, tmp_path: Path) -
     epochs = [line for line in done.err.splitlines() if line.startswith("epoch ")]
     assert len(epochs) == 2 * 3
     assert re.fullmatch(r"epoch    1/3  loss \d+\.\d{5}  valid \d+\.\d{5}", epochs[0])
+
+
+@pytest.mark.parametrize(
+    ("level", "n_epochs", "has_lines"),
+    [
+        (["--verbose", "0"], 0, False),
+        (["-v", "0"], 0, False),
+        (["--quiet"], 0, False),
+        ([], 0, True),
+        (["--verbose", "1"], 0, True),
+        (["--verbose=2"], 6, True),
+        (["-v"], 6, True),
+    ],
+)
+def test_verbose_has_the_levels_of_keras(
+    kc_here: Kc, fetched: Path, tmp_path: Path, level: list[str], n_epochs: int, has_lines: bool
+) -> None:
+    work = copy_of(fetched, tmp_path / "work")
+    options = ("-m", "lightgbm", "--folds", 2, "--epochs", 3)
+    done = kc_here(work, "train", "ddarung", *level, *options, expect=0)
+    lines = [line for line in done.err.splitlines() if not line.startswith("warning ")]
+    assert sum(line.startswith("epoch ") for line in lines) == n_epochs
+    assert bool(lines) is has_lines
+    assert done.out.startswith("rmse ")
+
+
+def test_verbose_has_no_other_levels(kc_here: Kc, tmp_path: Path) -> None:
+    done = kc_here(tmp_path, "train", "ddarung", "--verbose", 3, expect=2)
+    assert "Invalid value for '--verbose' / '-v'" in done.err
 
 
 def test_time_that_runs_out_still_leaves_a_checked_submission(
@@ -687,8 +716,8 @@ def test_cache_clear_deletes_finished_folds_only(
     n_files = len(list(cache.iterdir()))
     kept = {name: content for name, content in files_of(work).items() if "/cache/" not in name}
     done = kc_here(work, "cache", "clear", "ddarung", expect=0)
-    assert n_files == 5
-    assert done.out.startswith("deleted 5 finished folds, 0.")
+    assert n_files == 6  # five folds and all rows
+    assert done.out.startswith("deleted 6 finished folds, 0.")
     assert files_of(work) == kept
     assert (
         kc_here(work, "cache", "clear", "ddarung", expect=0).out

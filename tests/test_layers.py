@@ -14,7 +14,7 @@ FLOORS = (
     "errors",
     "dates declaration encodings labels language machine packages progress slugs storage",
     "competition csvtext ledger plotting tables terminal trust workspace",
-    "budget cache drift execution features kinds metrics models preprocessing runs scoring "
+    "budget cache drift execution features kinds metrics models pixels preprocessing runs scoring "
     "sources splits strength targets totals windows",
     "data decisions description estimate generating raw rowwise tuning",
     "checks cleaning ensemble forecasts leaks portfolio proposals submission",

@@ -122,11 +122,12 @@ def train_all(
     chosen: Sequence[ModelChoice],
     seconds: float,
     seed: int,
+    fresh: bool = False,
 ) -> Run:
     """Train what the budget bears, and leave one run of the best blend behind.
 
     workers: begun while the files were read. chosen: the models that were named, or none for all.
-    seconds: from the command's begin to its end.
+    seconds: from the command's begin to its end. fresh: finished work is not looked for.
     Raises the first model's PipelineError if no model could be fitted.
     """
     began = time.monotonic() - log.age
@@ -154,6 +155,7 @@ def train_all(
         train=data.train,
         test=data.test,
         labels=data.labels,
+        fresh=fresh,
     )
     ending = max(2.0, log.age / 2)  # as long as files were read, as long they are written
     stop_at = began + seconds - MARGIN - ending

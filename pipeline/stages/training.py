@@ -71,6 +71,7 @@ class TrainOptions:
     seconds: for all folds of a model together; for several models, from the moment began to the
         end, on the clock of time.monotonic().
     repeats: sets of folds of one model; several models are repeated as the time allows.
+    fresh: train anew what an earlier command has finished or begun.
     """
 
     label: str | None = None
@@ -83,6 +84,7 @@ class TrainOptions:
     began: float | None = None
     rule: str | None = None
     repeats: int | None = None
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         """Check what the command line checks before it.
@@ -116,7 +118,7 @@ def train(workspace: Workspace, name: str, options: TrainOptions | None = None) 
         data = read_data(opened)
         warn_of_leaks(opened.competition, data)
         seed = opened.competition.validation.seed if options.seed is None else options.seed
-        result = validate_model(opened, choice, data, seed, options.seconds)
+        result = validate_model(opened, choice, data, seed, options.seconds, fresh=options.fresh)
         _tell_training(opened.competition, choice, result)
         return save_run(opened, choice, data, result, seed, log)
 
@@ -140,7 +142,14 @@ def _train_several(opened: Opened, label: str, options: TrainOptions, log: Log) 
         seed = opened.competition.validation.seed if options.seed is None else options.seed
         usual = SAMPLE_SECONDS if is_sample(data.manifest.origin) else SECONDS
         return train_all(
-            opened, data, workers, log, chosen=chosen, seconds=options.seconds or usual, seed=seed
+            opened,
+            data,
+            workers,
+            log,
+            chosen=chosen,
+            seconds=options.seconds or usual,
+            seed=seed,
+            fresh=options.fresh,
         )
 
 
@@ -183,11 +192,17 @@ def _limited(choice: ModelChoice, options: TrainOptions) -> ModelChoice:
 
 
 def validate_model(
-    opened: Opened, choice: ModelChoice, data: Data, seed: int, seconds: float | None = None
+    opened: Opened,
+    choice: ModelChoice,
+    data: Data,
+    seed: int,
+    seconds: float | None = None,
+    *,
+    fresh: bool = False,
 ) -> CVResult:
     """Fit a model's folds, or find them again, in as many sets of folds as are declared.
 
-    seconds: for all of them together.
+    seconds: for all of them together. fresh: finished folds are not looked for.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     competition = opened.competition
@@ -198,7 +213,7 @@ def validate_model(
     tell_folds(competition, sets[0], len(train))
     for folder in (opened.workspace.runs, opened.workspace.cache(opened.name)):
         check_writable(folder)
-    work = FoldWork(opened, choice, seed, train, estimator)
+    work = FoldWork(opened, choice, seed, train, estimator, fresh)
 
     def fit_set(folds: list[Fold], until: float | None) -> CVResult:
         return cross_validate(

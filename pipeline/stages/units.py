@@ -36,7 +36,8 @@ MEMBERS = "members"  # the folder of a run that has the fits of its members
 class Task:
     """What all units of one command share; it is written once and read by each worker.
 
-    choices: the portfolio's. n_splits, scheme, rule: of the folds, as chosen at run time.
+    choices: the portfolio's. n_splits, scheme, rule: of the folds, as chosen at run time. fresh:
+    whether finished work is not looked for.
     """
 
     workspace: Workspace
@@ -49,6 +50,7 @@ class Task:
     train: TrainData
     test: TestData
     labels: np.ndarray | None
+    fresh: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +91,8 @@ def carry_out(work: tuple[Path, Unit, Lesson]) -> Done:
     seed = task.seed + unit.repeat
     told: list[Event] = []
     with only_listening(told.append):
-        fits = FoldWork(opened, choice, seed, task.train, unfitted(opened, choice, seed))
+        estimator = unfitted(opened, choice, seed)
+        fits = FoldWork(opened, choice, seed, task.train, estimator, task.fresh)
         if unit.is_refit:
             results, key = [fits.refit(lesson)], fits.refit_key(lesson)
         else:
