@@ -233,6 +233,7 @@ def test_dates_at_their_limits(tmp_path: Path, what: str, label: str) -> None:
     check(tmp_path, expected, frame, N_TRAIN, label, columns='datetime = ["d"]\n')
 
 
+@pytest.mark.filterwarnings("ignore:The number of unique classes")  # as few rows as there are
 @pytest.mark.parametrize("label", ["logistic", "random_forest", "lightgbm", "catboost", "dnn"])
 def test_two_rows_a_class(tmp_path: Path, label: str) -> None:
     frame = rows()
