@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from pipeline.errors import PipelineError, TrustError
+from pipeline.errors import PipelineError, TrustError, UsageError
 from pipeline.terminal import glyphs
 from pipeline.trust import SWITCH
 from pipeline.workspace import Workspace
@@ -150,7 +150,7 @@ class _Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the usual value behind such an option if none follows."""
-        following = [*args[1:], ""]
+        following = [*args, ""][1:]
         filled = [
             f"{_USUAL[one][0]}={_USUAL[one][1]}"
             if one in _USUAL and not _USUAL[one][2].fullmatch(after)
@@ -521,7 +521,38 @@ def runs(
     for row in rows:
         if row["public"] is not None:
             row["submitted"] = f"public {row['public']:.5g}"
-    _print_rows(rows, False, without=without)
+    names = [name for name in (rows[0] if rows else ()) if name not in without]
+    _print_table(rows, names, optional=("standard_error", "folds", "data"))
+
+
+@app.command()
+def report(
+    context: typer.Context,
+    name: Name,
+    run: RunId = None,
+    every: Annotated[bool, typer.Option("--all", help="Compare all runs on one page.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show where a run's page is, or one that compares all. Example: kc report bike --open."""
+    import webbrowser
+
+    from pipeline.stages import reporting
+
+    if every and run is not None:
+        raise UsageError("--all: compares all runs; leave out --run")
+    with _shown(quiet=as_json):
+        if every:
+            run_id, path = None, reporting.report_all(context.obj, name)
+        else:
+            found, path = reporting.report(context.obj, name, run)
+            run_id = found.id
+    if as_json:
+        _print_json({"competition": name, "run": run_id, "path": str(path)})
+    else:
+        typer.echo(path)
+    if open_ and not webbrowser.open(path.as_uri()):
+        typer.echo(f"no browser could be started; open {path.as_uri()} in one", err=True)
 
 
 @app.command(cls=_Command)
@@ -771,7 +802,9 @@ def _prepare(context: typer.Context, name: str, model: str | None, stage: str) -
     with _shown():
         prepared = getattr(preparing, stage)(context.obj, name, model)
     if prepared.changes:
-        _print_rows(prepared.changes, as_json=False)
+        _print_table(
+            prepared.changes, list(prepared.changes[0]), shrinkable=("for_example", "column")
+        )
     for path in prepared.paths:
         typer.echo(path)
 
@@ -792,18 +825,14 @@ def _print_run(run: "Run", as_json: bool) -> None:
     typer.echo(leaderboard_line(result["leaderboard"]))
     typer.echo(f"run        {result['path']}")
     typer.echo(f"submission {result['submission']}")
+    if result["report"] is not None:
+        typer.echo(f"report     {result['report']}")
     if run.record.get("budget", {}).get("interrupted"):
         raise typer.Exit(INTERRUPTED)
 
 
 def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def _print_rows(rows: list[dict[str, Any]], as_json: bool, without: Sequence[str] = ()) -> None:
-    """Print rows as JSON, or as an aligned table without the columns that make it too wide."""
-    names = [name for name in (rows[0] if rows else ()) if name not in without]
-    _print_table(rows, names, as_json=as_json)
 
 
 def _print_table(
@@ -813,9 +842,13 @@ def _print_table(
     as_csv: bool = False,
     as_json: bool = False,
     shrinkable: tuple[str, ...] = (),
+    optional: tuple[str, ...] = (),
 ) -> None:
-    """Print rows as JSON, CSV, or a table."""
-    from pipeline.tables import csv_text, table_lines
+    """Print rows as JSON, CSV, or a table that fits the terminal.
+
+    shrinkable: columns whose cells are cut for that. optional: columns that are left out for it.
+    """
+    from pipeline.tables import csv_text, fitting_names, table_lines
     from pipeline.terminal import table_width
 
     if as_json:
@@ -825,6 +858,7 @@ def _print_table(
     elif not rows:
         typer.echo("nothing yet")
     else:
+        names = fitting_names(rows, names, optional, table_width())
         typer.echo("\n".join(table_lines(rows, names, shrinkable, table_width())))
 
 

@@ -14,7 +14,7 @@ from pandas.api.types import is_numeric_dtype
 
 from pipeline.budget import Entry
 from pipeline.competition import Competition, ModelChoice, Transform
-from pipeline.models import model_spec
+from pipeline.models import ModelSpec, model_spec
 
 MANY_LEVELS = 20
 SKEWED = 0.75  # a skewness from which on a root or a logarithm is worth trying
@@ -207,6 +207,11 @@ def make_portfolio(
     return list(_entries(wanted, competition, size))
 
 
+def _refits(spec: ModelSpec) -> int:
+    """Return in how many pieces of work the fits on all rows come; networks' are one."""
+    return min(spec.refits, 1) if spec.trains_together else spec.refits
+
+
 def _scaled(competition: Competition) -> Iterator[ModelChoice]:
     """Yield models of another scale of the target, where its errors grow with it.
 
@@ -256,5 +261,5 @@ def _entries(
             seconds,
             together=spec.trains_together,
             can_stop=spec.epochs is not None,
-            refits=spec.refits if size.is_refitted else 0,
+            refits=_refits(spec) if size.is_refitted else 0,
         )

@@ -281,17 +281,27 @@ def _mean_of(each: Sequence[Any]) -> np.ndarray | None:
 
 
 def refit(
-    estimator: BaseEstimator, train: TrainData, competition: Competition, lesson: Lesson
-) -> FoldResult:
-    """Fit a fresh clone on all rows, as long as the fits of folds have taught.
+    estimators: Sequence[BaseEstimator],
+    train: TrainData,
+    competition: Competition,
+    lesson: Lesson,
+) -> list[FoldResult]:
+    """Fit fresh clones on all rows, as long as the fits of folds have taught.
 
+    Networks are not told how long: each is stopped by other rows, which it holds out.
     Raises ModelError for a parameter value that the model refuses.
     """
-    started = time.monotonic()
+    started, numbers = time.monotonic(), range(len(estimators))
     seen, dropped = clean_rows(train, competition.cleaning)
-    fitted = fit(clone(estimator), seen, competition, lesson=lesson)
-    fold, seconds = all_rows(0, len(train)), time.monotonic() - started
-    return _scored(fitted, train, fold, competition, dropped, seconds)
+    clones = [clone(one) for one in estimators]
+    if trains_together(clones[0]):
+        first = competition.validation.seed
+        others = [competition.with_validation(seed=first + number) for number in numbers]
+        fitted = _fit_together(clones, [seen for _ in numbers], others)
+    else:
+        fitted = [fit(one, seen, competition, lesson=lesson) for one in clones]
+    fold, seconds = all_rows(0, len(train)), (time.monotonic() - started) / len(clones)
+    return [_scored(one, train, fold, competition, dropped, seconds) for one in fitted]
 
 
 def fit_folds(
@@ -312,7 +322,7 @@ def fit_folds(
     clones = [clone(estimator) for _ in folds]
     if trains_together(estimator):
         seen = [one for one, _ in parts]
-        fitted = _fit_together(clones, seen, competition, max_seconds, store)
+        fitted = _fit_together(clones, seen, [competition for _ in folds], max_seconds, store)
     else:
         share = None if max_seconds is None else max_seconds / len(folds)
         fitted = [
@@ -358,25 +368,27 @@ def _scored(
 def _fit_together(
     estimators: list[Any],
     parts: list[TrainData],
-    competition: Competition,
-    max_seconds: float | None,
-    store: Store | None,
+    competitions: list[Competition],
+    max_seconds: float | None = None,
+    store: Store | None = None,
 ) -> list[Any]:
     """Return the estimators, fitted each on its own rows, their models all at once.
 
     Each prepares its rows by itself; its model, the last step, puts off its own fit.
+    competitions: they say which of its rows each holds out.
     """
     later: list[Any] = []
     fitted = [
         fit(one, seen, competition, later=later)
-        for one, seen in zip(estimators, parts, strict=True)
+        for one, seen, competition in zip(estimators, parts, competitions, strict=True)
     ]
     models, rows = zip(*later, strict=True)
     with _naming(models[0]):
-        shown = _shown(estimators[0], competition)
+        shown = _shown(estimators[0], competitions[0])
         type(models[0]).fit_together(models, rows, max_seconds, shown, store)
     return [
-        _learn_variance(one, seen, competition) for one, seen in zip(fitted, parts, strict=True)
+        _learn_variance(one, seen, competition)
+        for one, seen, competition in zip(fitted, parts, competitions, strict=True)
     ]
 
 

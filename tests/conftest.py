@@ -22,6 +22,7 @@ _FONTS = tempfile.TemporaryDirectory()  # where matplotlib keeps its list of fon
 os.environ["MPLCONFIGDIR"] = _FONTS.name
 KC = Path(sys.executable).parent / "kc"
 SAMPLES = ("bike", "ddarung", "house")
+SERIES = ("samsung",)
 PRACTICE = (
     "breast_cancer", "california", "cifar10", "cifar100", "diabetes", "digits", "fashion_mnist",
     "iris", "mnist", "wine",

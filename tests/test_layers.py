@@ -12,13 +12,13 @@ ROOT = Path(__file__).parents[1]
 # The lowest floor first; a module may import from lower floors only, and inside its own package.
 FLOORS = (
     "errors",
-    "dates declaration encodings labels language machine packages progress slugs storage",
+    "charts dates declaration encodings labels language machine packages progress slugs storage",
     "competition csvtext ledger plotting tables terminal trust workspace",
     "budget cache drift execution features kinds metrics models pixels preprocessing runs scoring "
     "sources splits strength targets totals windows",
-    "data decisions description estimate generating raw rowwise tuning",
+    "data decisions description estimate generating importance mistakes raw rowwise tuning",
     "checks cleaning ensemble forecasts leaks portfolio proposals submission",
-    "diagnosis grading inference inspection training",
+    "diagnosis grading inference inspection report training",
     "stages",
     "cli",
 )

@@ -114,6 +114,7 @@ def test_a_run_holds_everything_that_made_it(tmp_path):
     assert names == folds | {
         "competition.toml", "run.json", "oof.csv", "test.csv", "submission.csv", "train.log",
         "signature.json",
+        "findings.json", "report.html",
     }  # fmt: skip
     record = run.record
     assert record["metric"] == "rmse"

@@ -100,7 +100,7 @@ MODELS: dict[str, ModelSpec] = {
         "pipeline.models.realmlp:make_realmlp",
         epochs="epochs",
         trains_together=True,
-        refits=0,
+        refits=5,
         handles_missing=True,
         handles_text=True,
         scale_invariant=True,

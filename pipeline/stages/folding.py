@@ -13,9 +13,10 @@ from pipeline.data import TrainData
 from pipeline.description import tell
 from pipeline.errors import ModelError, WorkerError
 from pipeline.features import blaming
+from pipeline.models import model_spec
 from pipeline.progress import emit
 from pipeline.splits import Fold
-from pipeline.stages.opening import Opened
+from pipeline.stages.opening import Opened, unfitted
 from pipeline.training import (
     FoldResult,
     Lesson,
@@ -56,7 +57,7 @@ class FoldWork:
             self.opened.competition.fingerprint(self.choice.label),
             str(self.seed),
             _data_digest(self.train),
-            _code(self.opened),
+            code_of(self.opened),
         )
 
     def key(self, folds: list[Fold]) -> str:
@@ -96,15 +97,21 @@ class FoldWork:
         taught = [one for one in (lesson.rounds, lesson.variances) if one is not None]
         return digest(self._basis, "refit", *map(array_digest, taught))
 
-    def refit(self, lesson: Lesson) -> FoldResult:
-        """Return the fit on all rows, found again or fitted as long as folds have taught."""
+    def refit(self, lesson: Lesson) -> list[FoldResult]:
+        """Return a fit on all rows, found again or fitted as long as folds have taught.
+
+        Of networks, which are trained at once, as many as predict the test.
+        """
         key, opened = self.refit_key(lesson), self.opened
         found: list[FoldResult] | None = None if self.fresh else self.cache.load(key)
         if found is None:
+            at_once = model_spec(self.choice).refits if trains_together(self.estimator) else 1
+            seeds = range(self.seed, self.seed + at_once)
+            estimators = [unfitted(opened, self.choice, seed) for seed in seeds]
             with self._blaming():
-                found = [refit(self.estimator, self.train, opened.competition, lesson)]
+                found = refit(estimators, self.train, opened.competition, lesson)
             self.cache.save(key, found)
-        return found[0]
+        return found
 
     def fit_anew(
         self, folds: list[Fold], max_seconds: float | None, begun: "Unfinished | None" = None
@@ -178,7 +185,7 @@ def _data_digest(train: TrainData) -> str:
     return digest(*("" if part is None else frame_digest(part) for part in parts))
 
 
-def _code(opened: Opened) -> str:
+def code_of(opened: Opened) -> str:
     """Return the digest of the package's sources and of the competition's own code."""
     own = [content for name, content in sorted(opened.sources.items()) if name.endswith(".py")]
     return digest(_package_code(), *own)
