@@ -31,6 +31,7 @@ from pipeline.training import (
     respond,
     respond_test,
 )
+from pipeline.trust import Seal
 from pipeline.workspace import Workspace
 
 MEMBERS = "members"  # the folder of a run that has the fits of its members
@@ -149,7 +150,7 @@ def shuffle_columns(work: Shuffling) -> dict[int, np.ndarray] | None:
     """
     until = time.monotonic() + work.seconds
     task, opened = _load(work.path)
-    cache = Cache(opened.workspace.cache(opened.name))
+    cache = Cache(opened.workspace.cache(opened.name), Seal.of(opened.workspace.root))
     found: dict[int, np.ndarray] = {}
     fits: list[FoldResult] = []
     for key in work.keys:
