@@ -1,11 +1,13 @@
 """The command line: each command parses, calls one stage, and prints what came of it."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import re
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,12 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from pipeline.errors import PipelineError, UsageError
+from pipeline.errors import PipelineError, TrustError, UsageError
 from pipeline.terminal import glyphs
+from pipeline.trust import SWITCH
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipeline.runs import Run
+    from pipeline.trust import Foreign
 
 app = typer.Typer(
     help="From a competition's files to an honestly validated submission.",
@@ -163,8 +167,13 @@ def common(
         Path, typer.Option(envvar="KC_WORKSPACE", help="Folder of competitions/, data/ and runs/.")
     ] = Path(),
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", envvar=SWITCH, help="Run what others wrote, without asking."),
+    ] = False,
 ) -> None:
     """Set where to work; given before the command."""
+    os.environ[SWITCH] = str(int(trust))  # worker processes are told by it too
     context.obj = Workspace(workspace.resolve())
     if context.invoked_subcommand is None:
         from pipeline.stages.advising import advice_lines, advise
@@ -642,6 +651,34 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def trust(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A competition; else the whole workspace."),
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="ID", help="A run that others made.")
+    ] = None,
+    mine: Annotated[
+        bool, typer.Option("--mine", help="You write its files, so never ask again.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Agree to run what others wrote. Example: kc trust titanic."""
+    from pipeline.stages import trusting
+
+    with _shown():
+        foreign = trusting.find_foreign(context.obj, name, run)
+    typer.echo("\n".join(trusting.code_lines(foreign)))
+    if not yes:
+        typer.confirm(f"Run this {foreign.kind}'s code from now on?", abort=True)
+    trusting.accept(foreign, mine=mine)
+    until = "" if mine or foreign.kind == "workspace" else ", until its bytes change"
+    typer.echo(f"trusted  {foreign.kind} {foreign.name}{until}")
+
+
 @cache_app.command("clear")
 def cache_clear(context: typer.Context, name: Name) -> None:
     """Delete the finished folds of a competition. Example: kc cache clear bike."""
@@ -659,16 +696,74 @@ def main() -> None:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        app(arguments)
+        with _interrupted_by_sigterm():
+            _run(arguments)
     except PipelineError as error:
+        from pipeline.stages.hiding import hide_secrets
+
         if debug:
             raise
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {hide_secrets(str(error))}", err=True)
         sys.exit(1)
     except SystemExit as end:
         if end.code == INTERRUPTED and (kept := _kept(end)):
             typer.echo(f"interrupted; {kept}", err=True)
         raise
+
+
+@contextlib.contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Let the queue of a cluster end a command as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _show_traceback(kind: type[BaseException], error: BaseException, _: Any) -> None:
+    """Show an error that nobody caught as Python does, but for secrets."""
+    from pipeline.stages.hiding import traceback_text
+
+    print(traceback_text(error), end="", file=sys.stderr)
+
+
+def _run(arguments: list[str]) -> None:
+    """Run a command, again once a person has agreed to what it would run of others."""
+    try:
+        app(arguments)
+    except TrustError as error:
+        if error.foreign is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        _ask_for_trust(error)
+        _run(arguments)
+    finally:
+        sys.excepthook = _show_traceback  # Typer has put its own in this place
+
+
+def _ask_for_trust(error: TrustError) -> None:
+    """Show code of others and ask for it; whoever says no gets the error."""
+    from pipeline.stages import trusting
+
+    foreign: Foreign = error.foreign
+    can_be_mine = foreign.kind == "competition"
+    if foreign.kind == "workspace":
+        typer.echo(str(error).partition(";")[0], err=True)
+        question = "Is all of it yours? y: yes"
+    else:
+        lines = ["This was not made in this workspace, and would run:"]
+        typer.echo("\n".join([*lines, *trusting.code_lines(foreign)]), err=True)
+        more = ", m: I write it, never ask again" if can_be_mine else ""
+        question = f"Run it? y: as it is now{more}"
+    typer.echo(f"{question}, n: no [n] ", err=True, nl=False)
+    answer = sys.stdin.readline().strip().lower()
+    if answer not in ("y", "yes", *(("m", "mine") if can_be_mine else ())):
+        raise error
+    trusting.accept(foreign, mine=answer.startswith("m"))
 
 
 def _kept(end: BaseException) -> str | None:

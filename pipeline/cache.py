@@ -12,9 +12,11 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from pipeline.errors import StorageError
 from pipeline.packages import package_versions
 from pipeline.progress import Warned, emit
 from pipeline.storage import save_bytes
+from pipeline.trust import Seal, trusts_all
 
 VERSIONED = (
     "catboost", "joblib", "keras", "lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn",
@@ -23,37 +25,80 @@ VERSIONED = (
 DIGEST_BYTES = 32
 
 
+_full: set[Path] = set()  # the folders of which this process has said that nothing is kept
+
+
 @dataclass(frozen=True)
 class Cache:
-    """A folder of finished results, each under the digest of its inputs; safe to delete."""
+    """A folder of finished results, each under the digest of its inputs; safe to delete.
+
+    A file is the SHA-256 of its body, the workspace's signature of that and of the key, and the
+    body, which is a pickle: it is loaded only if this workspace wrote it.
+    """
 
     folder: Path
+    seal: Seal
 
     def load(self, key: str) -> Any | None:
-        """Return the result of that key, or None; a damaged file counts as absent, and is named."""
+        """Return the result of that key, or None.
+
+        A file that is damaged, or that another workspace wrote, counts as absent, and is named.
+        """
         path = self.path(key)
         if not path.is_file():
             return None
-        content = path.read_bytes()
-        checksum, body = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+        checksum, signature, body = _parts(path.read_bytes())
         if hashlib.sha256(body).digest() != checksum:
             emit(Warned(f"{path}: damaged, so this part is made again"))
+            return None
+        if not trusts_all() and not self.seal.is_own(_purpose(key), checksum, signature):
+            emit(Warned(f"{path}: not written by this workspace, so this part is made again"))
             return None
         return joblib.load(io.BytesIO(body))
 
     def save(self, key: str, result: Any) -> None:
         """Keep a result; a process killed in between leaves none.
 
-        Raises StorageError.
+        What cannot be kept is only made again one day: the first time, a warning says so.
         """
         buffer = io.BytesIO()
         joblib.dump(result, buffer)
         body = buffer.getvalue()
-        save_bytes(self.path(key), hashlib.sha256(body).digest() + body)
+        checksum = hashlib.sha256(body).digest()
+        try:
+            signature = self.seal.sign(_purpose(key), checksum)
+            save_bytes(self.path(key), checksum + signature + body)
+        except StorageError as error:
+            if self.folder not in _full:
+                told = str(error).replace(str(self.path(key)), str(self.folder), 1)
+                emit(Warned(f"{told}; the run goes on, but its fits are not kept"))
+            _full.add(self.folder)
 
     def path(self, key: str) -> Path:
         """Return the file of that key; it is replaced as a whole, never changed."""
         return self.folder / f"{key}.joblib"
+
+
+def unpack(content: bytes) -> Any | None:
+    """Return the result that a cache's file holds, or None if it is damaged.
+
+    Loading runs code that the bytes name: whoever asks has to know who wrote them.
+    """
+    checksum, _, body = _parts(content)
+    return joblib.load(io.BytesIO(body)) if hashlib.sha256(body).digest() == checksum else None
+
+
+def _parts(content: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return checksum, signature and body of a cache's file."""
+    return (
+        content[:DIGEST_BYTES],
+        content[DIGEST_BYTES : 2 * DIGEST_BYTES],
+        content[2 * DIGEST_BYTES :],
+    )
+
+
+def _purpose(key: str) -> str:
+    return f"cache {key}"
 
 
 def digest(*parts: str | bytes) -> str:

@@ -11,6 +11,8 @@ from pipeline.data import Table, check_ids
 from pipeline.errors import DataError, did_you_mean
 from pipeline.progress import Warned, counted, emit
 
+LARGEST = float(np.finfo(np.float32).max)  # networks and trees compute with 32 bits
+
 
 def check_train(frame: pd.DataFrame, file: CsvFile, competition: Competition) -> None:
     """Check the training rows, after features.py, against what competition.toml declares.
@@ -154,6 +156,17 @@ def _check_features(frame: pd.DataFrame, file: CsvFile, competition: Competition
         f"{file.path}: columns are empty in all {len(frame):,} rows",
         "add them to [columns] drop",
     )
+    for name in features:
+        if " = " in name and name.partition(" = ")[0] in features:
+            raise DataError(
+                f"{file.path}: column {name!r} is named as a level of column "
+                f"{name.partition(' = ')[0]!r} would be; rename one in the file"
+            )
+    if all(frame[name].nunique(dropna=False) == 1 for name in features):
+        raise DataError(
+            f"{file.path}: every feature column has one value in all {len(frame):,} rows; there is "
+            "nothing to learn from"
+        )
     _check_finite(frame[features], file)
 
 
@@ -164,6 +177,11 @@ def _check_answers(y: pd.Series, file: CsvFile, competition: Competition) -> Non
     if y.nunique() == 1:
         raise DataError(
             f"{file.path}: every training row has {y.name} = {y.iloc[0]}; there is nothing to learn"
+        )
+    if competition.task == "regression" and y.astype("float32").nunique() == 1:
+        raise DataError(
+            f"{file.path}: every training row has the same {y.name} in 32 bits; write it in "
+            "another unit, so that it varies by more than 1e-37 and by a part in a million"
         )
     if competition.task == "binary" and y.nunique() > 2:
         found = ", ".join(repr(str(one)) for one in y.unique()[:5])
@@ -230,11 +248,13 @@ def _check_complete(column: pd.Series, need: str, file: CsvFile) -> None:
 
 def _check_finite(frame: pd.DataFrame, file: CsvFile) -> None:
     for name in frame.select_dtypes("float").columns:
-        infinite = np.isinf(frame[name].to_numpy())
-        if infinite.any():
-            row = int(infinite.argmax())
+        size = frame[name].abs().to_numpy()
+        too_large = size > LARGEST
+        if too_large.any():
+            row = int(too_large.argmax())
+            bound = "" if np.isinf(size[row]) else f" of at most {LARGEST:.2g}"
             raise DataError(
-                f"{file.at(row, str(name))}: expected a finite number, found "
+                f"{file.at(row, str(name))}: expected a finite number{bound}, found "
                 f"{frame[name].iloc[row]}; correct the file or features.py, or add the spelling to "
                 "[files] na_values"
             )

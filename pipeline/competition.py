@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from pipeline.declaration import parse_table, parse_value, read_toml
@@ -575,6 +575,9 @@ def _file_faults(files: Files) -> Iterator[str]:
     for role, name in names.items():
         if not name.strip():
             yield f"files.{role}: expected the name of a file, found {name!r}"
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or "\0" in name:
+            yield f"files.{role}: expected a file among those that are fetched, found {name!r}"
         first = next(other for other, its_name in names.items() if its_name == name)
         if first != role:
             yield f"files.{role}: {name!r} is also files.{first}"

@@ -9,6 +9,7 @@ PipelineError
 ├── SourceError        Kaggle, Dacon or an archive refused
 │   └── UnconfirmedError   a submission may or may not have arrived
 ├── StorageError       a disk is full or a folder cannot be written
+├── TrustError         code of somebody else would run, and nobody has agreed to it
 └── SubmissionError    submission.csv does not fit the sample
 
 A message says where, what was expected, what was found and what to do.
@@ -17,6 +18,7 @@ Anything else that is raised is a bug, and keeps its traceback.
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class PipelineError(Exception):
@@ -53,6 +55,17 @@ class UnconfirmedError(SourceError):
 
 class StorageError(PipelineError):
     """Something could not be written."""
+
+
+class TrustError(PipelineError):
+    """Code of somebody else would run, and nobody has agreed to it.
+
+    foreign: what it is, as a pipeline.trust.Foreign, for whoever can ask.
+    """
+
+    def __init__(self, message: str, foreign: Any = None) -> None:
+        super().__init__(message)
+        self.foreign = foreign
 
 
 class SubmissionError(PipelineError):

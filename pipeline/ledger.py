@@ -61,7 +61,7 @@ def load_ledger(path: Path) -> list[Entry]:
         return []
     try:
         return [_entry(line) for line in path.read_text("utf-8").splitlines()]
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read: {error}; mend or move the file") from None
 
 

@@ -235,7 +235,7 @@ def _read_manifest(folder: Path) -> Manifest | None:
         return None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{path}: expected a manifest of kc fetch, found something else ({error}); "
             f"move it and {folder / RAW} elsewhere, then fetch again"

@@ -1,6 +1,8 @@
 """One finished run on disk: a folder that is whole when it can be seen, and never changes after."""
 
 import contextlib
+import hashlib
+import io
 import json
 import os
 import platform
@@ -17,10 +19,11 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import DataError, UsageError, did_you_mean
+from pipeline.errors import DataError, TrustError, UsageError, did_you_mean
 from pipeline.packages import package_versions
 from pipeline.progress import Warned, emit
-from pipeline.storage import UNFINISHED, complete_folder
+from pipeline.storage import UNFINISHED, alone_in, complete_folder
+from pipeline.trust import Foreign, Seal, trusts_all
 
 # What every reader of a run relies on.
 REQUIRED = {
@@ -33,6 +36,10 @@ PACKAGES = (
     "kc", "tensorflow", "keras", "numpy", "pandas", "scikit-learn", "lightgbm", "catboost",
     "xgboost",
 )  # fmt: skip
+
+
+SIGNATURE = "signature.json"
+RUNS_CODE = (".joblib", ".py")  # files that run code when they are loaded
 
 
 @dataclass(frozen=True)
@@ -83,12 +90,67 @@ class Run:
 
         Where each fit knows only the rows before its own, that is the one that knows most.
 
-        Loading runs code that the files name: load only runs of your own.
+        Loading runs code that the files name.
+        Raises TrustError if another workspace wrote one and nobody has agreed to it.
         """
         numbers = self.record["predicting_folds"]
         if self.record["validation"].get("rule") == "strict":
             numbers = numbers[-1:]
-        return [joblib.load(self.path / f"fold-{n}" / "estimator.joblib") for n in numbers]
+        contents = [self.own_bytes(f"fold-{n}/estimator.joblib") for n in numbers]
+        return [joblib.load(io.BytesIO(content)) for content in contents]
+
+    def own_bytes(self, name: str) -> bytes:
+        """Return a file that runs code when it is loaded, as this workspace wrote it.
+
+        name: within the run's folder, with slashes.
+        Raises DataError if it cannot be read, TrustError if another workspace wrote it and nobody
+        has agreed to it.
+        """
+        try:
+            content = (self.path / name).read_bytes()
+        except OSError as error:
+            reason = error.strerror
+            raise DataError(f"{self.path / name}: cannot be read: {reason}; train again") from None
+        if not self._is_trusted(name, content):
+            raise TrustError(
+                f"{self.path / name}: was not written by this workspace, and would run code; if "
+                f"you know who wrote it, run kc trust {self.record['competition']} --run {self.id}",
+                self.foreign(),
+            )
+        return content
+
+    def foreign(self) -> Foreign:
+        """Return all that would run of it, for a person to agree to."""
+        files = [path for path in sorted(self.path.rglob("*")) if path.suffix in RUNS_CODE]
+        digest = _signed_text({self._name(path): _sha256(path.read_bytes()) for path in files})
+        return Foreign(self._root, "run", self.id, tuple(files), _sha256(digest))
+
+    def _is_trusted(self, name: str, content: bytes) -> bool:
+        return (
+            trusts_all()
+            or self._signed_files().get(name) == _sha256(content)
+            or self._seal.accepts(self.foreign())
+        )
+
+    def _signed_files(self) -> dict[str, str]:
+        """Return the digests of the files that this workspace wrote; none if it wrote none."""
+        try:
+            found = json.loads((self.path / SIGNATURE).read_text(encoding="utf-8"))
+            files, signature = dict(found["files"]), bytes.fromhex(found["signature"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return {}
+        return files if self._seal.is_own("run", _signed_text(files), signature) else {}
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.path).as_posix()
+
+    @property
+    def _root(self) -> Path:
+        return self.path.parents[1]  # of the workspace with runs/ID
+
+    @property
+    def _seal(self) -> Seal:
+        return Seal.of(self._root)
 
 
 @dataclass(frozen=True)
@@ -135,6 +197,20 @@ class UnfinishedRun:
         text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
         self.save_text(name, text + "\n")
 
+    def sign(self, seal: Seal) -> None:
+        """Write down which bytes this workspace wrote; no file is added afterwards.
+
+        Raises StorageError.
+        """
+        files = {
+            path.relative_to(self.folder).as_posix(): _file_sha256(path)
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file()
+        }
+        signature = seal.sign("run", _signed_text(files)).hex()
+        text = json.dumps({"files": files, "signature": signature}, indent=2, ensure_ascii=False)
+        self.save_text(SIGNATURE, text + "\n")
+
     def _path(self, name: str) -> Path:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,9 +224,14 @@ def start_run(runs: Path, name: str, label: str) -> Iterator[UnfinishedRun]:
     Raises StorageError if it cannot be written; then nothing of it is left.
     """
     started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    run_id = _free_id(runs, f"{name}-{started}-{re.sub(r'[^A-Za-z0-9_]', '_', label)}")
-    with complete_folder(runs / run_id) as folder:
-        yield UnfinishedRun(run_id, folder)
+    wanted = f"{name}-{started}-{re.sub(r'[^A-Za-z0-9_]', '_', label)}"
+    with contextlib.ExitStack() as stack:
+        with alone_in(runs):  # or two commands of the same second would choose the same id
+            run_id = _free_id(runs, wanted)
+            folder = stack.enter_context(complete_folder(runs / run_id))
+        run = UnfinishedRun(run_id, folder)
+        yield run
+        run.sign(Seal.of(runs.parent))
 
 
 def list_runs(runs: Path, name: str | None = None) -> list[Run]:
@@ -201,6 +282,20 @@ def git_state(folder: Path) -> dict[str, Any] | None:
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
 
 
+def _signed_text(files: dict[str, str]) -> bytes:
+    """Return what is signed of files: their names and digests, in one spelling."""
+    return json.dumps(files, sort_keys=True).encode()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
@@ -229,7 +324,7 @@ def load_run(folder: Path) -> Run:
     path = folder / "run.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read: {error}; move the folder away") from None
     if not isinstance(record, dict) or not record.keys() >= REQUIRED:
         raise DataError(f"{path}: is not the record of a run; move the folder away")

@@ -1,16 +1,26 @@
-"""Writing that is whole or absent: temporary beside the target, flushed, then renamed."""
+"""Writing that is whole or absent: temporary beside the target, flushed, then renamed.
+
+What is being written has a hidden name that tells whose it is: .unfinished-PLACE-PID-.... A number
+of a process means something only where it was given, so what processes no longer alive have left is
+removed by others of the same place (machine, boot and container); elsewhere once a month is over.
+"""
 
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
+import socket
+import time
 import uuid
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from pipeline.errors import StorageError
 
 UNFINISHED = ".unfinished-"
+LEFT_FOR_GOOD = 30 * 86_400  # seconds after which what another place has left is nobody's
 NO_SPACE = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 _in_work: set[str] = set()  # the hidden names that this process is writing under now
@@ -103,16 +113,63 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
 def sweep_unfinished(folder: Path) -> None:
     """Remove what processes no longer alive have left under hidden names."""
     for left in folder.glob(f"{UNFINISHED}*"):
-        owner = left.name.removeprefix(UNFINISHED).split("-")[0]
-        if owner.isdecimal() and left.name not in _in_work and not _is_another_alive(int(owner)):
+        place, _, rest = left.name.removeprefix(UNFINISHED).partition("-")
+        owner = rest.partition("-")[0]
+        if left.name in _in_work:
+            continue
+        if place != _place():
+            is_left = _age(left) > LEFT_FOR_GOOD
+        else:
+            is_left = owner.isdecimal() and not _is_another_alive(int(owner))
+        if is_left:
             _remove(left)
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Let one process at a time do the enclosed block; the lock ends with the process.
+
+    Where a folder cannot be locked (Windows, some network disks), nobody is kept out.
+    """
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@lru_cache(maxsize=1)
+def _place() -> str:
+    """Return a name of where numbers of processes mean the same: machine, boot and container."""
+    facts = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        facts.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+        facts.append(os.readlink("/proc/self/ns/pid"))  # noqa: PTH115  # it names no path
+    return "x" + hashlib.sha256("\n".join(facts).encode()).hexdigest()[:8]
+
+
+def _age(path: Path) -> float:
+    """Return seconds since a path was last changed; none if it is gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 @contextlib.contextmanager
 def _staged(path: Path) -> Iterator[Path]:
     """Yield an unused hidden name beside the path; what has it when an error comes is removed."""
     sweep_unfinished(path.parent)
-    staging = path.with_name(f"{UNFINISHED}{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}")
+    owner = f"{_place()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    staging = path.with_name(f"{UNFINISHED}{owner}-{path.name}")
     _in_work.add(staging.name)
     try:
         yield staging

@@ -25,7 +25,7 @@ from pipeline.models.checkpoints import Store
 from pipeline.models.learning import Shown
 from pipeline.models.parts import SumOfParts
 from pipeline.preprocessing import make_pixel_scaler, make_preprocessor
-from pipeline.progress import FoldEnded, FoldStarted, emit
+from pipeline.progress import FoldEnded, FoldStarted, counted, emit
 from pipeline.splits import (
     Fold,
     all_rows,
@@ -424,8 +424,13 @@ def fit(
     A model whose fit takes a holdout gets some of these rows as one, chosen as the folds are.
     later: where the model puts itself and its rows, to be fitted with others; None fits it now.
     lesson: takes the place of what held-out rows would say.
-    Raises ModelError for a parameter value that the model refuses.
+    Raises ModelError for a parameter value that the model refuses, DataError for a single row.
     """
+    if len(seen) < 2:
+        raise DataError(
+            f"a fold leaves {counted(len(seen), 'row')} to train on; expected 2 or more, so bring "
+            "more training rows, or make more folds"
+        )
     settings: dict[str, Any] = {} if later is None else {"model__later": later}
     if lesson is not None and lesson.rounds is not None:
         rounds = (MORE_ROUNDS * lesson.rounds).tolist()

@@ -45,7 +45,7 @@ def load_trials(path: Path) -> list[Trial]:
     for number, line in enumerate(lines, start=1):
         try:
             trials.append(Trial(**json.loads(line)))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             emit(Warned(f"{path}, line {number}: damaged, so this trial does not count"))
     return trials
 

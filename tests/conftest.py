@@ -29,7 +29,7 @@ PRACTICE = (
 )  # fmt: skip
 HELD_BACK = (
     "KC_WORKSPACE", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "CI", "KC_DACON_URL", "KC_DACON_CLIENT",
-    "DACON_TOKEN", "DACON_TOKEN_FILE", "DACON_TEAM",
+    "DACON_TOKEN", "DACON_TOKEN_FILE", "DACON_TEAM", "KC_TRUST",
 )  # fmt: skip
 
 TOML = """\
@@ -228,6 +228,7 @@ def tiny(tmp_path: Path, kc_here: Callable[..., Done]) -> Callable[..., Path]:
         write(workspace / "competitions" / "tiny" / "competition.toml", toml)
         if features is not None:
             write(workspace / "competitions" / "tiny" / "features.py", features)
+        is_mine(workspace, "tiny")
         return workspace
 
     return make
@@ -237,6 +238,13 @@ def write(path: Path, content: str | bytes) -> None:
     """Write a file as it is, with its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def is_mine(workspace: Path, name: str) -> None:
+    """Let a person say, once, to be the one who writes a competition's Python files."""
+    from pipeline.trust import Foreign, Seal
+
+    Seal.of(workspace).accept(Foreign(workspace, "competition", name), mine=True)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -249,8 +257,12 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def copy_of(workspace: Path, target: Path) -> Path:
-    """Return a copy of a workspace that may be changed."""
-    return Path(shutil.copytree(workspace, target))
+    """Return a copy of a workspace that may be changed, as trusted as the workspace itself."""
+    from pipeline.trust import Foreign, Seal
+
+    copy = Path(shutil.copytree(workspace, target))
+    Seal.of(copy).accept(Foreign(copy, "workspace", str(copy)))
+    return copy
 
 
 def only_run(workspace: Path, name: str) -> Path:

@@ -16,8 +16,8 @@ from pipeline.cache import (
     folder_size,
     frame_digest,
 )
-from pipeline.errors import StorageError
 from pipeline.progress import Event, Warned, listening
+from pipeline.trust import Seal
 
 
 def text(*cells: str | None) -> pd.Series:
@@ -25,7 +25,7 @@ def text(*cells: str | None) -> pd.Series:
 
 
 def test_a_result_is_found_again(tmp_path: Path) -> None:
-    kept = Cache(tmp_path / "cache")
+    kept = Cache(tmp_path / "cache", Seal.of(tmp_path))
     assert kept.load("key") is None
     kept.save("key", {"score": 0.5, "oof": np.arange(3)})
     found = kept.load("key")
@@ -44,7 +44,7 @@ def damage(content: bytes, how: str) -> bytes:
 
 @pytest.mark.parametrize("how", ["cut", "empty", "flipped", "longer"])
 def test_a_damaged_file_is_named_and_counts_as_absent(tmp_path: Path, how: str) -> None:
-    kept = Cache(tmp_path)
+    kept = Cache(tmp_path, Seal.of(tmp_path))
     kept.save("key", list(range(100)))
     path = tmp_path / "key.joblib"
     path.write_bytes(damage(path.read_bytes(), how))
@@ -56,10 +56,16 @@ def test_a_damaged_file_is_named_and_counts_as_absent(tmp_path: Path, how: str) 
     assert kept.load("key") == "again"
 
 
-def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
+def test_what_cannot_be_kept_is_said_once_and_ends_nothing(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
-    with pytest.raises(StorageError, match=r"key.joblib: cannot be written"):
-        Cache(tmp_path / "cache").save("key", 1)
+    kept, told = Cache(tmp_path / "cache", Seal.of(tmp_path)), list[Event]()
+    with listening(told.append):
+        kept.save("key", 1)
+        kept.save("other", 2)
+    (warned,) = told
+    assert isinstance(warned, Warned)
+    assert warned.text.startswith(f"{tmp_path / 'cache'}: cannot be written: ")
+    assert warned.text.endswith("; the run goes on, but its fits are not kept")
 
 
 # Keys

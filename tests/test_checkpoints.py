@@ -19,6 +19,7 @@ from pipeline.models.checkpoints import Checkpoint, Kept
 from pipeline.models.neural import KerasRegressor
 from pipeline.progress import EpochEnded, Event, Note, listening
 from pipeline.stages.folding import Unfinished
+from pipeline.trust import Seal
 
 pytestmark = pytest.mark.slow
 
@@ -112,14 +113,15 @@ def test_a_network_killed_in_the_middle_of_a_fold_ends_in_the_same_bytes(competi
 
 
 def test_fresh_forgets_what_was_begun(tmp_path: Path) -> None:
-    begun = Unfinished(Cache(tmp_path), "work")
+    begun = Unfinished(Cache(tmp_path / "cache", Seal.of(tmp_path)), "work")
     begun.save("0-42", [1])
-    Unfinished(Cache(tmp_path), "other").save("0-42", [2])
-    Cache(tmp_path).save("work", [3])
+    Unfinished(Cache(tmp_path / "cache", Seal.of(tmp_path)), "other").save("0-42", [2])
+    Cache(tmp_path / "cache", Seal.of(tmp_path)).save("work", [3])
     assert begun.load("0-42") == [1]
     begun.clear()
     assert begun.load("0-42") is None
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.0-42.joblib", "work.joblib"]
+    left = sorted(path.name for path in (tmp_path / "cache").iterdir())
+    assert left == ["other.0-42.joblib", "work.joblib"]
 
 
 class Memory:

@@ -463,7 +463,8 @@ def test_a_run_folder_is_complete(trained: Path) -> None:
     submission = pd.read_csv(run / "submission.csv")
     assert sorted(path.name for path in run.iterdir()) == [
         "competition.toml", "features.py", "findings.json", *(f"fold-{n}" for n in range(6)),
-        "oof.csv", "report.html", "run.json", "submission.csv", "test.csv", "train.log",
+        "oof.csv", "report.html", "run.json", "signature.json", "submission.csv", "test.csv",
+        "train.log",
     ]  # fmt: skip
     assert list(submission["id"]) == list(sample["id"])
     assert submission["count"].ge(0).all()

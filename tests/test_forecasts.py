@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Done, only_run, write
+from conftest import Done, is_mine, only_run, write
 
 from pipeline import TrainOptions, Workspace, fetch, predict, train
 from pipeline.competition import Columns, Competition, Files, ModelChoice, Validation, Windows
@@ -538,6 +538,7 @@ def test_a_shape_that_does_not_multiply_out_is_one_line(kc_here: Kc, tmp_path: P
 
 def test_features_py_may_not_change_what_is_forecast(tmp_path: Path) -> None:
     workspace = declare(tmp_path)
+    is_mine(tmp_path, "shops")
     write(
         tmp_path / "competitions" / "shops" / "features.py",
         "def add_features(frame):\n    return frame.assign(sales=frame['sales'] * 2)\n",
@@ -574,6 +575,7 @@ def test_the_last_row_of_windows_is_what_is_inspected(trained: Path, kc_here: Kc
 
 def test_features_of_a_series_may_use_the_target_s_past(tmp_path: Path, kc_here: Kc) -> None:
     workspace = declare(tmp_path)
+    is_mine(tmp_path, "shops")
     write(
         tmp_path / "competitions" / "shops" / "features.py",
         "def add_features(frame):\n"

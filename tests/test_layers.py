@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors",
     "charts dates declaration encodings labels language machine packages progress slugs storage",
-    "competition csvtext ledger plotting tables terminal workspace",
+    "competition csvtext ledger plotting tables terminal trust workspace",
     "features",
     "budget cache drift execution kinds metrics models pixels preprocessing runs scoring sources "
     "splits strength targets totals windows",

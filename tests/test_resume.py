@@ -1,6 +1,7 @@
 """A command that is killed leaves whole runs only, and continues when it is asked again."""
 
 import random
+import re
 import signal
 import subprocess
 import time
@@ -11,6 +12,7 @@ import pytest
 from conftest import KC, Done, copy_of, environment, files_of, only_run
 
 from pipeline.cache import Cache
+from pipeline.trust import Seal
 
 N_FOLDS = 5
 TRAIN = ("train", "ddarung", "--model", "random_forest", "--folds", str(N_FOLDS))
@@ -134,8 +136,9 @@ def test_ctrl_c_says_what_is_kept_and_the_same_command_continues(
         rest = process.stderr.read()
     assert process.returncode == 130
     assert "Traceback" not in rest
-    assert rest.splitlines()[-1] == (
-        "interrupted; what was finished is kept, run the command again"
+    assert re.fullmatch(
+        r"interrupted; [23] finished folds are kept, and the same command goes on from them",
+        rest.splitlines()[-1],
     )
     check_continues(kc, work, undisturbed, n_reused=2)
 
@@ -145,7 +148,7 @@ def test_a_damaged_finished_fold_is_made_again(
 ) -> None:
     work = copy_of(trained, tmp_path / "work")
     old = only_run(work, "ddarung")
-    cache = Cache(work / "data" / "ddarung" / "cache")
+    cache = Cache(work / "data" / "ddarung" / "cache", Seal.of(work))
     kept = sorted(cache.folder.iterdir())
     damaged = next(path for path in kept if len(cache.load(path.stem)[0].fold.valid))
     damaged.write_bytes(damaged.read_bytes()[:-1])

@@ -52,13 +52,13 @@ def test_a_run_holds_what_was_saved_under_its_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [ValueError("bug"), KeyboardInterrupt()])
 def test_an_exception_inside_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
     def train() -> None:
-        with start_run(tmp_path, "bike", "ridge") as run:
+        with start_run(tmp_path / "runs", "bike", "ridge") as run:
             run.save_text("train.log", "half")
             raise error
 
     with pytest.raises(type(error)):
         train()
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_a_workspace_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:
@@ -71,10 +71,10 @@ def test_a_workspace_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -
 
 
 def test_an_id_is_name_second_and_label(tmp_path: Path) -> None:
-    run_id = make(tmp_path, label="내 모델/../x")
+    run_id = make(tmp_path / "runs", label="내 모델/../x")
     assert re.fullmatch(r"bike-\d{8}T\d{6}Z-\w+", run_id)
     assert run_id.isascii()
-    assert (tmp_path / run_id / "run.json").is_file()
+    assert (tmp_path / "runs" / run_id / "run.json").is_file()
 
 
 def test_ids_of_the_same_second_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,51 +84,51 @@ def test_ids_of_the_same_second_differ(tmp_path: Path, monkeypatch: pytest.Monke
             return cls(2024, 1, 2, 3, 4, 5, tzinfo=tz)
 
     monkeypatch.setattr(module, "datetime", Frozen)
-    first = make(tmp_path)
-    with start_run(tmp_path, "bike", "ridge") as second:
-        third = make(tmp_path)
+    first = make(tmp_path / "runs")
+    with start_run(tmp_path / "runs", "bike", "ridge") as second:
+        third = make(tmp_path / "runs")
         second.save_record(facts())
     assert (first, second.id, third) == (
         "bike-20240102T030405Z-ridge",
         "bike-20240102T030405Z-ridge-2",
         "bike-20240102T030405Z-ridge-3",
     )
-    assert len(list_runs(tmp_path)) == 3
+    assert len(list_runs(tmp_path / "runs")) == 3
 
 
 def test_runs_are_listed_by_time_and_by_competition(tmp_path: Path) -> None:
-    late = make(tmp_path, "bike", created="2024-03-01")
-    house = make(tmp_path, "house", created="2024-02-01")
-    early = make(tmp_path, "bike", "dnn", created="2024-01-01")
-    assert [run.id for run in list_runs(tmp_path)] == [early, house, late]
-    assert [run.id for run in list_runs(tmp_path, "bike")] == [early, late]
+    late = make(tmp_path / "runs", "bike", created="2024-03-01")
+    house = make(tmp_path / "runs", "house", created="2024-02-01")
+    early = make(tmp_path / "runs", "bike", "dnn", created="2024-01-01")
+    assert [run.id for run in list_runs(tmp_path / "runs")] == [early, house, late]
+    assert [run.id for run in list_runs(tmp_path / "runs", "bike")] == [early, late]
     assert list_runs(tmp_path / "absent") == []
-    assert find_run(tmp_path, "bike").id == late
-    assert find_run(tmp_path, "bike", early).id == early
+    assert find_run(tmp_path / "runs", "bike").id == late
+    assert find_run(tmp_path / "runs", "bike", early).id == early
 
 
 def test_a_run_that_is_being_written_is_not_listed(tmp_path: Path) -> None:
-    with start_run(tmp_path, "bike", "ridge") as run:
+    with start_run(tmp_path / "runs", "bike", "ridge") as run:
         run.save_record(facts())
-        assert list_runs(tmp_path) == []
-    assert len(list_runs(tmp_path)) == 1
+        assert list_runs(tmp_path / "runs") == []
+    assert len(list_runs(tmp_path / "runs")) == 1
 
 
 def test_a_run_that_is_not_there_is_a_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        find_run(tmp_path, "bike")
-    assert str(caught.value) == f"{tmp_path}: no run of 'bike' yet; run kc train bike"
-    run_id = make(tmp_path)
+        find_run(tmp_path / "runs", "bike")
+    assert str(caught.value) == f"{tmp_path / 'runs'}: no run of 'bike' yet; run kc train bike"
+    run_id = make(tmp_path / "runs")
     with pytest.raises(UsageError) as caught:
-        find_run(tmp_path, "bike", run_id[:-1])
+        find_run(tmp_path / "runs", "bike", run_id[:-1])
     assert str(caught.value) == (f"no run {run_id[:-1]!r} of 'bike'; did you mean {run_id!r}?")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "5", "{}", '{"competition": "bike"}', "\udcff"])
 def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
-    path = tmp_path / make(tmp_path) / "run.json"
+    path = tmp_path / "runs" / make(tmp_path / "runs") / "run.json"
     path.write_bytes(content.encode("utf-8", "surrogateescape"))
-    whole = make(tmp_path)
+    whole = make(tmp_path / "runs")
     with pytest.raises(DataError) as caught:
         load_run(path.parent)
     assert str(caught.value).startswith(f"{path}: ")
@@ -136,13 +136,13 @@ def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
     assert len(str(caught.value).splitlines()) == 1
     warned: list[Event] = []
     with listening(warned.append):
-        assert [run.id for run in list_runs(tmp_path)] == [whole]
+        assert [run.id for run in list_runs(tmp_path / "runs")] == [whole]
     assert warned == [Warned(str(caught.value))]
 
 
 def test_a_record_is_plain_json_without_nan(tmp_path: Path) -> None:
     run_id = make(
-        tmp_path,
+        tmp_path / "runs",
         score=float("nan"),
         folds=({"score": np.float64("inf")}, np.int64(3), np.float32("nan")),
         flags=np.array([True, False]),
@@ -155,7 +155,7 @@ def test_a_record_is_plain_json_without_nan(tmp_path: Path) -> None:
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
-    text = (tmp_path / run_id / "run.json").read_text(encoding="utf-8")
+    text = (tmp_path / "runs" / run_id / "run.json").read_text(encoding="utf-8")
     record = json.loads(text, parse_constant=refuse)
     assert record["score"] is None
     assert record["folds"] == [{"score": None}, 3, None]

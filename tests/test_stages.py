@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import is_mine
 
 from pipeline import TrainOptions, Workspace, clean, encode, fetch, inspect, predict, scale, train
 from pipeline.errors import DataError, DeclarationError, ModelError, UsageError
@@ -73,6 +74,7 @@ def make_workspace(
     )
     if features:
         (folder / "features.py").write_text(features, encoding="utf-8")
+    is_mine(root, "toy")
     workspace = Workspace(root)
     fetch(workspace, "toy", files)
     return workspace
@@ -111,6 +113,7 @@ def test_a_run_holds_everything_that_made_it(tmp_path):
     folds = {f"fold-{number}/estimator.joblib" for number in range(6)}  # five and all rows
     assert names == folds | {
         "competition.toml", "run.json", "oof.csv", "test.csv", "submission.csv", "train.log",
+        "signature.json",
         "findings.json", "report.html",
     }  # fmt: skip
     record = run.record

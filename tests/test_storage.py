@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from pipeline import storage
 from pipeline.errors import StorageError
 from pipeline.storage import (
     UNFINISHED,
+    alone_in,
     check_writable,
     complete_folder,
     save_bytes,
@@ -26,6 +29,7 @@ from pipeline.storage import (
 )
 
 ROOT = Path(__file__).parents[1]
+HEAD = "from pathlib import Path; import os, signal, resource, sys; path = Path(sys.argv[1])\n"
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits are POSIX here")
 
 
@@ -35,8 +39,7 @@ def names(folder: Path) -> list[str]:
 
 def child(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run code in a process of its own; `path` is the folder."""
-    head = "from pathlib import Path; import os, signal, resource, sys; path = Path(sys.argv[1])\n"
-    command = [sys.executable, "-c", head + code, str(folder)]
+    command = [sys.executable, "-c", HEAD + code, str(folder)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
 
@@ -214,7 +217,7 @@ def test_what_a_killed_process_leaves_is_hidden_and_swept_by_the_next(
 
 @posix
 def test_what_an_earlier_process_of_the_same_number_left_is_swept(tmp_path: Path) -> None:
-    left = tmp_path / f"{UNFINISHED}{os.getpid()}-0a1b2c3d-run"
+    left = tmp_path / f"{UNFINISHED}{storage._place()}-{os.getpid()}-0a1b2c3d-run"
     left.mkdir()
     with complete_folder(tmp_path / "run"):
         assert not left.exists()
@@ -223,12 +226,58 @@ def test_what_an_earlier_process_of_the_same_number_left_is_swept(tmp_path: Path
 
 @posix
 def test_what_living_processes_and_others_are_writing_is_left_alone(tmp_path: Path) -> None:
-    kept = [f"{UNFINISHED}{os.getppid()}-0a1b2c3d-run", f"{UNFINISHED}1-x", f"{UNFINISHED}notes"]
-    gone = f"{UNFINISHED}{10**30}-0a1b2c3d-run"
+    here = f"{UNFINISHED}{storage._place()}"
+    kept = [f"{here}-{os.getppid()}-0a1b2c3d-run", f"{here}-1-x", f"{here}-notes"]
+    gone = f"{here}-{10**30}-0a1b2c3d-run"
     for name in (*kept, gone):
         (tmp_path / name).mkdir()
     sweep_unfinished(tmp_path)
     assert names(tmp_path) == sorted(kept)
+
+
+def test_what_another_machine_or_container_is_writing_is_left_for_a_month(tmp_path: Path) -> None:
+    kept = [f"{UNFINISHED}x0123abcd-{10**30}-0a1b2c3d-run", f"{UNFINISHED}{10**30}-0a1b2c3d-run"]
+    gone = f"{UNFINISHED}x0123abcd-{10**30}-0a1b2c3d-old"
+    for name in (*kept, gone):
+        (tmp_path / name).mkdir()
+    month_ago = time.time() - storage.LEFT_FOR_GOOD - 60
+    os.utime(tmp_path / gone, (month_ago, month_ago))
+    sweep_unfinished(tmp_path)
+    assert names(tmp_path) == sorted(kept)
+
+
+@posix
+def test_another_number_space_of_processes_is_another_place(tmp_path: Path) -> None:
+    command = ["unshare", "--pid", "--fork", sys.executable, "-c"]
+    code = "from pipeline import storage; print(storage._place())"
+    try:
+        done = subprocess.run([*command, code], capture_output=True, text=True, cwd=ROOT)
+    except FileNotFoundError:
+        pytest.skip("there is no unshare here")
+    if done.returncode:
+        pytest.skip(f"no number space of its own here: {done.stderr}")
+    assert done.stdout.strip() != storage._place()
+
+
+@posix
+def test_one_process_at_a_time_is_alone_in_a_folder(tmp_path: Path) -> None:
+    code = (
+        "from pipeline.storage import alone_in\n"
+        "with alone_in(path):\n"
+        "    (path / 'in').touch()\n"
+        "    import time; time.sleep(600)\n"
+    )
+    arguments = [sys.executable, "-c", HEAD + code, str(tmp_path)]
+    with subprocess.Popen(arguments, cwd=ROOT) as process:
+        while not (tmp_path / "in").exists():
+            time.sleep(0.01)
+        killing = threading.Timer(0.3, process.kill)
+        killing.start()
+        began = time.monotonic()
+        with alone_in(tmp_path):  # a lock ends with its process
+            assert time.monotonic() - began > 0.2
+    with alone_in(tmp_path / "nowhere"):
+        pass
 
 
 def test_a_folder_is_tried_before_the_work_and_left_empty(tmp_path: Path) -> None:

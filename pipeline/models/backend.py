@@ -79,11 +79,14 @@ def model_to_bytes(model: Any) -> bytes:
 
 
 def model_from_bytes(content: bytes) -> Any:
-    """Return the compiled Keras model that model_to_bytes was given."""
+    """Return the compiled Keras model that model_to_bytes was given.
+
+    Raises ValueError if it has a layer that is code of its own.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         path.write_bytes(content)
         keras = load_keras()
         for module in OWN_LAYERS:
             importlib.import_module(module)
-        return keras.models.load_model(path)
+        return keras.models.load_model(path, safe_mode=True)

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from pipeline.models.frames import FrameColumns
 
+SMALLEST = float(np.finfo(np.float32).tiny)  # a spread below it is none for 32 bits
 SOFT_LIMIT = 3.0
 ONE_HOT_LEVELS = 8  # with more, a level is an embedded code
 
@@ -89,4 +90,5 @@ def _robust(plain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     low, center, high = np.quantile(plain, (0.25, 0.5, 0.75), axis=0)
     reach = plain.max(axis=0) - plain.min(axis=0)
     spread = np.where(high > low, high - low, reach / 2)
-    return center, np.where(spread > 0, 1 / np.where(spread > 0, spread, 1), 0.0)
+    varies = spread > SMALLEST
+    return center, np.where(varies, 1 / np.where(varies, spread, 1), 0.0)

@@ -282,9 +282,18 @@ def _fitted(model: Any, job: Job) -> Any:
     """Return the model, grown to its number of rounds."""
     try:
         with _threads(job.X):
-            return model.fit(job.X, job.y)
+            return model.fit(_never_empty(job.X), job.y)
     except ValueError as error:
         raise _refused("scikit-learn", error) from error
+
+
+def _never_empty(X: np.ndarray) -> np.ndarray:
+    """Return the rows with columns that no row has a value of as zeros: nothing splits them.
+
+    scikit-learn ends with an error that names none of it.
+    """
+    empty = np.isnan(X).all(axis=0)
+    return np.where(empty, 0.0, X) if empty.any() else X
 
 
 def _threads(X: np.ndarray) -> Any:

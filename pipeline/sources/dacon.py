@@ -131,7 +131,7 @@ class DaconBoard:
         status = response.status_code
         try:
             answer = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
             if 400 <= status < 500 and status != requests.codes.request_timeout:

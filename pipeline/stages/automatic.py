@@ -67,6 +67,7 @@ from pipeline.stages.units import (
 )
 from pipeline.storage import check_writable, scratch_folder
 from pipeline.training import Lesson, is_refitted, joined_lesson
+from pipeline.trust import Seal
 
 LABEL = "auto"
 TICK = 0.5  # seconds between two looks at the clock
@@ -138,6 +139,7 @@ class Effort:
     n_kept: int = 0  # of them, in the run that is kept
     n_weighed: int = 0  # of them, when weights were last chosen
     interrupted: bool = False
+    told: set[str] = field(default_factory=set)  # warnings of workers
 
     @property
     def deadline(self) -> float:
@@ -271,7 +273,9 @@ def _take(effort: Effort, ended: Ended) -> None:
         return
     done: Done = ended.result
     for text in done.warnings:
-        emit(Warned(f"{label}: {text}"))
+        if text not in effort.told:  # each worker has the same to say of a full disk
+            emit(Warned(f"{label}: {text}"))
+        effort.told.add(text)
     if effort.schedule.take(unit, done.seconds, done):
         effort.n_whole += 1
         if not unit.repeat and not unit.is_refit:
@@ -479,7 +483,8 @@ def _outcome(effort: Effort, mixed: Mixed, importance: Importance | str, is_last
         )
 
     def save(run: UnfinishedRun) -> None:
-        cache = Cache(effort.opened.workspace.cache(effort.opened.name))
+        workspace = effort.opened.workspace
+        cache = Cache(workspace.cache(effort.opened.name), Seal.of(workspace.root))
         for member, weights in zip(mixed.members, mixed.mixer.weights, strict=True):
             label = member.entry.choice.label
             if np.any(weights):

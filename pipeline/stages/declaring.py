@@ -28,7 +28,9 @@ from pipeline.slugs import read_slug
 from pipeline.splits import make_folds
 from pipeline.stages.gathering import MovedFiles, gather, with_page
 from pipeline.stages.opening import Data, Opened, open_competition, read_data
+from pipeline.stages.trusting import accept
 from pipeline.storage import check_writable, complete_folder, save_text, scratch_folder
+from pipeline.trust import Foreign
 from pipeline.workspace import BUILT_IN, NAME, Workspace
 
 DECLARATION = "competition.toml"
@@ -78,6 +80,7 @@ def declare(workspace: Workspace, name: str, options: NewOptions | None = None) 
         brought.remember(manifest.time, draft.files)
         with complete_folder(workspace.own(name)) as folder:
             save_text(folder / DECLARATION, draft_toml(draft))
+        accept(Foreign(workspace.root, "competition", name), mine=True)
     _tell(draft, warnings)
     return workspace.own(name) / DECLARATION
 

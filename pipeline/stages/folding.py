@@ -11,7 +11,7 @@ from pipeline.cache import Cache, array_digest, code_digest, digest, frame_diges
 from pipeline.competition import ModelChoice
 from pipeline.data import TrainData
 from pipeline.description import tell
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, WorkerError
 from pipeline.features import blaming
 from pipeline.models import model_spec
 from pipeline.progress import emit
@@ -25,6 +25,7 @@ from pipeline.training import (
     refit,
     trains_together,
 )
+from pipeline.trust import Seal
 
 MOST_CELLS = 50_000_000  # of the folds that are fitted at once; as float32, 200 MB
 
@@ -47,7 +48,8 @@ class FoldWork:
     @cached_property
     def cache(self) -> Cache:
         """Where finished folds are kept."""
-        return Cache(self.opened.workspace.cache(self.opened.name))
+        workspace = self.opened.workspace
+        return Cache(workspace.cache(self.opened.name), Seal.of(workspace.root))
 
     @cached_property
     def _basis(self) -> str:
@@ -133,6 +135,9 @@ class FoldWork:
         except ModelError as error:
             path = self.opened.folder / "competition.toml"
             raise ModelError(f"{path}: models.{self.choice.label}: {error}") from error
+        except MemoryError as error:
+            label = self.choice.label
+            raise WorkerError(f"models.{label}: there was not enough memory for it") from error
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,7 @@ class Unfinished:
         return self.cache.load(f"{self.key}.{name}")
 
     def save(self, name: str, state: Any) -> None:
-        """Keep a network's state in the place of the one before it; raises StorageError."""
+        """Keep a network's state in the place of the one before it."""
         self.cache.save(f"{self.key}.{name}", state)
 
     def clear(self) -> None:

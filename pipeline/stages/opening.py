@@ -50,6 +50,7 @@ from pipeline.models import MODELS, model_spec
 from pipeline.progress import Note, Warned, counted, emit
 from pipeline.raw import Manifest, verify
 from pipeline.rowwise import check_rowwise
+from pipeline.stages.trusting import check_competition, read_sources
 from pipeline.submission import check_ids_asked, check_sample, positive_label, wants_label
 from pipeline.training import class_labels, make_estimator
 from pipeline.workspace import Workspace
@@ -111,12 +112,12 @@ class Data:
 def open_competition(workspace: Workspace, name: str) -> Opened:
     """Load and check a declaration, its models, its metric and its features.py.
 
-    Raises DeclarationError.
+    Raises DeclarationError, or TrustError if its code is of others and nobody has agreed to it.
     """
     folder = workspace.competition(name)
     path = folder / "competition.toml"
-    files = [path, *sorted(folder.glob("*.py"))]
-    sources = {file.name: file.read_bytes() for file in files}
+    sources = read_sources(folder)
+    check_competition(workspace, folder, sources)
     competition = _with_own_models(load_competition(path), folder)
     if isinstance(competition.metric, OwnMetric):
         load_own_metric(competition.metric)
@@ -132,10 +133,16 @@ def _with_own_models(competition: Competition, folder: Path) -> Competition:
     """Return the competition with each kind "models.py:make_mine" as a module that is imported.
 
     Its name is made of the file's bytes, so that a change of the file is another model.
+    Raises DeclarationError for a file elsewhere, which nobody was asked about.
     """
     for choice in competition.models.values():
         file, _, function = choice.kind.partition(":")
         if file.endswith(".py"):
+            if file != Path(file).name or "\\" in file:
+                raise DeclarationError(
+                    f"{folder / 'competition.toml'}: models.{choice.label}.kind: expected a file "
+                    f"beside it, such as models.py:make_mine; found {choice.kind!r}"
+                )
             kind = f"{import_file(folder / file).__name__}:{function}"
             competition = competition.with_model(replace(choice, kind=kind))
     return competition

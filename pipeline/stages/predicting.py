@@ -34,7 +34,8 @@ def predict(workspace: Workspace, name: str, path: Path, run_id: str | None = No
 
     Of time series, rows without a target are predicted or, if all have one, those that follow. The
     run's own copies of the declaration and of features.py are used, so that what was trained
-    is what predicts. Raises DataError if the file lacks a column, UsageError if there is no run.
+    is what predicts. Raises DataError if the file lacks a column, UsageError if there is no run,
+    TrustError if somebody else wrote the run and nobody has agreed to it.
     """
     run = find_run(workspace.runs, name, run_id)
     competition = load_competition(run.path / "competition.toml", name)
@@ -63,6 +64,7 @@ def _ask(name: str, run: Run, load: Callable[[], list[Any]], path: Path) -> _Sai
     load: returns the estimators, once their own classes are found.
     """
     for own in sorted(run.path.glob("*.py")):
+        run.own_bytes(own.name)
         import_file(own)  # where the saved estimators' own classes are found
     competition = load_competition(run.path / "competition.toml", name)
     if competition.windows is not None:

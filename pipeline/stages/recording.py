@@ -1,9 +1,10 @@
 """How a finished training is written down: declaration, scores, predictions, estimators, log."""
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from pipeline.decisions import Decided, Decision
 from pipeline.ensemble import Mixer
 from pipeline.importance import Importance
 from pipeline.metrics import METRICS
-from pipeline.progress import Event, Looked, Note, Warned, counted, emit
+from pipeline.progress import Event, Looked, Note, Warned, counted, emit, only_listening
 from pipeline.raw import Manifest
 from pipeline.runs import (
     FINDINGS,
@@ -22,6 +23,7 @@ from pipeline.runs import (
     Run,
     UnfinishedRun,
     git_state,
+    list_runs,
     load_run,
     start_run,
     versions,
@@ -42,6 +44,8 @@ from pipeline.stages.units import history_of
 from pipeline.submission import check_submission, make_submission, save_submission
 from pipeline.terminal import line
 from pipeline.training import CVResult, FoldResult, final_model, predict
+
+CLOCKS_DIFFER = timedelta(seconds=10)  # of machines that share a workspace
 
 
 @dataclass
@@ -224,7 +228,7 @@ def _record(opened: Opened, data: Data, log: Log) -> dict[str, Any]:
     return {
         "competition": opened.name,
         "title": competition.title,
-        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "created": _created(opened).isoformat(timespec="milliseconds"),
         "metric": competition.metric,
         "greater_is_better": METRICS[competition.metric].greater_is_better,
         "validation": validation_record(competition),
@@ -242,6 +246,26 @@ def _record(opened: Opened, data: Data, log: Log) -> dict[str, Any]:
         "git": git_state(opened.workspace.root),
         "seconds": round(log.age, 3),
     }
+
+
+def _created(opened: Opened) -> datetime:
+    """Return the time, but never one before a finished run's: the latest run is the newest.
+
+    A clock that was set back is told.
+    """
+    now = last = datetime.now(UTC)
+    with only_listening(lambda event: None):  # kc runs tells of runs that cannot be read
+        before = list_runs(opened.workspace.runs, opened.name)
+    for run in before:
+        with contextlib.suppress(ValueError, TypeError):
+            last = max(last, datetime.fromisoformat(str(run.record["created"])))
+    if last == now:
+        return now
+    if last - now > CLOCKS_DIFFER:
+        emit(
+            Warned(f"the clock says {now:%F %H:%M}, before the last run; this one is put after it")
+        )
+    return last + timedelta(milliseconds=1)
 
 
 def _training_facts(

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from pipeline.budget import Unit
-from pipeline.cache import Cache, digest, frame_digest
+from pipeline.cache import Cache, digest, frame_digest, unpack
 from pipeline.competition import Competition, ModelChoice, load_competition
 from pipeline.data import TestData, TrainData
 from pipeline.errors import DataError
 from pipeline.importance import ask_shuffled, rows_to_ask
-from pipeline.progress import Event, Warned, only_listening
+from pipeline.progress import Event, Warned, emit, only_listening
 from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import Fold, all_rows
 from pipeline.stages.folding import FoldWork
@@ -31,6 +31,7 @@ from pipeline.training import (
     respond,
     respond_test,
 )
+from pipeline.trust import Seal
 from pipeline.workspace import Workspace
 
 MEMBERS = "members"  # the folder of a run that has the fits of its members
@@ -149,7 +150,7 @@ def shuffle_columns(work: Shuffling) -> dict[int, np.ndarray] | None:
     """
     until = time.monotonic() + work.seconds
     task, opened = _load(work.path)
-    cache = Cache(opened.workspace.cache(opened.name))
+    cache = Cache(opened.workspace.cache(opened.name), Seal.of(opened.workspace.root))
     found: dict[int, np.ndarray] = {}
     fits: list[FoldResult] = []
     for key in work.keys:
@@ -196,25 +197,28 @@ def all_folds(train: TrainData, test: TestData, competition: Competition) -> lis
 
 
 def keep_estimators(run: UnfinishedRun, label: str, keys: list[str], cache: Cache) -> None:
-    """Keep a member's fits beside its run."""
+    """Keep a member's fits beside its run; what a full disk did not take is missed."""
+    missing = [key for key in keys if not cache.path(key).is_file()]
     for key in keys:
-        run.keep_file(f"{MEMBERS}/{label}/{key}.joblib", cache.path(key))
+        if key not in missing:
+            run.keep_file(f"{MEMBERS}/{label}/{key}.joblib", cache.path(key))
+    if missing:
+        emit(Warned(f"{label}: its fits could not be kept, so kc predict will miss them"))
 
 
 def kept_estimators(run: Run, member: dict[str, Any]) -> list[Any]:
     """Return the fitted estimators of a member that lie beside its run.
 
-    Loading runs code that the files name: load only runs of your own.
-    Raises DataError if a file is missing or damaged.
+    Raises DataError if a file is missing or damaged, TrustError if somebody else wrote it.
     """
-    kept = Cache(run.path / MEMBERS / member["label"])
     competition = load_competition(run.path / "competition.toml")
     known = run.record["validation"]
     competition = competition.with_validation(scheme=known["scheme"], rule=known["rule"])
-    found: dict[str, Any] = {key: kept.load(key) for key in member["keys"]}
-    for key, results in found.items():
+    names = [f"{MEMBERS}/{member['label']}/{key}.joblib" for key in member["keys"]]
+    found: dict[str, Any] = {name: unpack(run.own_bytes(name)) for name in names}
+    for name, results in found.items():
         if results is None:
-            raise DataError(f"{kept.path(key)}: is missing or damaged; train again")
+            raise DataError(f"{run.path / name}: is damaged; train again")
     fits = [one for some in found.values() for one in predicting(some, competition)]
     if known["rule"] == "strict":  # new rows are predicted by the fit that knows most
         last = max(one.fold.number for one in fits)

@@ -159,6 +159,6 @@ def _time(text: Any) -> datetime:
     """Return a time in UTC; one that cannot be read is long ago."""
     try:
         time = datetime.fromisoformat(str(text))
-    except ValueError:
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the second for a zone on the first or last day of all
         return datetime(1970, 1, 1, tzinfo=UTC)
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)

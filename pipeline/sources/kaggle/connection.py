@@ -233,7 +233,10 @@ class _Json:
 
     @staticmethod
     def prepare_from(response: requests.Response) -> Any:
-        return response.json()
+        try:
+            return response.json()
+        except RecursionError as error:
+            raise requests.exceptions.JSONDecodeError(str(error), "", 0) from None
 
 
 def _request(method: str, fields: dict[str, Any]) -> tuple[str, Any]:

@@ -94,7 +94,7 @@ class _Part:
         try:
             table = json.loads(self.note.read_text(encoding="utf-8"))
             return State(table["validator"], table["bytes"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def size(self) -> int:

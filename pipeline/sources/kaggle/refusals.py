@@ -172,7 +172,7 @@ def _body(response: Any) -> dict[str, Any]:
         return {}
     try:
         body = json.loads(response.text)
-    except (ValueError, requests.RequestException):
+    except (ValueError, RecursionError, requests.RequestException):
         return {}
     body = body if isinstance(body, dict) else {}
     inner = body.get("error")

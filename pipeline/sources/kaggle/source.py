@@ -78,7 +78,7 @@ class KaggleSource:
         try:
             last = json.loads((self.folder / FETCHED).read_text(encoding="utf-8"))
             validators = dict(last["validators"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return False
         if last != self._facts(time, validators):
             return False

@@ -77,7 +77,7 @@ class PracticeBoard:
             found = [
                 Submission(**{**row, "time": datetime.fromisoformat(row["time"])}) for row in rows
             ]
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise SourceError(f"{path}: cannot be read: {error}; mend or remove the file") from None
         yield from reversed(found)
 
