@@ -97,8 +97,6 @@ def in_short(words: Sequence[str], *, again: bool) -> list[str]:
     if words[1] not in ("train", "run") or "--help" in words:
         return list(words)
     short, model = list(words), _value(words, "--model")
-    if "bike" in words and "--folds" not in words and "strict" not in words:
-        short += ["--folds", "3"]
     if model is None or "," in model:
         if again:
             quick = STAND_IN.get(words[2], "ridge")
