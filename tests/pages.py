@@ -159,7 +159,7 @@ def save_pictures(folder: Path, name: str) -> None:
     rng = np.random.default_rng(0)
     colours, n_classes = (3,) if "cifar" in name else (), 100 if name == "cifar100" else 10
     side = 32 if "cifar" in name else 28
-    labels = np.arange(4 * n_classes) % n_classes
+    labels = np.arange((4 if n_classes > 10 else 6) * n_classes) % n_classes
     images = rng.integers(0, 256, (len(labels), side, side, *colours), dtype="uint8")
     parts = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
     np.savez(folder / f"{name}.npz", **parts)
