@@ -365,6 +365,24 @@ def predict(
 
 
 @app.command()
+def export(
+    context: typer.Context,
+    name: Name,
+    run: RunId = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to; exports/RUN if left out.")
+    ] = None,
+) -> None:
+    """Write a run as a script and a notebook of its own. Example: kc export bike."""
+    from pipeline.stages.exporting import export as stage
+
+    with _shown():
+        made = stage(context.obj, name, run, out)
+    typer.echo(made.script)
+    typer.echo(made.notebook)
+
+
+@app.command()
 def runs(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A competition.")] = None,

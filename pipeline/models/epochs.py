@@ -98,7 +98,7 @@ def _fit_one(model: Any, task: Task, seed: int, recipe: Recipe, deadline: float 
         _batches([part[seen] for part in rows], recipe.batch_size, seed),
         shuffle=False,  # the batches are shuffled already
         steps_per_epoch=n_steps,
-        epochs=recipe.epochs,
+        epochs=task.plan[-1][1] if task.plan else recipe.epochs,
         callbacks=[_look(task, recipe), early, clock],
         verbose=0,
     )
@@ -107,7 +107,9 @@ def _fit_one(model: Any, task: Task, seed: int, recipe: Recipe, deadline: float 
             f"the loss is not finite after {counted(len(history.epoch), 'epoch')}; "
             f"learning_rate: try less than {recipe.learning_rate:g}"
         )
-    return Replica(model, history.history, early.best_epoch + 1, clock.stopped)
+    n_epochs = len(history.epoch)
+    plan = ((n_epochs, n_epochs),) if clock.stopped else task.plan
+    return Replica(model, history.history, early.best_epoch + 1, clock.stopped, plan)
 
 
 def _batches(rows: list[np.ndarray], batch_size: int, seed: int) -> Any:

@@ -46,6 +46,7 @@ class Member:
     """A configuration with all its passes, their predictions averaged.
 
     oof, test: (n_samples, n_columns) and (n_test, n_columns). keys: of its fits in the cache.
+    passes: what moves the seeds of each, from 0.
     """
 
     number: int
@@ -54,8 +55,13 @@ class Member:
     test: np.ndarray
     seconds: float
     keys: list[str]
-    repeats: int
+    passes: list[int]
     is_cut: bool
+
+    @property
+    def repeats(self) -> int:
+        """How many passes there are."""
+        return len(self.passes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,7 +243,8 @@ def _member(effort: Effort, number: int, passes: Sequence[Pass]) -> Member:
     seconds = sum(sum(one.seconds) for one in passes)
     entry = effort.schedule.entries[number]
     oof, test = np.mean(oofs, axis=0), np.mean(tests, axis=0)
-    return Member(number, entry, oof, test, seconds, keys, len(passes), is_cut)
+    numbers = [one.repeat for one in passes]
+    return Member(number, entry, oof, test, seconds, keys, numbers, is_cut)
 
 
 def _mix(effort: Effort, *, firsts_only: bool = False) -> Mixed:
@@ -363,6 +370,7 @@ def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
                 "weights": weights,
                 "seconds": round(member.seconds, 3),
                 "repeats": member.repeats,
+                "passes": member.passes,
                 "cut_short": member.is_cut,
                 "keys": member.keys,
             }

@@ -92,11 +92,18 @@ def open_competition(workspace: Workspace, name: str) -> Opened:
 
     Raises DeclarationError.
     """
-    folder = workspace.competition(name)
+    return open_folder(workspace, workspace.competition(name), name)
+
+
+def open_folder(workspace: Workspace, folder: Path, name: str) -> Opened:
+    """Load and check what a folder declares, as that of a run, which is a copy.
+
+    Raises DeclarationError.
+    """
     path = folder / "competition.toml"
     files = [path, *sorted(folder.glob("*.py"))]
     sources = {file.name: file.read_bytes() for file in files}
-    competition = _with_own_models(load_competition(path), folder)
+    competition = _with_own_models(load_competition(path, name), folder)
     for choice in (*competition.models.values(), competition.model()):
         try:
             model_spec(choice)

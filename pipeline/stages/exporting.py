@@ -1,0 +1,290 @@
+"""export: a finished run as a script and a notebook that need nothing of this package."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from pipeline.cache import Cache
+from pipeline.competition import Competition, ModelChoice
+from pipeline.csvtext import read_style
+from pipeline.errors import DataError, UsageError
+from pipeline.exporting.models import Trained
+from pipeline.exporting.story import OWN_FILE, Mixed, Solution, write_sections
+from pipeline.exporting.writing import notebook_text, script_text
+from pipeline.features import import_file
+from pipeline.progress import Note, counted, emit
+from pipeline.runs import Run, find_run
+from pipeline.splits import Fold
+from pipeline.stages.folding import at_once
+from pipeline.stages.opening import Data, Opened, open_folder, read_data, unfitted
+from pipeline.stages.recording import decision_of
+from pipeline.stages.training import in_order
+from pipeline.stages.units import MEMBERS, all_folds, repeated
+from pipeline.storage import save_text
+from pipeline.training import final_models
+from pipeline.workspace import Workspace
+
+SCRIPT, NOTEBOOK = "solution.py", "solution.ipynb"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Where a run's script and notebook are."""
+
+    run: Run
+    script: Path
+    notebook: Path
+
+
+def export(
+    workspace: Workspace, name: str, run_id: str | None = None, out: Path | None = None
+) -> Exported:
+    """Write a run's script and notebook, by default to exports/RUN.
+
+    Raises UsageError for a run that no script can make again, or if other files are in the way;
+    DataError if the competition's files are not those of the run.
+    """
+    run = find_run(workspace.runs, name, run_id)
+    _check_finished(run)
+    opened = _opened(workspace, run)
+    data = read_data(opened)
+    _check_files(run, data)
+    data = replace(data, train=in_order(data, opened.competition))
+    tree = _Tree(opened, data).of(run)
+    sections = write_sections(_solution(opened, data, run, tree))
+    folder = workspace.exports(run.id) if out is None else out
+    texts = {SCRIPT: script_text(sections), NOTEBOOK: notebook_text(sections)}
+    for file, text in texts.items():
+        _check_free(folder / file, text)
+    for file, text in texts.items():
+        save_text(folder / file, text)
+    lines = texts[SCRIPT].count("\n")
+    emit(Note("export", f"{counted(lines, 'line')} of {run.id}", {"lines": lines, "run": run.id}))
+    return Exported(run, folder / SCRIPT, folder / NOTEBOOK)
+
+
+def _check_finished(run: Run) -> None:
+    if "versions" not in run.record or "decision" not in run.record:
+        raise UsageError(f"run {run.id} is of an older version, which kept less; train again")
+
+
+def _opened(workspace: Workspace, run: Run) -> Opened:
+    """Return the competition as the run has declared it, with its folds."""
+    opened = open_folder(workspace, run.path, run.record["competition"])
+    known = {key: run.record["validation"][key] for key in ("scheme", "rule", "n_splits", "seed")}
+    return replace(opened, competition=opened.competition.with_validation(**known, repeats=1))
+
+
+def _check_files(run: Run, data: Data) -> None:
+    here = {file.name: file.sha256 for file in data.manifest.files}
+    if here != run.record["data"]:
+        raise DataError(
+            f"run {run.id} was trained on other files than those that are here now; bring those "
+            f"back by kc fetch {run.record['competition']} --from, or export a later run"
+        )
+
+
+def _check_free(path: Path, text: str) -> None:
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise UsageError(f"{path}: is there already, with other content; choose another --out")
+
+
+def _solution(opened: Opened, data: Data, run: Run, tree: Trained | Mixed) -> Solution:
+    raw, files = opened.workspace.raw(opened.name), opened.competition.files
+    code = {name: text.decode("utf-8") for name, text in opened.sources.items()}
+    own = {OWN_FILE: import_file(run.path / OWN_FILE).__name__} if OWN_FILE in code else {}
+    return Solution(
+        competition=opened.competition,
+        features=opened.features,
+        code=code,
+        own=own,
+        tree=tree,
+        decision=decision_of(run.record),
+        train=data.train,
+        test=data.test,
+        sample=data.sample,
+        labels=data.labels,
+        kinds=run.record["kinds"],
+        style=data.style,
+        written=[
+            read_style(raw / file, encoding=files.encoding, separator=files.separator)
+            for file in (files.train, files.test)
+        ],
+        record=run.record,
+        one_thread=_is_of_workers(run, opened.workspace),
+    )
+
+
+def _is_of_workers(run: Run, workspace: Workspace) -> bool:
+    """Tell whether models were fitted by worker processes, each on one thread."""
+    members = run.record.get("members", [])
+    runs = [one["run"] for one in members if any(one["weights"])]
+    name = run.record["competition"]
+    return any(
+        one is None or _is_of_workers(find_run(workspace.runs, name, one), workspace)
+        for one in runs
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Tree:
+    """What predicts: the models of a run and of its members, and what each weighs."""
+
+    opened: Opened
+    data: Data
+
+    def of(self, run: Run) -> Trained | Mixed:
+        """Return a run's model, or its blend.
+
+        Raises UsageError for a member that was declared otherwise.
+        """
+        self._check_alike(run)
+        members = [one for one in run.record.get("members", []) if any(one["weights"])]
+        if not members:
+            return self._single(run)
+        facts = run.record["blend"]
+        return Mixed(
+            label=run.record["model"]["label"],
+            members=[self._member(run, one) for one in members],
+            weights=[one["weights"] for one in members],
+            as_logarithms=facts["scale"] == "log1p",
+            lower=facts["lower"],
+            upper=facts["upper"],
+        )
+
+    def _check_alike(self, run: Run) -> None:
+        """Check that a run has the declaration and code that the script is written from."""
+        mine, theirs = self.opened, _opened(self.opened.workspace, run)
+        if _facts(mine.competition) != _facts(theirs.competition):
+            raise UsageError(
+                f"run {run.id}: its competition.toml differs from the blend's; {_MEND}"
+            )
+        for name in sorted({*mine.sources, *theirs.sources} - {"competition.toml", "sample.py"}):
+            if mine.sources.get(name) != theirs.sources.get(name):
+                raise UsageError(f"run {run.id}: its {name} differs from the blend's; {_MEND}")
+
+    def _member(self, run: Run, member: dict[str, Any]) -> Trained | Mixed:
+        if member["run"] is not None:
+            name = self.opened.name
+            return self.of(find_run(self.opened.workspace.runs, name, member["run"]))
+        choice = _choice(member)
+        seed, own = self.opened.competition.validation.seed, run.record["seed"]
+        passes = member.get("passes", list(range(member["repeats"])))
+        folds = self._folds()
+        return self._trained(
+            choice,
+            [(seed + n, seed + n, own + n) for n in passes],
+            together=len(folds),
+            ended=dict(_ended_members(run, member, len(passes))) if member["cut_short"] else {},
+        )
+
+    def _single(self, run: Run) -> Trained:
+        record, folds = run.record, self._folds()
+        choice, seed = _choice(record["model"]), self.opened.competition.validation.seed
+        n_passes = len(record["repeats"]) or 1
+        fitted = [*record["folds"], *([record["refit"]] if record["refit"] else [])]
+        estimator = unfitted(self.opened, choice, record["seed"])
+        return self._trained(
+            choice,
+            [(seed + n, seed, record["seed"]) for n in range(n_passes)],
+            together=at_once(estimator, self.data.train),
+            ended=dict(_ended_single(run, fitted, len(folds))),
+            only=tuple(one["number"] for one in fitted) if record["skipped_folds"] else None,
+        )
+
+    def _trained(
+        self, choice: ModelChoice, passes: list[tuple[int, int, int]], **facts: Any
+    ) -> Trained:
+        train, labels = self.data.train, self.data.labels
+        sizes = [len(fold.train) for fold in self._folds()]
+        return Trained(
+            choice=choice,
+            passes=passes,
+            rows=(min(sizes), max(sizes)),
+            n_columns=train.X.shape[1],
+            n_classes=0 if labels is None else len(labels),
+            **facts,
+        )
+
+    def _folds(self) -> list[Fold]:
+        competition = repeated(self.opened.competition, 0)
+        return all_folds(self.data.train, self.data.test, competition)
+
+
+_MEND = "train all members with the same files, then blend again"
+
+
+def _facts(competition: Competition) -> dict[str, Any]:
+    """Return what of a declaration changes what models learn, whichever they are."""
+    facts = asdict(competition)
+    return {
+        k: v for k, v in facts.items() if k not in ("models", "title", "source", "default_model")
+    }
+
+
+def _choice(record: dict[str, Any]) -> ModelChoice:
+    """Return the model that a record names."""
+    return ModelChoice(
+        label=record["label"],
+        kind=record["kind"],
+        parameters=record["parameters"],
+        transform=record["transform"],
+        by_parts=record["by_parts"],
+        features=tuple(record["features"]),
+    )
+
+
+def _ended_single(
+    run: Run, fitted: list[dict[str, Any]], n_folds: int
+) -> Iterator[tuple[tuple[int, int, int], Any]]:
+    """Yield where a clock ended a fit, by pass, fold and part."""
+    for one in fitted:
+        if one["stopped_by_time"]:
+            number = one["number"]
+            estimator = joblib.load(run.path / f"fold-{number}" / "estimator.joblib")
+            yield from _ended((number // n_folds, number % n_folds), estimator, run)
+
+
+def _ended_members(
+    run: Run, member: dict[str, Any], n_passes: int
+) -> Iterator[tuple[tuple[int, int, int], Any]]:
+    kept, keys = Cache(run.path / MEMBERS / member["label"]), member["keys"]
+    each = len(keys) // n_passes
+    for place, key in enumerate(keys):
+        results = kept.load(key)
+        if results is None:
+            raise DataError(f"{kept.path(key)}: is missing or damaged; train again")
+        for one in results:
+            yield from _ended((place // each, one.fold.number), one.estimator, run)
+
+
+def _ended(
+    place: tuple[int, int], estimator: Any, run: Run
+) -> Iterator[tuple[tuple[int, int, int], Any]]:
+    for part, model in enumerate(final_models(estimator)):
+        if not getattr(model, "stopped_by_time_", False):
+            continue
+        if hasattr(model, "fit_together"):
+            found = getattr(model, "plan_", ())
+        elif hasattr(model, "models_"):
+            found = [_best_round(one) for one in model.models_]
+        else:
+            found = [_best_round(model.model_)]
+        if not found:
+            raise UsageError(
+                f"run {run.id}: a network was cut short by the clock, and this older run does not "
+                "say when; train again"
+            )
+        yield (*place, part), found
+
+
+def _best_round(model: Any) -> int:
+    """Return how many rounds of a fitted model of gradient boosting count."""
+    if hasattr(model, "tree_count_"):  # CatBoost
+        return int(model.tree_count_)
+    if hasattr(model, "best_iteration"):  # XGBoost counts from 0
+        return int(model.best_iteration) + 1
+    return int(model.best_iteration_)
