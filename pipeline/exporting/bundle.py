@@ -240,9 +240,10 @@ class Bundle:
                 if node.id not in _bound(statement):
                     called = self.names.get(self._target(source, node.id), node.id)
                     changes.append((node.lineno, node.col_offset, node.id, called))
-            elif isinstance(node, ast.Constant) and self.function(str(node.value)):
-                called = str(self.function(node.value))
-                changes.append((node.lineno, node.col_offset, f'"{node.value}"', called))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                called = self.function(node.value) or ""
+                if called:
+                    changes.append((node.lineno, node.col_offset, f'"{node.value}"', called))
             elif isinstance(node, ast.FunctionDef | ast.ClassDef) and node is statement:
                 called = self.names[source.name, node.name]
                 if called != node.name:
@@ -258,7 +259,7 @@ class Bundle:
 
 def _first_line(node: ast.stmt, lines: list[str]) -> int:
     """Return where a statement begins, with its decorators and the comments above it."""
-    decorators = getattr(node, "decorator_list", [])
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     first = min([node.lineno, *(one.lineno for one in decorators)])
     while first > 1 and lines[first - 2].strip().startswith("#"):
         first -= 1

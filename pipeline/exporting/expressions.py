@@ -32,7 +32,8 @@ class Writer:
         Raises UsageError for a value that no expression makes.
         """
         if value is None or isinstance(value, bool | str | bytes):
-            return self.bundle.function(str(value)) or quoted(value)
+            own = self.bundle.function(value) if isinstance(value, str) else None
+            return own or quoted(value)
         if isinstance(value, int | float | np.generic):
             return self._number(value, other)
         if isinstance(value, list | tuple):
@@ -42,8 +43,8 @@ class Writer:
                 return f"[{', '.join(parts)}]"
             return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
         if isinstance(value, Mapping):
-            others = other if isinstance(other, Mapping) else value
-            parts = [f"{quoted(k)}: {self.value(one, others[k])}" for k, one in value.items()]
+            alike = other if isinstance(other, Mapping) else value
+            parts = [f"{quoted(k)}: {self.value(one, alike[k])}" for k, one in value.items()]
             return f"{{{', '.join(parts)}}}"
         if isinstance(value, KernelOperator):
             sign = "*" if isinstance(value, Product) else "+"

@@ -54,8 +54,8 @@ class Trained:
 
     choice: what it is. passes: seeds of folds, of held-out rows and of the model, of each pass.
     together: folds that were fitted at once. ended: by pass, fold and part, where a clock ended a
-    fit. only: the folds that were fitted, where there was no time for all. rows: of the smallest and
-    of the largest fold. n_columns: before the model's own. n_classes: 0 for numbers.
+    fit. only: the folds that were fitted, where there was no time for all. rows: of the smallest
+    and of the largest fold. n_columns: before the model's own. n_classes: 0 for numbers.
     """
 
     choice: ModelChoice
@@ -120,7 +120,7 @@ class Models:
             "transform": quoted(transform) if is_number and transform != "none" else None,
             "by_parts": "True" if choice.by_parts else None,
             "held_out": write(validation_share(estimator)),
-            "together": repr(one.together) if trains_together(estimator) else None,
+            **(self._at_once(one) if trains_together(estimator) else {}),
             "generates": "True" if GENERATE in dict(preparing_steps(estimator)) else None,
             "ended": repr(one.ended) if one.ended else None,
             "only": repr(one.only) if one.only is not None else None,
@@ -128,6 +128,9 @@ class Models:
         told = {k: v for k, v in facts.items() if v not in (None, "None")}
         arguments = "".join(f"        {name}={value},\n" for name, value in told.items())
         return f"{self.writer.piece('Model')}(\n{arguments}    )"
+
+    def _at_once(self, one: Trained) -> dict[str, str]:
+        return {"fit": self.writer.piece("fit_networks"), "together": repr(one.together)}
 
     def _passes(self, one: Trained) -> str:
         seeds = self.writer.piece("Seeds")
@@ -173,7 +176,6 @@ class Models:
         )
 
     def _stop(self, library: str, model: Any, n_classes: int) -> str:
-        bundle = self.writer.bundle
         if library != "hist_gradient_boosting":
             return self.writer.piece(f"stop_{library}")
         if n_classes:
@@ -204,7 +206,6 @@ class Models:
             return self.writer.made(step, other)
         if not step.transformers:
             return None
-        add = self.writer.bundle.add
         parts = [
             f"({quoted(label)}, {self.writer.made(each)}, {self._selector(chosen)})"
             for label, each, chosen in step.transformers
@@ -212,7 +213,6 @@ class Models:
         return f"{self.writer.piece('by_column')}({', '.join(parts)})"
 
     def _selector(self, chosen: Any) -> str:
-        add = self.writer.bundle.add
         if isinstance(chosen, NamedColumn):
             return f"{self.writer.piece('named')}({quoted(chosen.name)})"
         assert isinstance(chosen, NumericColumns)

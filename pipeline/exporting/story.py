@@ -182,7 +182,7 @@ class _Story:
         self.weights += f"\n${constant} = {{\n{shown}}}\n"
         for rows in ("known", "asked"):
             lines += f"    {rows}[{quoted(label)}] = {mix}({rows}, ${constant}{options})\n"
-        lines += f'    print(f"{{{quoted(label)}:<24}} {{$score(train.y, known[{quoted(label)}]):.5f}}")\n'
+        lines += f"    $tell({quoted(label)}, train.y, known)\n"
         return label, lines
 
     def _add(self, module: str, name: str) -> str:
@@ -201,9 +201,9 @@ class _Story:
         return dedent(f"""\
             # {record["title"]}
 
-            {record["metric"]} {record["score"]:.5f}{error} out of fold ({record["model"]["label"]}).
-            The submission is that of run {record["id"]}, to within 1e-6 with the same versions on
-            the same kind of processor: {versions}.
+            {record["metric"]} {record["score"]:.5f}{error} out of fold (run {record["id"]}).
+            The submission is the run's, to within 1e-6, with the same versions on the same kind of
+            processor: {versions}.
 
             `python solution.py FOLDER`, where FOLDER has {files.train}, {files.test} and
             {files.sample_submission}, writes submission.csv.
@@ -223,10 +223,10 @@ class _Story:
 
     def _files(self) -> str:
         c, given = self.competition, self.given
-        known = {name for name in given.kinds}
+        known = set(given.kinds)
         spellings = (*MISSING_SPELLINGS, *c.files.na_values)
         levels = {one: list(names) for one, names in c.levels.items() if set(names) & known}
-        constants = {
+        constants: dict[str, Any] = {
             "TRAIN": c.files.train,
             "TEST": c.files.test,
             "SAMPLE": c.files.sample_submission,
@@ -249,13 +249,14 @@ class _Story:
         c, given = self.competition, self.given
         cells, typed, rows = map(self._piece, ("read_cells", "typed", "Rows"))
         train_style, test_style = (_style(one) for one in given.written)
-        decimal = ', decimal=","' if c.files.decimal == "," else ""
+        decimal = ', ","' if c.files.decimal == "," else ""
         lines = [
-            f"train = {typed}({cells}(folder / $TRAIN{train_style}), $KINDS, $MISSING, $LEVELS{decimal})",
+            f"how = $KINDS, $MISSING, $LEVELS{decimal}",
+            f"train = {typed}({cells}(folder / $TRAIN{train_style}), *how)",
             f'cells = {cells}(folder / $TEST{test_style}).drop(columns=$TARGET, errors="ignore")',
             f"sample = {cells}(folder / $SAMPLE{_style(given.style)})",
             f"ids = {self._ids()}",
-            f"test = {typed}(cells, $KINDS, $MISSING, $LEVELS{decimal})",
+            f"test = {typed}(cells, *how)",
         ]
         outlying = parts = groups = order = "None"
         if c.cleaning.outliers:
@@ -272,9 +273,8 @@ class _Story:
         if self._has_dates():
             spread = self._piece("spread_dates")
             but = sorted(c.columns.not_features)
-            lines.append(
-                f"train, test = ({spread}(one, {but!r}, {quoted(c.columns.time)}) for one in (train, test))"
-            )
+            told = f"{self.writer.value(but)}, {quoted(c.columns.time)}"
+            lines.append(f"train, test = ({spread}(one, {told}) for one in (train, test))")
         y = "train[$TARGET[0]]" if len(c.columns.target) == 1 else "train[$TARGET]"
         if c.task != "regression" and pd.api.types.is_integer_dtype(given.train.y):
             y += '.astype("int64")'
@@ -289,7 +289,7 @@ class _Story:
             ]
             order = "pd.Series(way, index=train.index)"
         if c.target.parts:
-            parts = f"train[{list(c.target.parts)!r}]"
+            parts = f"train[{self.writer.value(list(c.target.parts))}]"
         asked = "None"
         if c.validation.rule == "strict":
             asked = f"test[{quoted(c.columns.time)}]"
@@ -297,9 +297,7 @@ class _Story:
             f"known = {rows}($features_of(train), {y}, {groups}, {order}, {parts}, {outlying})",
             f"return known, {rows}($features_of(test), None, None, {asked}), ids, sample",
         ]
-        said = (
-            '"""Return the training rows, the test rows, their ids, and the sample submission."""'
-        )
+        said = '"""Return the training rows, the test rows, their ids, and the sample."""'
         return "\n".join(["def $load(folder):", f"    {said}", *(f"    {one}" for one in lines)])
 
     def _ids(self) -> str:
@@ -314,8 +312,8 @@ class _Story:
         if self.competition.columns.categorical:
             categories = self._add("pipeline.data", "_categories")
             text += (
-                f"    levels = {{name: {categories}(X[name]) for name in $CATEGORICAL if name in X}}\n"
-                "    return X.assign(**levels)"
+                "    names = [name for name in $CATEGORICAL if name in X]\n"
+                f"    return X.assign(**{{name: {categories}(X[name]) for name in names}})"
             )
         else:
             text += "    return X"
@@ -353,7 +351,7 @@ class _Story:
             "kfold": "Rows by chance.",
             "stratified": "Rows by chance, the same share of each class in every fold.",
             "group": "Whole groups, dealt out so that folds are equally large.",
-            "time": "The later half in runs, each from all rows before it; all rows predict the test.",
+            "time": "The later half in runs, each from the rows before it; all predict the test.",
             "like_test": "Runs of rows in the order in which they lie on the way to the test rows.",
         }
         if validation.rule == "strict":
@@ -377,25 +375,26 @@ class _Story:
             body = f"""
                 codes = pd.factorize(train.groups, sort=True)[0]
                 dealt = {self._add("pipeline.splits", "deal_groups")}(codes, {n}, seed)
-                parts = [(np.flatnonzero(dealt != i), np.flatnonzero(dealt == i)) for i in range({n})]
-                return [{fold}(number, *rows) for number, rows in enumerate(parts)]
+                rows = np.arange(len(codes))
+                return [{fold}(i, rows[dealt != i], rows[dealt == i]) for i in range({n})]
                 """
         elif scheme == "like_test":
             body = f"""
                 ranks = train.order.rank(method="min").to_numpy() - 1
                 run = (ranks * {n} / len(ranks)).astype(int)
-                parts = [(np.flatnonzero(run != i), np.flatnonzero(run == i)) for i in range({n})]
-                return [{fold}(number, *rows) for number, rows in enumerate(parts)]
+                rows = np.arange(len(ranks))
+                return [{fold}(i, rows[run != i], rows[run == i]) for i in range({n})]
                 """
         else:
             every = self._add("pipeline.splits", "all_rows")
             body = f"""
-                ranks, nothing = train.order.rank(method="min").to_numpy(), np.arange(0)
+                ranks = train.order.rank(method="min").to_numpy()
                 edges = np.linspace(len(ranks) / 2, len(ranks), {n} + 1)
-                folds = [
-                    {fold}(i, np.flatnonzero(ranks <= a), np.flatnonzero((ranks > a) & (ranks <= b)), nothing)
-                    for i, (a, b) in enumerate(zip(edges[:-1], edges[1:]))
-                ]
+                rows, folds = np.arange(len(ranks)), []
+                for i in range({n}):
+                    past, following = ranks <= edges[i], ranks <= edges[i + 1]
+                    nothing = rows[:0]  # of the test rows
+                    folds.append({fold}(i, rows[past], rows[following & ~past], nothing))
                 return [*folds, {every}({n}, len(ranks))]
                 """
         said = '"""Return the folds, as rows to fit on and rows to predict."""'
@@ -419,8 +418,7 @@ class _Story:
         name, body = bodies.get(scheme, usual)
         body = body.format(self._add("pipeline.splits", name))
         said = '"""Return which of a fold\'s training rows stop a fit early."""'
-        text = f"def $hold_out(rows, share, seed):\n    {said}\n    {body}"
-        return text
+        return f"def $hold_out(rows, share, seed):\n    {said}\n    {body}"
 
     def _related(self) -> str:
         """Return the function that says which rows must not tell each other their targets."""
@@ -458,8 +456,9 @@ class _Story:
             "probability": "np.asarray(y)[rows], prediction[rows], np.array($LABELS)",
         }[metric.response]
         score = (
-            f'def $score(y, prediction):\n    """Return the {c.metric} of rows predicted out of '
-            f'fold."""\n    rows = ~np.isnan(prediction[:, 0])\n    return {function}({of})'
+            f'def $tell(name, y, known):\n    """Print the {c.metric} of rows predicted out of '
+            f'fold."""\n    prediction = known[name]\n    rows = ~np.isnan(prediction[:, 0])\n'
+            f'    print(f"{{name:<24}} {{{function}({of}):.5f}}")'
         )
         facts = {"folds": f"{self._partial()}($make_folds, train, test)", "hold_out": "$hold_out"}
         if given.labels is not None:
@@ -479,7 +478,7 @@ class _Story:
             known, asked = {{}}, {{}}  # predictions of training rows, out of fold, and of test rows
             for name, model in $MODELS.items():
                 known[name], asked[name] = {self._piece("cross_fit")}(model, problem, train, test.X)
-                print(f"{{name:<24}} {{$score(train.y, known[name]):.5f}}")
+                $tell(name, train.y, known)
             """
         lines = _indented(body) + ("\n" + blends.rstrip("\n") if blends else "")
         lines += f"\n    answers = asked[{quoted(last)}]\n"
@@ -512,7 +511,8 @@ class _Story:
             own = cleaning.columns
             names = [n for n in map(str, self.given.train.X) if own.get(n, "drop") == "drop"]
         unique = ", unique=True" if cleaning.duplicates == "drop" else ""
-        return f"{self._partial()}({self._piece('clean')}, complete={names!r}{unique})"
+        told = f"{self._piece('clean')}, complete={self.writer.value(names)}{unique}"
+        return f"{self._partial()}({told})"
 
     def _submission(self) -> str:
         given, columns = self.given, self.competition.columns
@@ -562,11 +562,11 @@ class _Story:
             "newline": style.newline,
         }
         common = {"encoding": "utf-8", "mark": b"", "separator": ",", "newline": "\n"}
-        told = ", ".join(f"{k}={v!r}" for k, v in facts.items() if common.get(k) != v)
+        told = ", ".join(f"{k}={quoted(v)}" for k, v in facts.items() if common.get(k) != v)
         find, save = self._piece("find_folder"), self._piece("save")
         return f"""
 if __name__ == "__main__":
-    submission = $solve({find}($TRAIN, {", ".join(map(repr, usual))}))
+    submission = $solve({find}($TRAIN, {", ".join(map(quoted, usual))}))
     {save}(submission, Path("submission.csv"), {told})
     print(f"submission.csv, {{len(submission):,}} rows")
 """
@@ -577,8 +577,8 @@ def _style(style: CsvStyle) -> str:
     encoding = style.encoding
     if style.mark:
         encoding = "utf-8-sig" if encoding == "utf-8" else "utf-16"
-    told = "" if encoding == "utf-8" else f", encoding={encoding!r}"
-    return told if style.separator == "," else f"{told}, separator={style.separator!r}"
+    told = "" if encoding == "utf-8" else f", encoding={quoted(encoding)}"
+    return told if style.separator == "," else f"{told}, separator={quoted(style.separator)}"
 
 
 def _indented(body: str) -> str:

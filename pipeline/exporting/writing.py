@@ -27,12 +27,12 @@ def notebook_text(sections: Sequence[Section]) -> str:
         said = f"{title}{one.text}".strip()
         if said:
             cells.append(_cell(f"told-{number}", "markdown", said))
-        facts = {"jupyter": {"source_hidden": True}} if one.is_machinery else {}
-        code = {"execution_count": None, "outputs": []}
+        facts: dict[str, Any] = {"jupyter": {"source_hidden": True}} if one.is_machinery else {}
+        code: dict[str, Any] = {"execution_count": None, "outputs": []}
         cells.append(_cell(f"code-{number}", "code", one.code, facts) | code)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    facts = {"kernelspec": kernel, "language_info": {"name": "python"}}
-    notebook = {"cells": cells, "metadata": facts, "nbformat": 4, "nbformat_minor": 5}
+    about = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    notebook = {"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
 
 

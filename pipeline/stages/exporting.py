@@ -27,6 +27,7 @@ from pipeline.storage import save_text
 from pipeline.training import final_models
 from pipeline.workspace import Workspace
 
+UNLEARNED = ("models", "title", "source", "default_model")  # nothing is learned from them
 SCRIPT, NOTEBOOK = "solution.py", "solution.ipynb"
 
 
@@ -164,7 +165,7 @@ class _Tree:
             )
         for name in sorted({*mine.sources, *theirs.sources} - {"competition.toml", "sample.py"}):
             if mine.sources.get(name) != theirs.sources.get(name):
-                raise UsageError(f"run {run.id}: its {name} differs from the blend's; {_MEND}")
+                raise UsageError(f"run {run.id}: its {name} is not the blend's; {_MEND}")
 
     def _member(self, run: Run, member: dict[str, Any]) -> Trained | Mixed:
         if member["run"] is not None:
@@ -220,9 +221,7 @@ _MEND = "train all members with the same files, then blend again"
 def _facts(competition: Competition) -> dict[str, Any]:
     """Return what of a declaration changes what models learn, whichever they are."""
     facts = asdict(competition)
-    return {
-        k: v for k, v in facts.items() if k not in ("models", "title", "source", "default_model")
-    }
+    return {name: value for name, value in facts.items() if name not in UNLEARNED}
 
 
 def _choice(record: dict[str, Any]) -> ModelChoice:

@@ -13,7 +13,7 @@ HOMES = {
         "columns": "numeric text named by_column",
         "boosting": "Boosting stop_lightgbm stop_xgboost stop_catboost stop_hist "
         "log_loss_of_codes minus_area",
-        "fitting": "Seeds Model Problem cross_fit",
+        "fitting": "Seeds Model Problem cross_fit fit_networks",
         "answers": "mix save",
         "progress": "emit",
     }.items()

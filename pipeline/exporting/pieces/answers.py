@@ -16,12 +16,12 @@ def mix(
     upper: float | None = None,
 ) -> np.ndarray:
     """Return the weighted mean of predictions (n_samples, n_columns), or that of logarithms."""
-    each = np.array([predictions[name] for name in weights])
+    each: np.ndarray = np.array([predictions[name] for name in weights])
     values = np.log1p(each) if as_logarithms else each
     shares = np.broadcast_to(np.array(list(weights.values())), values[:, 0].shape)
     mixed = np.einsum("mc,mnc->nc", shares, values)
     mixed = np.expm1(mixed) if as_logarithms else mixed
-    return mixed if lower is upper is None else np.clip(mixed, lower, upper)
+    return np.asarray(mixed if lower is upper is None else np.clip(mixed, lower, upper))
 
 
 def save(

@@ -10,12 +10,12 @@ from sklearn.compose import ColumnTransformer
 
 def numeric(*but: str) -> Callable[[pd.DataFrame], list[str]]:
     """Select the numeric columns of a frame, except some."""
-    return lambda X: [n for n in X if is_numeric_dtype(X[n]) and n not in but]
+    return lambda X: [n for n in map(str, X) if is_numeric_dtype(X[n]) and n not in but]
 
 
 def text(*but: str) -> Callable[[pd.DataFrame], list[str]]:
     """Select the columns of a frame that are not numeric, except some."""
-    return lambda X: [n for n in X if not is_numeric_dtype(X[n]) and n not in but]
+    return lambda X: [n for n in map(str, X) if not is_numeric_dtype(X[n]) and n not in but]
 
 
 def named(*names: str) -> Callable[[pd.DataFrame], list[str]]:

@@ -100,7 +100,7 @@ def spread_dates(frame: pd.DataFrame, but: Sequence[str], time: str | None = Non
         if f"{name}_{part}" not in frame
     }
     days = {
-        name: (frame[name].dt.tz_localize(None) - pd.Timestamp(0)) / pd.Timedelta(days=1)
+        str(name): (frame[name].dt.tz_localize(None) - pd.Timestamp(0)) / pd.Timedelta(days=1)
         for name in dates
         if name == time
     }
@@ -124,8 +124,11 @@ class Rows:
 
     def at(self, rows: np.ndarray) -> "Rows":
         """Return the rows at these positions."""
-        parts = (getattr(self, one.name) for one in dataclasses.fields(self))
-        return Rows(*(None if part is None else part.iloc[rows] for part in parts))
+        parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        chosen: dict[str, Any] = {
+            k: None if one is None else one.iloc[rows] for k, one in parts.items()
+        }
+        return Rows(**chosen)
 
 
 def clean(rows: Rows, complete: Sequence[str] = (), *, unique: bool = False) -> Rows:

@@ -23,6 +23,38 @@ class Seeds:
     model: int
 
 
+@dataclass(eq=False)
+class Fit:
+    """A model that learns one part of the target from some rows, and what it is given.
+
+    Z: the rows as the model takes them. scaled: their answers on the scale that is fitted.
+    added: to predictions, behind the way back.
+    """
+
+    rows: Rows
+    y: Any
+    steps: Pipeline
+    model: Any
+    Z: Any
+    scaled: Any
+    held_out: np.ndarray | None
+    ended: Any = ()
+    added: Any = 0.0
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        """Return predictions on the scale that is fitted."""
+        return np.asarray(self.model.predict(self.steps.transform(X)), dtype=float)
+
+
+def fit_each(fits: Sequence[Fit]) -> None:
+    """Fit models on rows that are ready, one after the other."""
+    for one in fits:
+        if one.ended:
+            one.model.rounds = one.ended
+        told = {} if one.held_out is None else {"holdout": one.held_out}
+        one.model.fit(one.Z, one.scaled, **told)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Model:
     """One model of the solution.
@@ -30,9 +62,9 @@ class Model:
     make: from a seed to the unfitted model. steps: from a seed to the steps before it.
     passes: seeds of each pass over the folds; their mean predicts. transform: the scale that the
     target is fitted on. by_parts: each part of the target is learned by itself, and summed.
-    held_out: the share of a fold's training rows that stops the fit, if any does. together: how
-    many folds are fitted at once, where that is one program. related: rows that are told nothing
-    of each other's targets. ended: where a clock ended a fit, by pass, fold and part.
+    held_out: the share of a fold's training rows that stops the fit, if any does. fit: fits the
+    models of so many folds together. generates: whether a step makes features that may know
+    targets. ended: where a clock ended a fit that shall be repeated, by pass, fold and part.
     only: folds of each pass that were fitted, where there was no time for all.
     """
 
@@ -42,6 +74,7 @@ class Model:
     transform: str = "none"
     by_parts: bool = False
     held_out: float | None = None
+    fit: Callable[[Sequence[Fit]], None] = fit_each
     together: int = 1
     generates: bool = False
     ended: Mapping[tuple[int, int, int], Any] = field(default_factory=dict)
@@ -70,29 +103,6 @@ class Problem:
     def width(self, rows: Rows) -> int:
         """Return how many columns predictions have."""
         return pd.DataFrame(rows.y).shape[1] if self.labels is None else len(self.labels)
-
-
-@dataclass(eq=False)
-class Fit:
-    """A model that learns one part of the target from some rows, and what it is given.
-
-    Z: the rows as the model takes them. scaled: their answers on the scale that is fitted.
-    added: to predictions, behind the way back.
-    """
-
-    rows: Rows
-    y: Any
-    steps: Pipeline
-    model: Any
-    Z: Any
-    scaled: Any
-    held_out: np.ndarray | None
-    ended: Any = ()
-    added: Any = 0.0
-
-    def predict(self, X: pd.DataFrame) -> np.ndarray:
-        """Return predictions on the scale that is fitted."""
-        return np.asarray(self.model.predict(self.steps.transform(X)), dtype=float)
 
 
 def cross_fit(
@@ -131,7 +141,7 @@ def fit_folds(
             fits_of(model, problem, problem.clean(train.at(fold.train)), (number, place), seeds)
             for place, fold in enumerate(some, start=first)
         ]
-        fit_models(model, [fit for fits in each for fit in fits])
+        model.fit([fit for fits in each for fit in fits])
         for fold, fits in zip(some, each, strict=True):
             for fit in fits:
                 learn_variance(fit, model, problem, seeds)
@@ -176,17 +186,10 @@ def fit_steps(
     return Fit(rows, y, steps, model.make(seeds.model), Z, scaled, held_out, ended)
 
 
-def fit_models(model: Model, fits: Sequence[Fit]) -> None:
-    """Fit models on rows that are ready; networks all at once, in one program."""
-    if hasattr(fits[0].model, "fit_together"):
-        rows = [NetworkRows(one.Z, one.scaled, one.held_out, None, one.ended) for one in fits]
-        fits[0].model.fit_together([one.model for one in fits], rows)
-        return
-    for one in fits:
-        if one.ended:
-            one.model.rounds = one.ended
-        told = {} if one.held_out is None else {"holdout": one.held_out}
-        one.model.fit(one.Z, one.scaled, **told)
+def fit_networks(fits: Sequence[Fit]) -> None:
+    """Fit networks on rows that are ready, all at once, in one program."""
+    rows = [NetworkRows(one.Z, one.scaled, one.held_out, None, one.ended) for one in fits]
+    fits[0].model.fit_together([one.model for one in fits], rows)
 
 
 def learn_variance(fit: Fit, model: Model, problem: Problem, seeds: Seeds) -> None:
@@ -202,7 +205,7 @@ def learn_variance(fit: Fit, model: Model, problem: Problem, seeds: Seeds) -> No
         unseen = problem.hold_out(rows, 0.2, seeds.held_out)
         rest = np.setdiff1d(np.arange(len(rows.X)), unseen)
         one = fit_steps(model, problem, rows.at(rest), fit.y.iloc[rest], None, seeds)
-        fit_models(model, [one])
+        model.fit([one])
     roots = np.sqrt(np.asarray(fit.y, dtype=float)[unseen])
     fit.added = (roots - one.predict(rows.X.iloc[unseen])).var(axis=0)
 
@@ -216,16 +219,18 @@ def respond(fits: Sequence[Fit], model: Model, problem: Problem, X: pd.DataFrame
         probability[:, known] = fit.model.predict_proba(fit.steps.transform(X))
         return probability
     lower, upper = problem.lower, problem.upper
-    of_parts = (None if model.transform == "none" else 0, None)
-    bounds = of_parts if model.by_parts else (lower, upper)
-    each = [backward(one.predict(X), model.transform, *bounds, one.added) for one in fits]
+    low, high = lower, upper
+    if model.by_parts:
+        low, high = None if model.transform == "none" else 0.0, None
+    each = [backward(one.predict(X), model.transform, low, high, one.added) for one in fits]
     total = np.clip(np.sum(each, axis=0), lower, upper) if model.by_parts else each[0]
     return np.asarray(total.reshape(len(X), -1))
 
 
 def forward(y: Any, transform: str) -> Any:
     """Return numbers on the scale that is fitted."""
-    return {"none": np.asarray, "log1p": np.log1p, "sqrt": np.sqrt}[transform](np.asarray(y))
+    ways: dict[str, Any] = {"none": np.asarray, "log1p": np.log1p, "sqrt": np.sqrt}
+    return ways[transform](np.asarray(y))
 
 
 def backward(
