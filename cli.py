@@ -1,7 +1,6 @@
 """The command line: each command parses, calls one stage, and prints what came of it."""
 
 import dataclasses
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -127,6 +126,7 @@ def new(
     id_: Annotated[
         str | None, typer.Option("--id", help="The sample's column that names its rows.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Declare a competition from its files alone. Example: kc new titanic --from titanic.zip."""
     from pipeline.stages.declaring import NewOptions, declare
@@ -140,8 +140,11 @@ def new(
         target=tuple(target or ()),
         id=id_,
     )
-    with _shown():
+    with _shown(quiet=as_json):
         written = declare(context.obj, name, options)
+    if as_json:
+        _print_json({"competition": name, "declaration": written})
+        return
     typer.echo(f"declared {written}")
     typer.echo(f"next     kc train {name}")
 
@@ -155,12 +158,16 @@ def fetch(
     everything: Annotated[
         bool, typer.Option("--all", help="Of a large competition, also files that go undeclared.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Bring a competition's files here and keep them untouched. Example: kc fetch bike."""
     from pipeline.stages.fetching import fetch as stage
 
-    with _shown():
-        stage(context.obj, name, path, sample=sample, everything=everything)
+    with _shown(quiet=as_json):
+        manifest = stage(context.obj, name, path, sample=sample, everything=everything)
+    if as_json:
+        facts = {"competition": name, "folder": context.obj.raw(name)}
+        _print_json(facts | dataclasses.asdict(manifest))
 
 
 @app.command()
@@ -194,21 +201,21 @@ def inspect(context: typer.Context, name: Name, as_json: Json = False) -> None:
 
 
 @app.command()
-def clean(context: typer.Context, name: Name, model: Model = None) -> None:
+def clean(context: typer.Context, name: Name, model: Model = None, as_json: Json = False) -> None:
     """Show what cleaning changes, and write the cleaned frames. Example: kc clean house."""
-    _prepare(context, name, model, "clean")
+    _prepare(context, name, model, "clean", as_json)
 
 
 @app.command()
-def encode(context: typer.Context, name: Name, model: Model = None) -> None:
+def encode(context: typer.Context, name: Name, model: Model = None, as_json: Json = False) -> None:
     """Show how text becomes numbers, and write the frames. Example: kc encode house."""
-    _prepare(context, name, model, "encode")
+    _prepare(context, name, model, "encode", as_json)
 
 
 @app.command()
-def scale(context: typer.Context, name: Name, model: Model = None) -> None:
+def scale(context: typer.Context, name: Name, model: Model = None, as_json: Json = False) -> None:
     """Show how numbers are scaled, and write the frames. Example: kc scale house."""
-    _prepare(context, name, model, "scale")
+    _prepare(context, name, model, "scale", as_json)
 
 
 @app.command()
@@ -351,17 +358,25 @@ def predict(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to write; stdout if left out.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Predict new rows with a finished run. Example: kc predict bike --input new.csv."""
+    from pipeline.runs import find_run
     from pipeline.stages.predicting import predict as stage
     from pipeline.storage import save_text
 
-    with _shown():
-        text = stage(context.obj, name, path, run).to_csv(index=False, lineterminator="\n")
-    if output is None:
-        sys.stdout.write(text)
-    else:
+    with _shown(quiet=as_json):
+        chosen = find_run(context.obj.runs, name, run)
+        answers = stage(context.obj, name, path, chosen.id)
+    text = answers.to_csv(index=False, lineterminator="\n")
+    if output is not None:
         save_text(output, text)
+    if as_json:
+        rows = None if output else answers.to_dict("records")
+        facts = {"competition": name, "run": chosen.id, "rows": len(answers)}
+        _print_json(facts | {"output": output, "predictions": rows})
+    elif output is None:
+        sys.stdout.write(text)
 
 
 @app.command()
@@ -372,12 +387,17 @@ def export(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where to; exports/RUN if left out.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Write a run as a script and a notebook of its own. Example: kc export bike."""
     from pipeline.stages.exporting import export as stage
 
-    with _shown():
+    with _shown(quiet=as_json):
         made = stage(context.obj, name, run, out)
+    if as_json:
+        paths = {"script": made.script, "notebook": made.notebook}
+        _print_json({"competition": name, "run": made.run.id, **paths})
+        return
     typer.echo(made.script)
     typer.echo(made.notebook)
 
@@ -421,24 +441,29 @@ def submit(
     by_hand: Annotated[
         bool, typer.Option("--by-hand", help="Note it, and show where to upload it yourself.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Check a run's submission once more, and hand it in, once. Example: kc submit house --wait."""
     from pipeline.stages import submitting, telling, waiting
 
     def ask(lines: list[str], question: str) -> None:
-        typer.echo("\n".join(lines))
+        typer.echo("\n".join(lines), err=as_json)
         if not yes:
-            typer.confirm(question, abort=True)
+            typer.confirm(question, abort=True, err=as_json)
 
     most = seconds(wait)
     with _shown(verbose=True):  # no live bar, which would fight with the question
         done = submitting.submit(
             context.obj, name, run, message, again=again, by_hand=by_hand, ask=ask
         )
-        typer.echo(telling.outcome_line(done.entry, done.ready, adopted=done.adopted))
+        entry = done.entry
+        typer.echo(telling.outcome_line(entry, done.ready, adopted=done.adopted), err=as_json)
         if most is not None:
             entry = waiting.wait_for_score(context.obj, done, most)
-            typer.echo(telling.score_line(entry))
+            typer.echo(telling.score_line(entry), err=as_json)
+    if as_json:
+        facts = {"competition": name, "adopted": done.adopted}
+        _print_json(facts | dataclasses.asdict(entry))
 
 
 @app.command()
@@ -500,12 +525,30 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def schema(
+    command: Annotated[
+        str | None, typer.Argument(metavar="[COMMAND]", help="A command; else their names.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of a command's --json. Example: kc schema train."""
+    from pipeline.schemas import SCHEMAS, schema_of
+
+    if command is None:
+        typer.echo("\n".join(SCHEMAS))
+    else:
+        _print_json(schema_of(command))
+
+
 @cache_app.command("clear")
-def cache_clear(context: typer.Context, name: Name) -> None:
+def cache_clear(context: typer.Context, name: Name, as_json: Json = False) -> None:
     """Delete the finished folds of a competition. Example: kc cache clear bike."""
     from pipeline.stages.listing import clear_cache
 
     files, size = clear_cache(context.obj, name)
+    if as_json:
+        _print_json({"competition": name, "files": files, "bytes": size})
+        return
     typer.echo(f"deleted {files} finished folds, {size / 1e6:.1f} MB")
 
 
@@ -521,6 +564,8 @@ def main() -> None:
         if debug:
             raise
         typer.echo(f"error: {error}", err=True)
+        if "--json" in arguments:  # who reads stdout as JSON finds JSON there
+            _print_json({"error": {"kind": type(error).__name__, "message": str(error)}})
         sys.exit(1)
     except SystemExit as end:
         if end.code == INTERRUPTED:
@@ -544,11 +589,18 @@ def _shown(*, quiet: bool = False, verbose: bool = False) -> Any:
     return shown(quiet=quiet, verbose=verbose)
 
 
-def _prepare(context: typer.Context, name: str, model: str | None, stage: str) -> None:
+def _prepare(
+    context: typer.Context, name: str, model: str | None, stage: str, as_json: bool
+) -> None:
     from pipeline.stages import preparing
 
-    with _shown():
+    with _shown(quiet=as_json):
         prepared = getattr(preparing, stage)(context.obj, name, model)
+    if as_json:
+        train, test = prepared.paths
+        facts = {"competition": name, "stage": stage, "changes": prepared.changes}
+        _print_json(facts | {"train": train, "test": test})
+        return
     if prepared.changes:
         _print_rows(prepared.changes, as_json=False)
     for path in prepared.paths:
@@ -574,7 +626,9 @@ def _print_run(run: "Run", as_json: bool) -> None:
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    from pipeline.jsontext import json_text
+
+    typer.echo(json_text(value))
 
 
 def _print_rows(rows: list[dict[str, Any]], as_json: bool, without: tuple[str, ...] = ()) -> None:

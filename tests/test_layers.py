@@ -12,13 +12,15 @@ ROOT = Path(__file__).parents[1]
 # The lowest floor first; a module may import from lower floors only, and inside its own package.
 FLOORS = (
     "errors",
-    "dates declaration encodings labels language machine packages progress slugs storage",
+    "dates declaration encodings jsontext labels language machine packages progress schemas slugs "
+    "storage",
     "competition csvtext ledger tables terminal workspace",
     "budget cache drift execution features kinds metrics models preprocessing runs scoring "
     "sources splits strength targets totals",
     "data decisions description estimate generating raw rowwise tuning",
     "checks cleaning ensemble leaks portfolio submission",
     "diagnosis grading inference inspection training",
+    "exporting",
     "stages",
     "cli",
 )
