@@ -319,21 +319,25 @@ def test_nothing_is_overwritten_and_other_files_are_refused(
     folder = exported(workspace, "--model", "ridge")
     kc_here(workspace, "export", "tiny", expect=0)  # the same again is no harm
     write(folder / "solution.py", "print('mine')\n")
-    error = kc_here(workspace, "export", "tiny").error()
-    assert error.endswith("solution.py: is there already, with other content; choose another --out")
+    done = kc_here(workspace, "export", "tiny", expect=1)
+    assert done.err.endswith(
+        "solution.py: is there already, with other content; choose another --out\n"
+    )
     assert (folder / "solution.py").read_text() == "print('mine')\n"
     write(workspace.parent / "downloaded" / "test.csv", TEST.head(29).to_csv(index=False))
     write(workspace.parent / "downloaded" / "sample.csv", SAMPLE.head(29).to_csv(index=False))
     kc_here(workspace, "fetch", "tiny", "--from", workspace.parent / "downloaded", expect=0)
-    error = kc_here(workspace, "export", "tiny", "--out", workspace / "new").error()
-    assert "was trained on other files than those that are here now" in error
+    done = kc_here(workspace, "export", "tiny", "--out", workspace / "new", expect=1)
+    assert "was trained on other files than those that are here now" in done.err
     assert not (workspace / "new").exists()
 
 
 def test_names_that_two_modules_have_for_two_things_are_told_apart() -> None:
     bundle = Bundle(files={"one": "LIMIT = 1\n\n\ndef low(x):\n    return x < LIMIT\n"})
+    assert bundle.add("pipeline.models.realmlp", "BATCHES") == "BATCHES"
+    assert bundle.add("pipeline.models.tabm", "BATCHES") == "BATCHES_2"
     assert bundle.add("pipeline.models.robust", "SOFT_LIMIT") == "SOFT_LIMIT"
-    assert bundle.add("pipeline.models.networks", "SOFT_LIMIT") == "SOFT_LIMIT_2"
+    assert bundle.add("pipeline.models.networks", "SOFT_LIMIT") == "SOFT_LIMIT"  # the same words
     bundle.taken.add("LIMIT")
     bundle.add("one", "low")
     assert bundle.text("one") == "LIMIT_2 = 1\n\n\ndef low(x):\n    return x < LIMIT_2"

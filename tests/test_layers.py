@@ -18,11 +18,11 @@ FLOORS = (
     "budget cache drift execution features kinds metrics models preprocessing runs scoring "
     "sources splits strength targets totals",
     "data decisions description estimate generating raw rowwise tuning",
-    "checks cleaning ensemble leaks portfolio submission",
+    "checks cleaning ensemble leaks portfolio submission tomltext",
     "diagnosis grading inference inspection training",
     "exporting",
     "stages",
-    "cli",
+    "cli notebook",
 )
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names.split()}
 HEAVY = ("tensorflow", "keras", "lightgbm", "catboost", "xgboost", "kaggle", "matplotlib", "optuna")

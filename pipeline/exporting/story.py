@@ -140,7 +140,7 @@ class _Story:
         machinery = [
             f"# {module}\n\n\n{self.bundle.text(module)}"
             for module in self.bundle.modules()
-            if not module.startswith(PIECES)
+            if module == HOMES["emit"] or not module.startswith(PIECES)
         ]
         if machinery:
             code = "\n\n\n".join(machinery)
