@@ -228,7 +228,7 @@ SCHEMAS: Mapping[str, Schema] = {
                 _object(
                     place=("whole", "from 1"),
                     team=("text", "its name"),
-                    score=("number or null", "its best"),
+                    score=("text or null", "its best, as the service writes it"),
                     time=("text or null", "of that, UTC"),
                 )
             ),

@@ -43,7 +43,7 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"tensorflow", "keras", "pandas", "numpy", "sklearn", "kaggle", "lightgbm", "pyarrow"}
 COMMANDS = (
     "list", "new", "doctor", "fetch", "files", "inspect", "clean", "encode", "scale", "train",
-    "summary", "run", "predict", "runs", "submit", "submissions", "leaderboard",
+    "summary", "run", "predict", "runs", "submit", "submissions", "leaderboard", "export", "schema",
 )  # fmt: skip
 
 

@@ -86,7 +86,7 @@ def test_tables_and_runs_are_printed_as_described(
     assert answer("inspect", "tiny")["rows"] == {"train": 9, "test": 3}
     for stage in ("clean", "scale", "encode"):
         assert Path(answer(stage, "tiny")["train"]).is_file()
-    assert answer("train", "tiny", "--model", "knn")["model"] == "knn"
+    assert answer("train", "tiny", "--model", "lasso")["model"] == "lasso"
     assert answer("ensemble", "tiny")["model"] == "ensemble"
     assert answer("cache clear", "tiny")["files"] > 0
     write(tmp_path / "new.csv", TEST)
@@ -142,8 +142,8 @@ def test_a_search_and_a_network_are_printed_as_described(
     trained_tiny: Path, tmp_path: Path, kc_here: Callable[..., Done]
 ) -> None:
     work = copy_of(trained_tiny, tmp_path / "work")
-    done = kc_here(work, "tune", "tiny", "--model", "knn", "--trials", 2, "--json", expect=0)
-    assert check("tune", done.out)["label"] == "knn"
+    done = kc_here(work, "tune", "tiny", "--model", "ridge", "--trials", 2, "--json", expect=0)
+    assert check("tune", done.out)["label"] == "ridge_tuned"
     done = kc_here(work, "summary", "tiny", "--model", "dnn", "--json", expect=0)
     assert check("summary", done.out)[-1]["layer"] == "Dense"
 

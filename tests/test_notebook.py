@@ -69,7 +69,7 @@ OWN = Competition(
 
 def test_a_competition_is_trained_by_its_name(here: Path) -> None:
     (before,) = list_runs("tiny")
-    run = train("tiny", model="knn", time="60s", seed=3)
+    run = train("tiny", model="lasso", time="60s", seed=3)
     assert isinstance(run, Run)
     assert (run.competition, run.metric, run.record["seed"]) == ("tiny", "rmse", 3)
     assert [one.id for one in list_runs("tiny")] == [before.id, run.id]

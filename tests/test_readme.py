@@ -68,15 +68,15 @@ def test_the_readme_s_features_run():
 
 def test_the_readme_s_python_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    exec(block("python", "TrainOptions"), {})
+    exec(block("python", "list_runs"), {})
     score, path = capsys.readouterr().out.split()
     assert 0 < float(score) < 100
     assert (tmp_path / path).is_file()
 
 
 def test_the_architecture_draws_the_floors_as_they_are():
-    drawn = ARCHITECTURE.split("```\ncli\n")[1].split("─")[0]
-    floors = [sorted(line.split()) for line in ("cli\n" + drawn).splitlines() if line]
+    drawn = ARCHITECTURE.split("```\ncli ")[1].split("─")[0]
+    floors = [sorted(line.split()) for line in f"cli {drawn}".splitlines() if line]
     assert floors == [sorted(names.split()) for names in reversed(FLOORS)]
 
 

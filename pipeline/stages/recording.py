@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,11 @@ from pipeline.metrics import METRICS
 from pipeline.progress import Event, Note, Warned, counted, emit
 from pipeline.raw import Manifest
 from pipeline.runs import Run, UnfinishedRun, git_state, load_run, start_run, versions
+from pipeline.sources.kernels import SUBMISSION, working_folder
 from pipeline.splits import resolve_scheme
 from pipeline.stages.estimating import leaderboard_record
 from pipeline.stages.opening import Data, Opened
+from pipeline.storage import save_bytes
 from pipeline.submission import check_submission, make_submission, save_submission
 from pipeline.terminal import line
 from pipeline.training import CVResult, FoldResult, final_model, final_models, predict
@@ -125,7 +128,20 @@ def write_run(opened: Opened, data: Data, outcome: Outcome, log: Log) -> Run:
         facts = outcome.facts | {"leaderboard": leaderboard, "id": run.id}
         run.save_record(_record(opened, data, log) | facts)
         run.save_text("train.log", "\n".join(log.lines) + "\n")
-    return load_run(workspace.runs / run.id)
+    written = workspace.runs / run.id
+    hand_to_notebook(written / "submission.csv")
+    return load_run(written)
+
+
+def hand_to_notebook(submission: Path) -> None:
+    """Leave a copy where Kaggle takes a notebook's submission, if this is one.
+
+    Raises StorageError.
+    """
+    folder = working_folder()
+    if folder is not None:
+        save_bytes(folder / SUBMISSION, submission.read_bytes())
+        emit(Note("kaggle", f"{folder / SUBMISSION} is of {submission.parent.name}"))
 
 
 def _save_estimators(run: UnfinishedRun, result: CVResult) -> None:
