@@ -127,9 +127,10 @@ def test_a_practice_set_is_graded_in_json(tmp_path: Path, kc_here: Callable[...,
 def test_what_kaggle_has_is_printed_as_described(
     kaggle_server: Any, tmp_path: Path, kc_here: Callable[..., Done], monkeypatch: Any
 ) -> None:
-    kaggle_server.enter(monkeypatch, tmp_path)
+    kaggle_server.enter(monkeypatch, tmp_path / "home")
+    kaggle_server.add("bike-sharing-demand", {"train.csv": b"a\n1\n"})
     done = kc_here(tmp_path, "files", "bike", "--json", expect=0)
-    assert check("files", done.out)
+    assert check("files", done.out)[0]["name"] == "train.csv"
 
 
 def test_a_diagnosis_is_printed_as_described(kc: Callable[..., Done], tmp_path: Path) -> None:
