@@ -146,7 +146,7 @@ def test_a_search_and_a_network_are_printed_as_described(
     done = kc_here(work, "tune", "tiny", "--model", "ridge", "--trials", 2, "--json", expect=0)
     assert check("tune", done.out)["label"] == "ridge_tuned"
     done = kc_here(work, "summary", "tiny", "--model", "dnn", "--json", expect=0)
-    assert check("summary", done.out)[-1]["layer"] == "Dense"
+    assert check("summary", done.out)[-1]["layer"] == "Activation"
 
 
 def test_an_error_is_one_object_on_stdout_and_one_line_on_stderr(

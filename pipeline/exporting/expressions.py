@@ -1,5 +1,6 @@
 """Values as the Python that makes them: parameters, estimators, functions."""
 
+import ast
 import dataclasses
 import importlib
 import inspect
@@ -13,6 +14,8 @@ from sklearn.gaussian_process.kernels import Exponentiation, KernelOperator, Pro
 from pipeline.errors import UsageError
 from pipeline.exporting.bundle import Bundle
 from pipeline.exporting.pieces import HOMES
+
+WIDTH = 92  # of a line, from its indent on
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +107,29 @@ def _public_home(module: str, name: str) -> str:
 
 def _imported(module: str) -> Any:
     return importlib.import_module(module)
+
+
+def in_lines(text: str, indent: int = 0) -> str:
+    """Return an expression with its parts in lines of their own where it is too long for one.
+
+    indent: of the line that it stands in; what comes before it there counts as well.
+    """
+    if indent + len(text) <= WIDTH:
+        return text
+    node = ast.parse(text, mode="eval").body
+    if isinstance(node, ast.Call):
+        parts = [("", one) for one in node.args] + [(f"{k.arg}=", k.value) for k in node.keywords]
+        opening, closing = f"{ast.get_source_segment(text, node.func)}(", ")"
+    elif isinstance(node, ast.List | ast.Tuple):
+        parts, opening, closing = [("", one) for one in node.elts], text[0], text[-1]
+    else:
+        return text
+    inner = indent + 4
+    lines = [
+        f"{' ' * inner}{name}{in_lines(ast.get_source_segment(text, one) or '', inner)},\n"
+        for name, one in parts
+    ]
+    return f"{opening}\n{''.join(lines)}{' ' * indent}{closing}"
 
 
 def quoted(value: Any) -> str:

@@ -9,7 +9,7 @@ from sklearn.compose import ColumnTransformer
 
 from pipeline.competition import Competition, ModelChoice
 from pipeline.errors import UsageError
-from pipeline.exporting.expressions import Writer, quoted
+from pipeline.exporting.expressions import Writer, in_lines, quoted
 from pipeline.features import Features
 from pipeline.models.boosting import BoostedRegressor
 from pipeline.models.rounds import (
@@ -100,7 +100,7 @@ class Models:
                 "are numbers, text, lists, and classes or functions of public packages or models.py"
             ) from None
         text = f'"""{_said(choice)}."""'
-        self.functions.append(f"def {name}(seed):\n    {text}\n    return {made}\n")
+        self.functions.append(f"def {name}(seed):\n    {text}\n    return {in_lines(made, 4)}\n")
         self.names[name] = self._entry(name, steps, estimator, one)
         return name
 
@@ -126,7 +126,7 @@ class Models:
             "only": repr(one.only) if one.only is not None else None,
         }
         told = {k: v for k, v in facts.items() if v not in (None, "None")}
-        arguments = "".join(f"        {name}={value},\n" for name, value in told.items())
+        arguments = "".join(f"        {k}={in_lines(value, 8)},\n" for k, value in told.items())
         return f"{self.writer.piece('Model')}(\n{arguments}    )"
 
     def _at_once(self, one: Trained) -> dict[str, str]:
@@ -190,7 +190,7 @@ class Models:
         """Return what the function of the steps before a model is called, new or known."""
         pairs = zip(preparing_steps(estimator), preparing_steps(other), strict=True)
         calls = [self._step(name, step, alike) for (name, step), (_, alike) in pairs]
-        body = "".join(f"        {call},\n" for call in calls if call)
+        body = "".join(f"        {in_lines(call, 8)},\n" for call in calls if call)
         if body not in self.steps:
             name = self._free(_name_of(estimator))
             text = '"""Return the steps before a model, unfitted."""'

@@ -19,7 +19,7 @@ from pipeline.data import TestData, TrainData
 from pipeline.decisions import Decision
 from pipeline.execution import ONE_THREAD
 from pipeline.exporting.bundle import Bundle
-from pipeline.exporting.expressions import Writer, quoted
+from pipeline.exporting.expressions import Writer, in_lines, quoted
 from pipeline.exporting.models import Models, Trained
 from pipeline.exporting.pieces import HOMES
 from pipeline.features import Features
@@ -36,6 +36,7 @@ WITHOUT = {
     ("pipeline.generating.text", "TextFeatures"): ("changes", "line"),
 }
 OWN_FILE = "models.py"
+OWN_MARK = "own__"  # for $, where text has to be Python
 WIDTH = 90  # of a line of constants
 PIECES = "pipeline.exporting.pieces."
 TOLD = "Cells are read as text, and typed as the training file's columns are."
@@ -472,15 +473,16 @@ class _Story:
         if self._generates():
             facts["related"] = "$related"
         told = ", ".join(f"{name}={value}" for name, value in facts.items())
+        problem = f"{self._piece('Problem')}({told})".replace("$", OWN_MARK)
         body = f"""
-            train, test, ids, sample = $load(folder)
-            problem = {self._piece("Problem")}({told})
             known, asked = {{}}, {{}}  # predictions of training rows, out of fold, and of test rows
             for name, model in $MODELS.items():
                 known[name], asked[name] = {self._piece("cross_fit")}(model, problem, train, test.X)
                 $tell(name, train.y, known)
             """
-        lines = _indented(body) + ("\n" + blends.rstrip("\n") if blends else "")
+        lines = "    train, test, ids, sample = $load(folder)\n"
+        lines += f"    problem = {in_lines(problem, 4)}\n".replace(OWN_MARK, "$")
+        lines += _indented(body) + ("\n" + blends.rstrip("\n") if blends else "")
         lines += f"\n    answers = asked[{quoted(last)}]\n"
         if given.decision.is_rounded:
             lines += "    answers = np.rint(answers)\n"
