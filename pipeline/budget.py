@@ -1,8 +1,9 @@
 """What to train next within a budget of seconds, and what no longer fits.
 
 The first pass trains each configuration once, in the order of its expected gain a second. What
-comes after repeats those that weigh in the blend, on other folds and seeds. Nothing is begun that
-would not end: a fold's time is expected from the folds that were fitted here already.
+weighs in the blend is then fitted on all rows, to predict the test, and after that repeated on
+other folds and seeds. Nothing is begun that would not end: a fold's time is expected from the folds
+that were fitted here already.
 """
 
 from collections import deque
@@ -19,6 +20,8 @@ PLANNED = 0.7  # of the time that is left; networks still have to be written dow
 SURE = 1.15  # a fit may take so many times what is expected
 FIRST = 0.4  # of all time, at most, is for the first configuration, so that there is an answer
 MODEST = 0.25  # of the time that is left; what needs more waits for what needs less
+REFIT = 1.7  # a fit on all rows takes so many times what one on a fold's rows does
+LATE = 0.4  # of all time is left when fits on all rows come before what is new
 MOST_REPEATS = 8  # of a configuration: the mean of more hardly moves
 
 
@@ -28,25 +31,33 @@ class Entry:
 
     seconds: of all folds on one core, by experience with other data. together: its folds are one
     piece of work. can_stop: its fits heed a limit of seconds, and are worth something before.
+    refits: how many fits on all rows predict the test in place of the folds' fits.
     """
 
     choice: ModelChoice
     seconds: float
     together: bool = False
     can_stop: bool = False
+    refits: int = 0
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A piece of work: folds of one pass over a configuration.
+    """A piece of work: folds of one pass over a configuration, or one fit of it on all rows.
 
     entry: its place in the portfolio. repeat: from 0; it moves the seeds of folds and model.
+    folds: none for a fit on all rows.
     """
 
     entry: int
     repeat: int
     folds: tuple[int, ...]
     max_seconds: float | None = None
+
+    @property
+    def is_refit(self) -> bool:
+        """Whether it is a fit on all rows."""
+        return not self.folds
 
 
 @dataclass(eq=False)
@@ -67,6 +78,16 @@ class Pass:
         return len(self.results) == self.n_units
 
 
+@dataclass(eq=False)
+class Refits:
+    """The fits on all rows of a configuration, as they stand."""
+
+    n_begun: int = 0
+    seconds: list[float] = field(default_factory=list)
+    results: dict[int, object] = field(default_factory=dict)
+    given_up: str = ""
+
+
 class Schedule:
     """Decides what a free worker does next.
 
@@ -85,6 +106,7 @@ class Schedule:
         self.entries, self.n_folds, self.n_workers = entries, n_folds, n_workers
         self.stop_at, self.clock, self.began = stop_at, clock, clock()
         self.passes: dict[tuple[int, int], Pass] = {}
+        self.refits = {number: Refits() for number in range(len(entries))}
         self.weights: Mapping[int, float] = {}
         self.is_settled = False
 
@@ -101,6 +123,8 @@ class Schedule:
         for one in self.passes.values():
             if one.todo and not one.given_up and self._goes_on(one):
                 return self._unit(one)
+        if self.left < LATE * (self.stop_at - self.began) and (unit := self._refit()):
+            return unit
         waiting = [
             number
             for number, entry in enumerate(self.entries)
@@ -110,19 +134,29 @@ class Schedule:
             for number in waiting:
                 if self._fits(number, share=share):
                     return self._unit(self._begin(number, 0))
+        if unit := self._refit():
+            return unit
         again = self._again(with_networks=with_networks)
         return None if again is None else self._unit(self._begin(*again))
 
-    def take(self, unit: Unit, seconds: float, result: object) -> Pass:
-        """Note what a piece of work came to, and return its pass."""
+    def take(self, unit: Unit, seconds: float, result: object) -> bool:
+        """Note what a piece of work came to, and tell whether what it belongs to is whole by it."""
+        if unit.is_refit:
+            refits = self.refits[unit.entry]
+            refits.seconds.append(seconds)
+            refits.results[unit.repeat] = result
+            return len(refits.results) == self.entries[unit.entry].refits
         one = self.passes[unit.entry, unit.repeat]
         one.seconds.append(seconds)
         one.results[unit.folds] = result
-        return one
+        return one.is_whole
 
     def give_up(self, unit: Unit, why: str) -> None:
-        """Note that a piece of work failed, and with it its pass."""
-        self.passes[unit.entry, unit.repeat].given_up = why
+        """Note that a piece of work failed, and with it what it belongs to."""
+        if unit.is_refit:
+            self.refits[unit.entry].given_up = why
+        else:
+            self.passes[unit.entry, unit.repeat].given_up = why
 
     def prefer(self, weights: Mapping[int, float]) -> None:
         """Say what each configuration weighs, which decides what is repeated.
@@ -149,6 +183,13 @@ class Schedule:
             if passes and passes[0].repeat == 0:
                 found[number] = passes
         return found
+
+    def refitted(self, number: int) -> list[object]:
+        """Return the results of a configuration's fits on all rows, or none if any is lacking."""
+        results, wanted = self.refits[number].results, self.entries[number].refits
+        if len(results) < wanted or (self.is_settled and number not in self.weights):
+            return []
+        return [results[repeat] for repeat in range(wanted)]
 
     def left_out(self) -> dict[int, str]:
         """Return why each configuration that is not whole was left out."""
@@ -231,6 +272,27 @@ class Schedule:
             return seconds * (LEAST_PLANNED if shortened and entry.can_stop else 1.0)
         least = LEAST if shortened and entry.can_stop else 1.0
         return least * self._elapsed(seconds, seconds / self.n_folds)
+
+    def _refit(self) -> Unit | None:
+        """Return the next fit on all rows of what weighs most a second, if all that lack fit."""
+        waiting = {}
+        for number, weight in self.weights.items():
+            lacking = self.entries[number].refits - self.refits[number].n_begun
+            each = self._of_a_refit(number)
+            fits = SURE * self._elapsed(lacking * each, each) <= self.left
+            if lacking > 0 and fits and not self.refits[number].given_up:
+                waiting[number] = weight / max(each, 1e-3)
+        if not waiting:
+            return None
+        chosen = max(waiting, key=lambda number: waiting[number])
+        refits = self.refits[chosen]
+        refits.n_begun += 1
+        return Unit(chosen, refits.n_begun - 1, ())
+
+    def _of_a_refit(self, number: int) -> float:
+        """Return the seconds that a fit on all rows takes one core."""
+        known = self.refits[number].seconds
+        return sum(known) / len(known) if known else REFIT * self.expected(number) / self.n_folds
 
     def _again(self, *, with_networks: bool) -> tuple[int, int] | None:
         """Return the configuration whose next repeat gains most a second, and its number."""

@@ -25,9 +25,11 @@ TINY = float(np.finfo(float).eps)
 MOST_ROWS = 20_000  # that weights are chosen on: a few weights need no more
 MOST_RANKED = 5_000  # where every score sorts all rows
 TIE = 1e-6  # of the score: closer ones are equal
+FEW_ROWS = 2_000  # fewer make weights a matter of chance, so that a mean of several is taken
+BAGS = 20  # random halves of few rows
 PENALTIES = 10.0 ** np.arange(-4, 4)  # of the ridge, in units of the mean square of a deviation
 
-Way = Literal["best", "mean", "greedy", "greedy_log_loss", "nnls", "ridge"]
+Way = Literal["best", "mean", "greedy", "nnls", "ridge"]
 Scale = Literal["none", "log1p"]
 
 
@@ -195,11 +197,6 @@ def _greedy_losses(question: Question) -> Callable[[np.ndarray, int], np.ndarray
     )
 
 
-def greedy_log_loss(question: Question) -> np.ndarray:
-    """Return the greedy weights for the log loss, which tells more of few rows than labels do."""
-    return greedy(replace(question, metric="log_loss"))
-
-
 def _first_of_equals(losses: np.ndarray, is_used: np.ndarray) -> int:
     is_least = losses <= losses.min() + TIE * abs(losses.min())
     used = np.flatnonzero(is_least & is_used)
@@ -257,10 +254,24 @@ WAYS: Mapping[Way, Callable[[Question], np.ndarray]] = {
     "best": best,
     "mean": mean,
     "greedy": greedy,
-    "greedy_log_loss": greedy_log_loss,
     "nnls": non_negative,
     "ridge": ridge,
 }
+
+
+def steadied(way: Way, question: Question) -> np.ndarray:
+    """Return the weights (n_models,) of a way; of few rows, the mean over random halves of them.
+
+    Which of several like models gets the weight is chance where rows are few. (Bagged ensemble
+    selection: Caruana et al., 2004, who draw models and not rows.) Greedy weights for classes are
+    left as they are: their scores take long, and gained nothing by it.
+    """
+    n_rows, is_slow = len(question.y), way == "greedy" and question.n_classes > 0
+    if way in ("best", "mean") or is_slow or not 4 <= n_rows < FEW_ROWS:
+        return WAYS[way](question)
+    rng = np.random.default_rng(0)
+    halves = [np.sort(rng.choice(n_rows, n_rows // 2, replace=False)) for _ in range(BAGS)]
+    return np.asarray(np.mean([WAYS[way](question.at(half)) for half in halves], axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,11 +296,17 @@ class Blend:
 
 
 def _possible_ways(candidates: Candidates) -> list[Way]:
-    """Return the ways that fit: probabilities cannot be negative, and numbers have no log loss."""
-    unfit: set[Way] = {"ridge"} if candidates.labels is not None else set()
-    if candidates.metric.response != "label":
-        unfit.add("greedy_log_loss")
-    return [way for way in WAYS if way not in unfit]
+    """Return the ways that fit: probabilities cannot be negative."""
+    return [way for way in WAYS if way != "ridge" or candidates.labels is None]
+
+
+def _usual_way(candidates: Candidates) -> Way:
+    """Return the way that is taken unless another is better: least squares, where they fit.
+
+    The squared error of one-hot rows tells more of few rows than labels or ranks do. Absolute
+    errors have another minimum.
+    """
+    return "greedy" if candidates.metric.name in ("mae", "mape") else "nnls"
 
 
 class _Nested:
@@ -309,7 +326,7 @@ class _Nested:
         most = MOST_RANKED if self.candidates.metric.name == "roc_auc" else MOST_ROWS
         if len(rows) > most:
             rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
-        return np.column_stack([WAYS[way](question.at(rows)) for question in self.questions])
+        return np.column_stack([steadied(way, question.at(rows)) for question in self.questions])
 
     def predict(self, way: Way, without: frozenset[int], rows: np.ndarray) -> np.ndarray:
         """Return the blend of some rows."""
@@ -342,7 +359,7 @@ class _Nested:
         of the ways are so near to each other that the best of them is mostly luck.
         """
         given = self.candidates
-        usual: Way = "greedy_log_loss" if "greedy_log_loss" in self.ways else "greedy"
+        usual = _usual_way(given)
         if len(self.folds) - len(without) < 2:
             return usual  # a single fold has no other fold to choose its weights
         rows = ~np.isin(given.fold, list(without))

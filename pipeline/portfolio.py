@@ -26,7 +26,8 @@ class Size:
     """How large the data are: rows that a fold trains on, columns, and numbers to predict.
 
     has_many_levels: whether a column of text has many levels that repeat. is_skewed: whether the
-    target has no values below 0 and a long tail of large ones.
+    target has no values below 0 and a long tail of large ones. is_refitted: whether fits on all
+    rows predict the test.
     """
 
     rows: int
@@ -35,6 +36,7 @@ class Size:
     folds: int
     has_many_levels: bool = False
     is_skewed: bool = False
+    is_refitted: bool = False
 
     @property
     def cells(self) -> int:
@@ -237,4 +239,5 @@ def _entries(
             seconds,
             together=spec.trains_together,
             can_stop=spec.epochs is not None,
+            refits=spec.refits if size.is_refitted else 0,
         )

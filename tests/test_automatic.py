@@ -56,6 +56,7 @@ def test_several_models_leave_one_run_of_their_blend(
     assert found["members"][0]["score"] < found["members"][1]["score"]
     assert sum(one["weights"][0] for one in found["members"]) == pytest.approx(1)
     assert found["members"][0]["repeats"] == 8  # nothing else was left to do
+    assert found["members"][0]["refits"] == 1
     assert found["budget"] == {
         "seconds": 120.0, "is_finished": True, "interrupted": False, "left_out": {},
     }  # fmt: skip
@@ -90,6 +91,22 @@ def test_two_commands_with_time_enough_write_the_same_bytes(
         kc(workspace, "train", "tiny", *QUICK, env=environment(PYTHONHASHSEED=seed))
     texts = [(only_run(place, "tiny") / "submission.csv").read_bytes() for place in (one, another)]
     assert texts[0] == texts[1]
+
+
+def test_what_weighs_predicts_the_test_by_its_fits_on_all_rows(
+    made: Callable[..., Path], kc_here: Callable[..., Done]
+) -> None:
+    workspace = made()
+    kc_here(workspace, "train", "tiny", "--model", "lightgbm", "--quiet", expect=0)
+    run = only_run(workspace, "tiny")
+    alone = json.loads((run / "run.json").read_text())
+    assert [one["valid_rows"] for one in alone["refits"]] == [0, 0, 0]
+    assert alone["predicting_folds"] == [3, 4, 5]
+    subprocess.run(["rm", "-rf", run], check=True)
+    kc_here(workspace, "train", "tiny", "--model", "lightgbm,knn", "--quiet", expect=0)
+    first = next(one for one in record(workspace)["members"] if one["label"] == "lightgbm")
+    assert first["refits"] == 3
+    assert len([*(only_run(workspace, "tiny") / "members/lightgbm").iterdir()]) == 3
 
 
 def test_other_test_rows_change_no_out_of_fold_prediction(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics as sk
+from sklearn.base import clone
 from test_models import N, make, toy, whole
 
 from pipeline.competition import Columns, Competition, Files, ModelChoice, Target
@@ -246,3 +247,22 @@ def test_the_median_is_what_an_absolute_error_aims_at(name: str) -> None:
     assert model.predict(X)[0] < 10 < np.median(y) + 10 < y.mean()
     mean = make(name, "regression", metric="rmse", patience=100).fit(X, y)
     assert mean.predict(X)[0] > 100
+
+
+@each_library
+@pytest.mark.parametrize("task", ["regression", "multiclass"])
+def test_told_the_rounds_it_learns_from_all_rows_and_makes_as_many(name: str, task: str) -> None:
+    data, rounds = toy(task), MODELS[name].epochs or ""
+    model = make(name, task, **{rounds: 150, "patience": 8})
+    model.fit(data.X, data.y, holdout=HELD_OUT)
+    assert len(model.rounds_) == 1
+    assert 1 <= model.rounds_[0] <= 150
+    model.fit(data.X, data.y, rounds=[6.6])
+    assert model.rounds_ == [7]
+    other = np.asarray(data.y).copy()
+    other[HELD_OUT] = other[HELD_OUT][::-1]
+    assert (
+        model.predict(data.X) != clone(model).fit(data.X, other, rounds=[7]).predict(data.X)
+    ).any()
+    again = make(name, task, **{rounds: 7, "patience": 8}).fit(data.X, data.y, rounds=[7])
+    np.testing.assert_array_equal(again.predict(data.X), model.predict(data.X))

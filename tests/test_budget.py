@@ -12,9 +12,11 @@ class Clock:
         return self.now
 
 
-def entry(label: str, seconds: float, *, together: bool = False, can_stop: bool = False) -> Entry:
+def entry(
+    label: str, seconds: float, *, together: bool = False, can_stop: bool = False, refits: int = 0
+) -> Entry:
     choice = ModelChoice(label=label, kind=label)
-    return Entry(choice, seconds, together=together, can_stop=can_stop)
+    return Entry(choice, seconds, together=together, can_stop=can_stop, refits=refits)
 
 
 def schedule(
@@ -157,3 +159,76 @@ def test_after_all_first_passes_only_repeats_of_what_weighs_count() -> None:
     assert [len(passes) for passes in plan.whole().values()] == [1, 1]
     plan.prefer({0: 1.0})  # too late
     assert plan.weights == {1: 1.0}
+
+
+def test_what_weighs_is_fitted_on_all_rows_before_it_is_repeated() -> None:
+    plan, clock = schedule(entry("first", 2, refits=2), entry("second", 2, refits=1))
+    for _ in range(4):
+        do(plan, clock, 1)
+    plan.prefer({0: 1.0})
+    units = [do(plan, clock, 1) for _ in range(3)]
+    assert [(unit.entry, unit.repeat, unit.is_refit) for unit in units] == [
+        (0, 0, True),
+        (0, 1, True),
+        (0, 1, False),
+    ]
+    assert plan.refitted(0) == [f"result of {units[0]}", f"result of {units[1]}"]
+    assert plan.refitted(1) == []
+
+
+def test_late_in_the_budget_fits_on_all_rows_come_before_what_is_new() -> None:
+    entries = entry("first", 2, refits=1), entry("second", 2), entry("third", 2)
+    plan, clock = schedule(*entries, stop_at=20)
+    do(plan, clock, 1)
+    do(plan, clock, 1)
+    plan.prefer({0: 1.0})
+    assert [do(plan, clock, 5).entry, do(plan, clock, 5).entry] == [1, 1]
+    unit = plan.next(with_networks=True)  # 8 of 20 seconds are over 40 %, but not by much
+    assert unit is not None
+    assert (unit.entry, unit.is_refit) == (2, False)
+    clock.now += 0.5
+    unit = plan.next(with_networks=True)
+    assert unit is not None
+    assert (unit.entry, unit.is_refit) == (2, False)  # what is begun goes on
+    unit = plan.next(with_networks=True)
+    assert unit is not None
+    assert (unit.entry, unit.is_refit) == (0, True)
+
+
+def test_fits_on_all_rows_are_begun_only_if_all_of_them_fit() -> None:
+    plan, clock = schedule(entry("first", 4, refits=3), stop_at=14)
+    do(plan, clock, 2)
+    do(plan, clock, 2)
+    plan.prefer({0: 1.0})
+    again = plan.next(with_networks=True)  # three of 3.4 seconds are more than 10 leave room for
+    assert again is not None
+    assert not again.is_refit
+
+
+def test_a_fit_on_all_rows_that_fails_leaves_the_folds_to_predict() -> None:
+    plan, clock = schedule(entry("first", 2, refits=2))
+    do(plan, clock, 1)
+    do(plan, clock, 1)
+    plan.prefer({0: 1.0})
+    unit = plan.next(with_networks=True)
+    assert unit is not None
+    plan.give_up(unit, "its process died")
+    after = plan.next(with_networks=True)
+    assert after is not None
+    assert not after.is_refit
+    assert plan.refitted(0) == []
+    assert list(plan.whole()) == [0]
+
+
+def test_only_fits_on_all_rows_of_what_weighs_count_once_that_is_settled() -> None:
+    plan, clock = schedule(entry("first", 2, refits=1), entry("second", 2), stop_at=300)
+    do(plan, clock, 1)
+    do(plan, clock, 1)
+    plan.prefer({0: 1.0})
+    clock.now = 290
+    assert do(plan, clock, 1).is_refit
+    assert len(plan.refitted(0)) == 1
+    do(plan, clock, 1)
+    do(plan, clock, 1)
+    plan.prefer({1: 1.0})
+    assert plan.refitted(0) == []

@@ -12,15 +12,19 @@ from hypothesis import strategies as st
 from pipeline.competition import Target
 from pipeline.decisions import decide
 from pipeline.ensemble import (
+    BAGS,
+    FEW_ROWS,
     TIE,
     WAYS,
     Candidates,
     Mixer,
     Question,
+    best,
     choose_blend,
     greedy,
     non_negative,
     ridge,
+    steadied,
 )
 from pipeline.errors import UsageError
 from pipeline.metrics import METRICS
@@ -134,8 +138,6 @@ def test_weights_sum_to_one_and_greedy_is_never_worse_than_the_best_model(
     asked = question(numbers(n_models=n_models, seed=seed, n=n))
     alone = asked.losses(asked.predictions).min()
     for name, way in WAYS.items():
-        if name == "greedy_log_loss":
-            continue
         weights = way(asked)
         assert weights.shape == (n_models,)
         assert weights.sum() == pytest.approx(1)
@@ -284,7 +286,7 @@ def test_the_same_candidates_give_the_same_bits() -> None:
 def test_two_folds_are_enough_and_one_is_not() -> None:
     full = numbers()
     two = Candidates(full.predictions, full.y, FOLD % 2, full.metric)
-    assert set(choose_blend(two).fold_ways.values()) == {"greedy"}  # one fold cannot be nested
+    assert set(choose_blend(two).fold_ways.values()) == {"nnls"}  # one fold cannot be nested
     message = r"^a blend needs two models and two folds or more$"
     with pytest.raises(UsageError, match=message):
         choose_blend(Candidates(full.predictions, full.y, FOLD * 0, full.metric))
@@ -303,16 +305,37 @@ def test_a_blend_of_noisy_models_beats_each_of_them_by_the_honest_score() -> Non
     assert found.plain <= found.score
 
 
-def test_labels_may_be_blended_by_the_log_loss_and_ways_are_judged_by_their_answers() -> None:
+def test_labels_are_blended_by_least_squares_and_ways_are_judged_by_their_answers() -> None:
     candidates = classes("f1_macro", n_classes=2)
     found = choose_blend(candidates)
-    assert set(found.ways) == {"best", "mean", "greedy", "greedy_log_loss", "nnls"}
-    asked = question(candidates)
-    by_loss = question(classes("log_loss", n_classes=2))
-    assert WAYS["greedy_log_loss"](asked).tolist() == greedy(by_loss).tolist()
+    assert set(found.ways) == {"best", "mean", "greedy", "nnls"}
     equal = Mixer(np.full((4, 1), 0.25))(candidates.predictions)
     decided = decide(candidates.y, equal, FOLD, candidates.metric, candidates.labels)
     assert found.ways["mean"] == decided.score
+
+
+def test_weights_of_few_rows_are_the_mean_over_halves_of_them() -> None:
+    asked = question(numbers(n=40))
+    rng = np.random.default_rng(0)
+    halves = [np.sort(rng.choice(40, 20, replace=False)) for _ in range(BAGS)]
+    expected = np.mean([non_negative(asked.at(half)) for half in halves], axis=0)
+    np.testing.assert_array_equal(steadied("nnls", asked), expected)
+    assert steadied("best", asked).tolist() == best(asked).tolist()
+    many = question(numbers(n=FEW_ROWS))
+    np.testing.assert_array_equal(steadied("nnls", many), non_negative(many))
+
+
+def test_halves_scatter_the_weights_of_like_models_less_than_all_rows_do() -> None:
+    alone, steady = [], []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        y = rng.normal(size=40)
+        shared = rng.normal(size=40)
+        like = np.stack([y + shared + 0.3 * rng.normal(size=40) for _ in range(5)])
+        asked = Question(like, y, np.arange(40) % 4, "rmse")
+        alone.append(greedy(asked))
+        steady.append(steadied("greedy", asked))
+    assert np.std(steady, axis=0).mean() < 0.8 * np.std(alone, axis=0).mean()
 
 
 def test_another_way_is_taken_only_if_its_gain_is_over_its_standard_error() -> None:
@@ -320,10 +343,10 @@ def test_another_way_is_taken_only_if_its_gain_is_over_its_standard_error() -> N
     y = rng.normal(size=N)
     noisy = (y + rng.normal(size=(4, N)))[:, :, None]
     luck = choose_blend(Candidates(noisy, y, FOLD, METRICS["rmse"]))
-    assert luck.way == "greedy" or luck.ways[luck.way] < luck.ways["greedy"]
+    assert luck.way == "nnls" or luck.ways[luck.way] < luck.ways["nnls"]
     # The third model predicts the error of the first, so that it wants a weight below 0.
     first, second = y + rng.normal(size=N), rng.normal(size=N)
     helped = np.stack([first, second, first - y + rng.normal(0, 0.01, N)])[:, :, None]
     ridge_wins = choose_blend(Candidates(helped, y, FOLD, METRICS["rmse"]))
     assert ridge_wins.way == "ridge"
-    assert ridge_wins.score < 0.9 * ridge_wins.ways["greedy"]
+    assert ridge_wins.score < 0.9 * ridge_wins.ways["nnls"]

@@ -16,7 +16,7 @@ from pipeline.data import TrainData
 from pipeline.errors import DeclarationError
 from pipeline.features import Features
 from pipeline.models.parts import SumOfParts
-from pipeline.training import final_models, fit_folds, make_estimator
+from pipeline.training import final_models, fit_folds, lesson_of, make_estimator, refit
 
 PARTS = ("few", "many")
 TARGET = Target(transform="log1p", lower=0, parts=PARTS)
@@ -175,3 +175,20 @@ def test_by_parts_changes_the_fingerprint_of_a_model() -> None:
         for by in (False, True)
     )
     assert one != other
+
+
+def test_a_fit_on_all_rows_makes_of_each_part_as_many_rounds_as_its_folds_have_taught() -> None:
+    train, competition = summed()
+    results = fitted(train, competition, "lightgbm", folds_of(train, competition))
+    lesson = lesson_of([one.estimator for one in results])
+    assert lesson.rounds is not None
+    assert lesson.rounds.shape == (2, 1)
+    mean = np.mean([[m.rounds_ for m in final_models(one.estimator)] for one in results], axis=0)
+    np.testing.assert_allclose(lesson.rounds, mean)
+    parameters = CHOICES["lightgbm"]
+    choice = ModelChoice(label="lightgbm", kind="lightgbm", parameters=parameters, by_parts=True)
+    whole = refit(make_estimator(competition, choice, Features(), 3), train, competition, lesson)
+    made = [model.rounds_[0] for model in final_models(whole.estimator)]
+    assert made == [max(1, round(1.25 * rounds)) for (rounds,) in mean]
+    assert len(whole.fold.valid) == 0
+    assert len(whole.fold.train) == len(train)

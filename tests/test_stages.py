@@ -476,7 +476,7 @@ def test_a_refit_that_ran_out_of_time_is_told(tmp_path):
     workspace = make_workspace(tmp_path, "price", REGRESSION, tail='time = "sold"\n')
     options = TrainOptions(label="lightgbm", scheme="time", n_splits=2)
     run = train(workspace, "toy", replace(options, seconds=1e-6))
-    assert run.record["refit"]["stopped_by_time"]
+    assert run.record["refits"][0]["stopped_by_time"]
     last = "time ran out while the model that predicts the test was still improving"
     assert run.record["warnings"][-1] == last
     assert train(workspace, "toy", options).record["warnings"] == []

@@ -13,7 +13,14 @@ from pipeline.errors import ModelError
 from pipeline.features import Features
 from pipeline.progress import FoldEnded, FoldStarted, listening
 from pipeline.targets import RootRegressor, bound_target, restore
-from pipeline.training import fit_folds, make_estimator, respond
+from pipeline.training import (
+    fit_folds,
+    is_refitted,
+    lesson_of,
+    make_estimator,
+    refit,
+    respond,
+)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +112,35 @@ def test_networks_that_learn_together_each_have_a_variance_of_their_own():
     fitted = fit_folds(estimator, noisy, folds, competition)
     first, second = (one.estimator.variance_[0] for one in fitted)
     assert 0 < first != second > 0
+
+
+@pytest.mark.parametrize("label", ["ridge", "lightgbm"])
+def test_a_fit_on_all_rows_is_told_the_variance_of_roots_by_the_folds(label):
+    train = rows()
+    train = dataclasses.replace(train, y=train.y.abs() + 1)
+    competition = declared("kfold", target=Target(transform="sqrt", lower=0))
+    estimator = make_estimator(competition, MODELS[label], Features(), seed=3)
+    results = fit_folds(estimator, train, folds_of(train, competition), competition)
+    lesson = lesson_of([one.estimator for one in results])
+    whole = refit(estimator, train, competition, lesson).estimator
+    np.testing.assert_allclose(
+        whole.variance_, np.mean([one.estimator.variance_ for one in results], axis=0)
+    )
+    assert (lesson.rounds is None) == (label == "ridge")
+
+
+@pytest.mark.parametrize(
+    ("n", "changes", "expected"),
+    [
+        (4_999, {}, True),
+        (5_000, {}, False),  # of many rows, those that a fold leaves out are not missed
+        (100, {"scheme": "time"}, False),
+        (100, {"rule": "strict"}, False),
+    ],
+)
+def test_all_rows_are_fitted_where_they_are_few_and_in_no_order(n, changes, expected):
+    competition = declared("kfold").with_validation(**changes)
+    assert is_refitted(competition, n) is expected
 
 
 def test_the_standard_error_is_that_of_the_folds_mean():

@@ -54,8 +54,10 @@ class Trained:
 
     choice: what it is. passes: seeds of folds, of held-out rows and of the model, of each pass.
     together: folds that were fitted at once. ended: by pass, fold and part, where a clock ended a
-    fit. only: the folds that were fitted, where there was no time for all. rows: of the smallest
-    and of the largest fold. n_columns: before the model's own. n_classes: 0 for numbers.
+    fit. only: the folds that were fitted, where there was no time for all. refits: how many fits on
+    all rows predict the test, and taught what these were told, where that cannot be learned again.
+    rows: of the smallest fit and of the largest. n_columns: before the model's own. n_classes: 0
+    for numbers.
     """
 
     choice: ModelChoice
@@ -66,6 +68,8 @@ class Trained:
     together: int = 1
     ended: dict[tuple[int, int, int], Any] = field(default_factory=dict)
     only: tuple[int, ...] | None = None
+    refits: int = 0
+    taught: Sequence[Any] = ()
 
 
 @dataclass(eq=False)
@@ -124,6 +128,8 @@ class Models:
             "generates": "True" if GENERATE in dict(preparing_steps(estimator)) else None,
             "ended": repr(one.ended) if one.ended else None,
             "only": repr(one.only) if one.only is not None else None,
+            "refits": repr(one.refits) if one.refits else None,
+            "taught": repr(one.taught) if one.taught else None,
         }
         told = {k: v for k, v in facts.items() if v not in (None, "None")}
         arguments = "".join(f"        {k}={in_lines(value, 8)},\n" for k, value in told.items())

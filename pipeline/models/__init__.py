@@ -27,6 +27,7 @@ class ModelSpec:
     handles_missing, handles_text: the model makes its own sense of missing values, and of columns
         of text. scale_invariant: it compares values of a column, and never computes with them.
     trains_together: its folds are one piece of work, as those of networks are.
+    refits: how many fits on all rows may predict the test in place of those of the folds.
     """
 
     factory: str
@@ -37,11 +38,12 @@ class ModelSpec:
     handles_text: bool = False
     scale_invariant: bool = False
     trains_together: bool = False
+    refits: int = 0
 
 
-def estimator(factory: str, **facts: Any) -> ModelSpec:
+def estimator(factory: str, *, refits: int = 1, **facts: Any) -> ModelSpec:
     """Return the spec of a model whose factory returns an estimator."""
-    return ModelSpec(factory=factory, **facts)
+    return ModelSpec(factory=factory, refits=refits, **facts)
 
 
 def network(function: str) -> ModelSpec:
@@ -57,6 +59,7 @@ def boosting(function: str, *, epochs: str = "n_estimators", **facts: Any) -> Mo
         epochs=epochs,
         handles_missing=True,
         scale_invariant=True,
+        refits=3,
         **facts,
     )
 
@@ -72,6 +75,7 @@ MODELS: dict[str, ModelSpec] = {
         "pipeline.models.realmlp:make_realmlp",
         epochs="epochs",
         trains_together=True,
+        refits=0,
         handles_missing=True,
         handles_text=True,
         scale_invariant=True,
@@ -80,6 +84,7 @@ MODELS: dict[str, ModelSpec] = {
         "pipeline.models.tabm:make_tabm",
         epochs="epochs",
         trains_together=True,
+        refits=0,
         handles_missing=True,
         handles_text=True,
         scale_invariant=True,
@@ -88,6 +93,7 @@ MODELS: dict[str, ModelSpec] = {
         "pipeline.models.tabm:make_tabm_mini",
         epochs="epochs",
         trains_together=True,
+        refits=0,
         handles_missing=True,
         handles_text=True,
         scale_invariant=True,

@@ -4,6 +4,7 @@ Four libraries share two estimators: one for numbers and one for classes.
 """
 
 import importlib
+from collections.abc import Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -15,7 +16,7 @@ from pipeline.machine import cores
 from pipeline.models import check_parameters
 from pipeline.models.holdout import even_share
 from pipeline.models.libraries import LIBRARIES
-from pipeline.models.rounds import MANY_CELLS, Clock, Job
+from pipeline.models.rounds import MANY_CELLS, Clock, Job, best_round
 
 OWN_PARAMETERS = ("patience", "validation_fraction")
 METRIC_NAMES = get_args(MetricName)
@@ -80,7 +81,10 @@ def _known(library: str, task: Task) -> set[str]:
 
 
 class _Boosted(BaseEstimator):
-    """What the regressor and the classifier share: parameters, the holdout, the threads."""
+    """What the regressor and the classifier share: parameters, the holdout, the threads.
+
+    rounds_: of each target, how many it answers with.
+    """
 
     def __init__(
         self,
@@ -115,21 +119,25 @@ class _Boosted(BaseEstimator):
         holdout: np.ndarray,
         max_seconds: float | None,
         n_classes: int = 0,
+        rounds: float | None = None,
     ) -> Any:
         """Return a model fitted on the rows that are not held out; the best round is kept.
 
+        rounds: makes so many, on all rows.
         Raises ModelError for a parameter value that the library refuses.
         """
         facts = LIBRARIES[self.library]
         rows = facts.rows(X)
         settings = self._settings(rows.shape, is_regression=not n_classes)
+        if rounds is not None:
+            settings[facts.rounds] = max(1, round(rounds))
         clock = Clock(settings[facts.rounds], max_seconds)
-        seen = np.setdiff1d(np.arange(len(y)), holdout)
+        seen = np.setdiff1d(np.arange(len(y)), [] if rounds is not None else holdout)
         job = Job(
             X=_at(rows, seen),
             y=y[seen],
-            X_valid=_at(rows, holdout),
-            y_valid=y[holdout],
+            X_valid=None if rounds is not None else _at(rows, holdout),
+            y_valid=None if rounds is not None else y[holdout],
             n_classes=n_classes,
             settings=settings,
             patience=self.patience,
@@ -138,6 +146,7 @@ class _Boosted(BaseEstimator):
         )
         model = facts.fit(job)
         self.stopped_by_time_ |= clock.stopped
+        self.rounds_.append(best_round(model) if rounds is None else settings[facts.rounds])
         return model
 
     def _rows(self, X: Any) -> Any:
@@ -152,16 +161,29 @@ class BoostedRegressor(RegressorMixin, _Boosted):
     """Boosting for one or several numbers; several targets are fitted one after the other."""
 
     def fit(
-        self, X: Any, y: Any, *, holdout: np.ndarray | None = None, max_seconds: float | None = None
+        self,
+        X: Any,
+        y: Any,
+        *,
+        holdout: np.ndarray | None = None,
+        max_seconds: float | None = None,
+        rounds: Sequence[float] | None = None,
     ) -> "BoostedRegressor":
-        """Fit on X (n_samples, n_features) and y (n_samples,) or (n_samples, n_targets)."""
+        """Fit on X (n_samples, n_features) and y (n_samples,) or (n_samples, n_targets).
+
+        rounds: of each target; then no row is held out.
+        """
         y = np.asarray(y, dtype=float)
         columns = y.reshape(len(y), -1).T
         if holdout is None:
             holdout = even_share(columns[0], self.validation_fraction, self.seed)
         each = None if max_seconds is None else max_seconds / len(columns)
         self.is_flat_, self.stopped_by_time_ = y.ndim == 1, False
-        self.models_ = [self._fit_one(X, column, holdout, each) for column in columns]
+        self.rounds_: list[int] = []
+        self.models_ = [
+            self._fit_one(X, column, holdout, each, rounds=None if rounds is None else rounds[i])
+            for i, column in enumerate(columns)
+        ]
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -175,11 +197,18 @@ class BoostedClassifier(ClassifierMixin, _Boosted):
     """Boosting for labels of any kind."""
 
     def fit(
-        self, X: Any, y: Any, *, holdout: np.ndarray | None = None, max_seconds: float | None = None
+        self,
+        X: Any,
+        y: Any,
+        *,
+        holdout: np.ndarray | None = None,
+        max_seconds: float | None = None,
+        rounds: Sequence[float] | None = None,
     ) -> "BoostedClassifier":
         """Fit on X (n_samples, n_features) and labels y (n_samples,).
 
-        Held-out rows of a class that no other row has are trained on instead.
+        Held-out rows of a class that no other row has are trained on instead. rounds: a single
+        number of them; then no row is held out.
         Raises ModelError if there is a single class, or no row can be held out.
         """
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
@@ -197,7 +226,9 @@ class BoostedClassifier(ClassifierMixin, _Boosted):
         if not len(held_out):
             raise ModelError("holdout: expected a row of a class that other rows have, found none")
         self.stopped_by_time_ = False
-        self.model_ = self._fit_one(X, codes, held_out, max_seconds, len(self.classes_))
+        self.rounds_: list[int] = []
+        made = None if rounds is None else rounds[0]
+        self.model_ = self._fit_one(X, codes, held_out, max_seconds, len(self.classes_), made)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:

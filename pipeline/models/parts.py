@@ -25,13 +25,21 @@ class SumOfParts(RegressorMixin, BaseEstimator):
     def fit(self, X: Any, y: pd.DataFrame, **settings: Any) -> Self:
         """Fit on X (n_samples, n_features) and the parts y (n_samples, n_parts).
 
-        settings: what each regressor's fit is given; of the seconds each gets its share.
+        settings: what each regressor's fit is given; of the seconds each gets its share, of rounds
+        (n_parts, n_targets) its own.
         """
+        rounds = settings.pop("model__rounds", None)
         seconds = settings.get("model__max_seconds")
         if seconds is not None:
             settings["model__max_seconds"] = seconds / y.shape[1]
         self.names_ = [str(name) for name in y]
-        self.regressors_ = [clone(self.regressor).fit(X, y[name], **settings) for name in y]
+        own: list[dict[str, Any]] = [{} for _ in y]
+        if rounds is not None:
+            own = [{"model__rounds": one} for one in rounds]
+        self.regressors_ = [
+            clone(self.regressor).fit(X, y[name], **settings, **mine)
+            for name, mine in zip(y, own, strict=True)
+        ]
         return self
 
     def predict(self, X: Any) -> np.ndarray:

@@ -47,13 +47,14 @@ class Job:
     """What one fit learns from, what stops it, and its settings in the library's own words.
 
     X (n_fit, n_features) and y (n_fit,): numbers, or the codes 0, 1, ... of n_classes classes.
-    X_valid, y_valid: the held-out rows. metric: the score that stops, or None for the loss.
+    X_valid, y_valid: the held-out rows; None: all rounds are made. metric: the score that stops, or
+    None for the loss.
     """
 
     X: Any
     y: np.ndarray
     X_valid: Any
-    y_valid: np.ndarray
+    y_valid: Any
     n_classes: int
     settings: dict[str, Any]
     patience: int
@@ -69,6 +70,15 @@ class Job:
         """
         known = {0: regression, 2: binary}.get(self.n_classes, {})
         return {**known.get(self.metric or "", {}), **self.settings}
+
+
+def best_round(model: Any) -> int:
+    """Return how many rounds a fitted model of any of the libraries answers with."""
+    if hasattr(model, "tree_count_"):  # CatBoost
+        return int(model.tree_count_)
+    if hasattr(model, "best_iteration_"):  # LightGBM, and scikit-learn's
+        return int(model.best_iteration_)
+    return int(model.best_iteration) + 1  # XGBoost
 
 
 def as_numbers(X: Any) -> np.ndarray:
@@ -108,6 +118,8 @@ def fit_lightgbm(job: Job) -> Any:
     early = lightgbm.early_stopping(job.patience, verbose=False)
     callbacks = [early, _LightGBMClock(job.clock)]
     try:
+        if job.X_valid is None:
+            return cls(**settings).fit(job.X, job.y)
         return cls(**settings).fit(
             job.X, job.y, eval_X=job.X_valid, eval_y=job.y_valid, callbacks=callbacks
         )
@@ -155,6 +167,8 @@ def fit_catboost(job: Job) -> Any:
     text = [i for i in job.X if not is_numeric_dtype(job.X[i])]
     cls = catboost.CatBoostClassifier if job.n_classes else catboost.CatBoostRegressor
     try:
+        if job.X_valid is None:
+            return cls(**settings).fit(job.X, job.y, cat_features=text)
         return cls(**settings).fit(
             job.X,
             job.y,
@@ -202,6 +216,8 @@ def fit_xgboost(job: Job) -> Any:
     cls = xgboost.XGBClassifier if job.n_classes else xgboost.XGBRegressor
     early = xgboost.callback.EarlyStopping(rounds=job.patience)
     try:
+        if job.X_valid is None:
+            return cls(**settings).fit(job.X, job.y, verbose=False)
         model = cls(**settings, callbacks=[_xgboost_clock(job.clock), early])
         model.fit(job.X, job.y, eval_set=[(job.X_valid, job.y_valid)], verbose=False)
     except (xgboost.core.XGBoostError, ValueError) as error:
@@ -240,6 +256,8 @@ def fit_hist(job: Job) -> Any:
     name = "HistGradientBoostingClassifier" if job.n_classes else "HistGradientBoostingRegressor"
     settings = job.aimed({"mae": {"loss": "absolute_error"}}, {})
     model = getattr(ensemble, name)(**settings, early_stopping=False, warm_start=True)
+    if job.X_valid is None:
+        return _Staged(_fitted(model, job), settings["max_iter"])
     loss_of, best, best_loss = _loss(job), 0, np.inf
     for number, answer in _growing(model, job):
         loss = loss_of(answer)
@@ -255,13 +273,18 @@ def _growing(model: Any, job: Job) -> Iterator[tuple[int, np.ndarray]]:
     rounds = job.settings["max_iter"]
     for first in range(0, rounds, CHUNK):
         model.set_params(max_iter=min(first + CHUNK, rounds))
-        try:
-            with _threads(job.X):
-                model.fit(job.X, job.y)
-        except ValueError as error:
-            raise _refused("scikit-learn", error) from error
+        _fitted(model, job)
         with _threads(job.X_valid):
             yield from islice(enumerate(_stages(model, job.X_valid), 1), first, None)
+
+
+def _fitted(model: Any, job: Job) -> Any:
+    """Return the model, grown to its number of rounds."""
+    try:
+        with _threads(job.X):
+            return model.fit(job.X, job.y)
+    except ValueError as error:
+        raise _refused("scikit-learn", error) from error
 
 
 def _threads(X: np.ndarray) -> Any:

@@ -33,6 +33,7 @@ from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, Outcome, blend_record, spread, tell_decision, write_run
 from pipeline.stages.units import Done, Task, all_folds, carry_out, get_ready, keep_estimators
 from pipeline.storage import check_writable, scratch_folder
+from pipeline.training import Lesson, is_refitted, joined_lesson
 
 LABEL = "auto"
 TICK = 0.5  # seconds between two looks at the clock
@@ -45,8 +46,9 @@ MARGIN = 1.0  # seconds that the end of a command takes besides what was measure
 class Member:
     """A configuration with all its passes, their predictions averaged.
 
-    oof, test: (n_samples, n_columns) and (n_test, n_columns). keys: of its fits in the cache.
-    passes: what moves the seeds of each, from 0.
+    oof, test: (n_samples, n_columns) and (n_test, n_columns). keys: of the fits in the cache that
+    predict the test. passes: what moves the seeds of each, from 0. refits: how many fits are on all
+    rows.
     """
 
     number: int
@@ -56,6 +58,7 @@ class Member:
     seconds: float
     keys: list[str]
     passes: list[int]
+    refits: int
     is_cut: bool
 
     @property
@@ -131,7 +134,8 @@ def train_all(
     most = max(len(fold.train) for fold in folds)
     many = has_many_levels(data.train.X, competition.columns.text)
     skewed = data.labels is None and is_skewed(data.train.y)
-    size = Size(most, data.train.X.shape[1], n_outputs, len(folds), many, skewed)
+    refitted = is_refitted(competition, len(data.train))
+    size = Size(most, data.train.X.shape[1], n_outputs, len(folds), many, skewed, refitted)
     entries = make_portfolio(competition, size, chosen)
     task = Task(
         workspace=opened.workspace,
@@ -186,7 +190,15 @@ def _hand_out(schedule: Schedule, workers: Workers, path: Path) -> None:
     for worker in workers.free:
         unit = schedule.next(with_networks=worker.number % 2 == 0)
         if unit is not None:
-            worker.do(carry_out, (path, unit))
+            worker.do(carry_out, (path, unit, _lesson(schedule, unit)))
+
+
+def _lesson(schedule: Schedule, unit: Unit) -> Lesson:
+    """Return what a fit on all rows has to know: what the first pass over the folds has taught."""
+    if not unit.is_refit:
+        return Lesson()
+    done: list[Done] = list(schedule.passes[unit.entry, 0].results.values())  # type: ignore[arg-type]
+    return joined_lesson([one.lesson for one in done])
 
 
 def _take(effort: Effort, ended: Ended) -> None:
@@ -200,10 +212,9 @@ def _take(effort: Effort, ended: Ended) -> None:
     done: Done = ended.result
     for text in done.warnings:
         emit(Warned(f"{label}: {text}"))
-    one = effort.schedule.take(unit, done.seconds, done)
-    if one.is_whole:
+    if effort.schedule.take(unit, done.seconds, done):
         effort.n_whole += 1
-        if not unit.repeat:
+        if not unit.repeat and not unit.is_refit:
             _tell_member(effort, unit.entry)
 
 
@@ -240,11 +251,14 @@ def _member(effort: Effort, number: int, passes: Sequence[Pass]) -> Member:
         tests.append(np.nanmean([test for done in results for test in done.test], axis=0))
         keys += [done.key for done in results if done.test]
         is_cut |= any(done.stopped_by_time for done in results)
-    seconds = sum(sum(one.seconds) for one in passes)
+    refits: list[Done] = effort.schedule.refitted(number)  # type: ignore[assignment]
+    if refits:
+        tests, keys = [test for done in refits for test in done.test], [d.key for d in refits]
+    seconds = sum(sum(one.seconds) for one in passes) + sum(d.seconds for d in refits)
     entry = effort.schedule.entries[number]
     oof, test = np.mean(oofs, axis=0), np.mean(tests, axis=0)
     numbers = [one.repeat for one in passes]
-    return Member(number, entry, oof, test, seconds, keys, numbers, is_cut)
+    return Member(number, entry, oof, test, seconds, keys, numbers, len(refits), is_cut)
 
 
 def _mix(effort: Effort, *, firsts_only: bool = False) -> Mixed:
@@ -371,6 +385,7 @@ def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
                 "seconds": round(member.seconds, 3),
                 "repeats": member.repeats,
                 "passes": member.passes,
+                "refits": member.refits,
                 "cut_short": member.is_cut,
                 "keys": member.keys,
             }
@@ -420,7 +435,8 @@ def _tell(effort: Effort, mixed: Mixed) -> None:
         if np.any(weights):
             shown = " ".join(f"{weight:6.3f}" for weight in weights)
             sets = f"{counted(member.repeats, 'set')} of folds"
-            emit(Note("weight", f"{shown}  {member.entry.choice.label:<24} {sets}"))
+            whole = f", {counted(member.refits, 'fit')} on all rows" if member.refits else ""
+            emit(Note("weight", f"{shown}  {member.entry.choice.label:<24} {sets}{whole}"))
     emit(
         Note(
             "blend",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 
 from pipeline.cache import Cache
 from pipeline.competition import Competition, ModelChoice
@@ -15,6 +16,7 @@ from pipeline.exporting.models import Trained
 from pipeline.exporting.story import OWN_FILE, Mixed, Solution, write_sections
 from pipeline.exporting.writing import notebook_text, script_text
 from pipeline.features import import_file
+from pipeline.models.rounds import best_round
 from pipeline.progress import Note, counted, emit
 from pipeline.runs import Run, find_run
 from pipeline.splits import Fold
@@ -24,7 +26,7 @@ from pipeline.stages.recording import decision_of
 from pipeline.stages.training import in_order
 from pipeline.stages.units import MEMBERS, all_folds, repeated
 from pipeline.storage import save_text
-from pipeline.training import final_models
+from pipeline.training import MORE_ROUNDS, FoldResult, final_models, needs_refit
 from pipeline.workspace import Workspace
 
 UNLEARNED = ("models", "title", "source", "default_model")  # nothing is learned from them
@@ -68,7 +70,7 @@ def export(
 
 
 def _check_finished(run: Run) -> None:
-    if "versions" not in run.record or "decision" not in run.record:
+    if not run.record.keys() >= {"versions", "decision", "refits"}:
         raise UsageError(f"run {run.id} is of an older version, which kept less; train again")
 
 
@@ -174,19 +176,29 @@ class _Tree:
         choice = _choice(member)
         seed, own = self.opened.competition.validation.seed, run.record["seed"]
         passes = member.get("passes", list(range(member["repeats"])))
-        folds = self._folds()
+        folds, refits, taught = self._folds(), member.get("refits", 0), []
+        ended: dict[tuple[int, int, int], Any] = {}
+        if refits:
+            passes = passes[:1]  # those after the first teach nothing
+        if member["cut_short"] and refits:
+            taught = [_taught(run, member)]
+        elif member["cut_short"]:
+            ended = dict(_ended_members(run, member, len(passes)))
         return self._trained(
             choice,
             [(seed + n, seed + n, own + n) for n in passes],
             together=len(folds),
-            ended=dict(_ended_members(run, member, len(passes))) if member["cut_short"] else {},
+            ended=ended,
+            refits=refits,
+            taught=taught,
         )
 
     def _single(self, run: Run) -> Trained:
         record, folds = run.record, self._folds()
         choice, seed = _choice(record["model"]), self.opened.competition.validation.seed
         n_passes = len(record["repeats"]) or 1
-        fitted = [*record["folds"], *([record["refit"]] if record["refit"] else [])]
+        in_time = needs_refit(self.opened.competition)
+        fitted = [*record["folds"], *(record["refits"] if in_time else ())]
         estimator = unfitted(self.opened, choice, record["seed"])
         return self._trained(
             choice,
@@ -194,19 +206,22 @@ class _Tree:
             together=at_once(estimator, self.data.train),
             ended=dict(_ended_single(run, fitted, len(folds))),
             only=tuple(one["number"] for one in fitted) if record["skipped_folds"] else None,
+            refits=0 if in_time else len(record["refits"]),
         )
 
     def _trained(
-        self, choice: ModelChoice, passes: list[tuple[int, int, int]], **facts: Any
+        self, choice: ModelChoice, passes: list[tuple[int, int, int]], *, refits: int, **facts: Any
     ) -> Trained:
         train, labels = self.data.train, self.data.labels
         sizes = [len(fold.train) for fold in self._folds()]
+        sizes += [len(train)] if refits else []
         return Trained(
             choice=choice,
             passes=passes,
             rows=(min(sizes), max(sizes)),
             n_columns=train.X.shape[1],
             n_classes=0 if labels is None else len(labels),
+            refits=refits,
             **facts,
         )
 
@@ -250,14 +265,40 @@ def _ended_single(
 def _ended_members(
     run: Run, member: dict[str, Any], n_passes: int
 ) -> Iterator[tuple[tuple[int, int, int], Any]]:
-    kept, keys = Cache(run.path / MEMBERS / member["label"]), member["keys"]
+    keys = member["keys"]
     each = len(keys) // n_passes
     for place, key in enumerate(keys):
-        results = kept.load(key)
-        if results is None:
-            raise DataError(f"{kept.path(key)}: is missing or damaged; train again")
-        for one in results:
+        for one in _kept(run, member, key):
             yield from _ended((place // each, one.fold.number), one.estimator, run)
+
+
+def _taught(run: Run, member: dict[str, Any]) -> list[tuple[Any, Any]]:
+    """Return what the fits on all rows were told: of each part, rounds and what is added.
+
+    The rounds are those that they made, less what they made more than the folds' fits.
+    """
+    (one,) = _kept(run, member, member["keys"][0])
+    estimator = one.estimator
+    wholes = getattr(estimator, "regressors_", [estimator])
+    taught = []
+    for model, whole in zip(final_models(estimator), wholes, strict=True):
+        rounds = getattr(model, "rounds_", None)
+        told = None if rounds is None else [number / MORE_ROUNDS for number in rounds]
+        added = getattr(whole, "variance_", 0.0)
+        taught.append((told, np.asarray(added).tolist()))
+    return taught
+
+
+def _kept(run: Run, member: dict[str, Any], key: str) -> list[FoldResult]:
+    """Return the fits of a member that lie beside its run.
+
+    Raises DataError if they do not.
+    """
+    kept = Cache(run.path / MEMBERS / member["label"])
+    results: list[FoldResult] | None = kept.load(key)
+    if results is None:
+        raise DataError(f"{kept.path(key)}: is missing or damaged; train again")
+    return results
 
 
 def _ended(
@@ -269,21 +310,12 @@ def _ended(
         if hasattr(model, "fit_together"):
             found = getattr(model, "plan_", ())
         elif hasattr(model, "models_"):
-            found = [_best_round(one) for one in model.models_]
+            found = [best_round(one) for one in model.models_]
         else:
-            found = [_best_round(model.model_)]
+            found = [best_round(model.model_)]
         if not found:
             raise UsageError(
                 f"run {run.id}: a network was cut short by the clock, and this older run does not "
                 "say when; train again"
             )
         yield (*place, part), found
-
-
-def _best_round(model: Any) -> int:
-    """Return how many rounds of a fitted model of gradient boosting count."""
-    if hasattr(model, "tree_count_"):  # CatBoost
-        return int(model.tree_count_)
-    if hasattr(model, "best_iteration"):  # XGBoost counts from 0
-        return int(model.best_iteration) + 1
-    return int(model.best_iteration_)

@@ -1,5 +1,7 @@
 """Folds of a model that are fitted, or found again by the content of all that they depend on."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -14,7 +16,14 @@ from pipeline.features import blaming
 from pipeline.progress import emit
 from pipeline.splits import Fold
 from pipeline.stages.opening import Opened
-from pipeline.training import FoldResult, fit_folds, preparing_steps, trains_together
+from pipeline.training import (
+    FoldResult,
+    Lesson,
+    fit_folds,
+    preparing_steps,
+    refit,
+    trains_together,
+)
 
 MOST_CELLS = 50_000_000  # of the folds that are fitted at once; as float32, 200 MB
 
@@ -67,17 +76,39 @@ class FoldWork:
             _tell_steps(results[0].estimator, self.train)
         return [(result, found is not None) for result in results]
 
+    def refit_key(self, lesson: Lesson) -> str:
+        """Return the name of a finished fit on all rows in the cache."""
+        taught = [one for one in (lesson.rounds, lesson.variances) if one is not None]
+        return digest(self._basis, "refit", *map(array_digest, taught))
+
+    def refit(self, lesson: Lesson) -> FoldResult:
+        """Return the fit on all rows, found again or fitted as long as folds have taught."""
+        key, opened = self.refit_key(lesson), self.opened
+        found: list[FoldResult] | None = self.cache.load(key)
+        if found is None:
+            with self._blaming():
+                found = [refit(self.estimator, self.train, opened.competition, lesson)]
+            self.cache.save(key, found)
+        return found[0]
+
     def fit_anew(self, folds: list[Fold], max_seconds: float | None) -> list[FoldResult]:
         """Fit folds, neither looking for them nor keeping them.
 
         What the model or features.py has to say names the declaration.
         """
-        opened = self.opened
+        with self._blaming():
+            return fit_folds(
+                self.estimator, self.train, folds, self.opened.competition, max_seconds
+            )
+
+    @contextlib.contextmanager
+    def _blaming(self) -> Iterator[None]:
+        """Name the declaration in what the model, or features.py, has to say."""
         try:
-            with blaming(opened.features):
-                return fit_folds(self.estimator, self.train, folds, opened.competition, max_seconds)
+            with blaming(self.opened.features):
+                yield
         except ModelError as error:
-            path = opened.folder / "competition.toml"
+            path = self.opened.folder / "competition.toml"
             raise ModelError(f"{path}: models.{self.choice.label}: {error}") from error
 
 

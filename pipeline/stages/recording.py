@@ -234,7 +234,7 @@ def _training_facts(
         "repeat_spread": result.repeat_spread,
         "decision": decision_record(result.decision, result.plain_score),
         "folds": [_fold_record(one) for one in result.folds],
-        "refit": _fold_record(result.refit) if result.refit else None,
+        "refits": [_fold_record(one) for one in result.refits],
         "skipped_folds": result.skipped,
         "predicting_folds": [one.fold.number for one in result.predicting],
     }
@@ -261,7 +261,7 @@ def blend_record(
         "mean": float(finite.mean()),
         "standard_error": error,
         "decision": decision_record(decided.decision, decided.plain),
-        "refit": None,
+        "refits": [],
         "skipped_folds": 0,
         "predicting_folds": [],  # the members' estimators predict
         "blend": {

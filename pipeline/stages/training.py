@@ -1,5 +1,6 @@
 """train: cross-validate one model, and leave a complete run with a checked submission behind."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,6 +8,7 @@ from typing import get_args
 
 import pandas as pd
 
+from pipeline.budget import REFIT
 from pipeline.cleaning import clean_rows
 from pipeline.competition import AUTO, Competition, ModelChoice, Rule, Scheme
 from pipeline.data import TestData, TrainData
@@ -14,7 +16,7 @@ from pipeline.drift import direction_of_test, measure_drift
 from pipeline.errors import UsageError, did_you_mean
 from pipeline.metrics import METRICS
 from pipeline.models import model_spec
-from pipeline.progress import Note, Warned, emit, listening
+from pipeline.progress import Note, Warned, counted, emit, listening
 from pipeline.runs import Run
 from pipeline.splits import Fold, check_folds, resolve_scheme
 from pipeline.stages.automatic import begin_workers, train_all
@@ -33,7 +35,15 @@ from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, save_run, tell_decision
 from pipeline.stages.units import repeated
 from pipeline.storage import check_writable
-from pipeline.training import CVResult, cross_validate, folds_of, merge_repeats, needs_refit
+from pipeline.training import (
+    CVResult,
+    cross_validate,
+    folds_of,
+    is_refitted,
+    lesson_of,
+    merge_repeats,
+    needs_refit,
+)
 from pipeline.workspace import Workspace
 
 SCHEMES, RULES = get_args(Scheme), get_args(Rule)
@@ -194,7 +204,35 @@ def validate_model(
         )
 
     results = _fit_sets(fit_set, sets, deadline, competition.validation.seed)
-    return merge_repeats(results, train, METRICS[competition.metric])
+    found = merge_repeats(results, train, METRICS[competition.metric])
+    return _refitted(found, opened, choice, train, seed, deadline)
+
+
+def _refitted(
+    result: CVResult,
+    opened: Opened,
+    choice: ModelChoice,
+    train: TrainData,
+    seed: int,
+    deadline: float | None,
+) -> CVResult:
+    """Return the result with fits on all rows, where these are wanted and there is time for all."""
+    few = is_refitted(opened.competition, len(train))
+    wanted = model_spec(choice).refits if few else 0
+    usual = max(one.seconds for one in result.folds)
+    left = math.inf if deadline is None else deadline - time.monotonic()
+    if not wanted or result.skipped or left < wanted * usual * REFIT:
+        return result
+    lesson, refits = lesson_of([one.estimator for one in result.folds]), []
+    for number in range(wanted):
+        other = seed + number
+        work = FoldWork(opened, choice, other, train, unfitted(opened, choice, other))
+        one = work.refit(lesson)
+        fold = replace(one.fold, number=len(result.folds) + number)
+        refits.append(replace(one, fold=fold))
+    text = f"{counted(wanted, 'fit')} on all {len(train):,} rows predict the test"
+    emit(Note("refit", text, {"refits": wanted, "rows": len(train)}))
+    return replace(result, refits=tuple(refits))
 
 
 def _fit_sets(
@@ -294,6 +332,6 @@ def _tell_training(competition: Competition, choice: ModelChoice, result: CVResu
         emit(Warned(f"time ran out: {missing}; the score is of the others"))
     if any(one.stopped_by_time for one in result.folds):
         emit(Warned("time ran out while folds were still improving; give more by --time"))
-    if result.refit and result.refit.stopped_by_time:
+    if any(one.stopped_by_time for one in result.refits):
         emit(Warned("time ran out while the model that predicts the test was still improving"))
     emit(Note("train", text, {"score": result.score, "standard_error": spread}))

@@ -19,7 +19,14 @@ from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import Fold, all_rows
 from pipeline.stages.folding import FoldWork
 from pipeline.stages.opening import Opened, open_competition, unfitted
-from pipeline.training import FoldResult, folds_of, needs_refit, respond_test
+from pipeline.training import (
+    FoldResult,
+    Lesson,
+    folds_of,
+    lesson_of,
+    needs_refit,
+    respond_test,
+)
 from pipeline.workspace import Workspace
 
 MEMBERS = "members"  # the folder of a run that has the fits of its members
@@ -50,7 +57,7 @@ class Done:
 
     valid: of each fold, its number, the positions of the rows it predicted out of fold, and their
     predictions. test: predictions (n_test, n_columns) of the test rows, one a fit that may predict
-    them. key: of the fits in the cache.
+    them. key: of the fits in the cache. lesson: what they teach a fit on all rows.
     """
 
     valid: list[tuple[int, np.ndarray, np.ndarray]]
@@ -59,6 +66,7 @@ class Done:
     key: str
     stopped_by_time: bool
     warnings: list[str]
+    lesson: Lesson
 
 
 def get_ready() -> None:
@@ -67,12 +75,13 @@ def get_ready() -> None:
     import sklearn.ensemble  # noqa: F401
 
 
-def carry_out(work: tuple[Path, Unit]) -> Done:
-    """Fit the folds of a unit, or find them again, and predict the test rows.
+def carry_out(work: tuple[Path, Unit, Lesson]) -> Done:
+    """Fit the folds of a unit, or all rows, or find them again, and predict the test rows.
 
-    work: the file of the Task, and the unit. Raises PipelineError.
+    work: the file of the Task, the unit, and what a fit on all rows has to know.
+    Raises PipelineError.
     """
-    path, unit = work
+    path, unit, lesson = work
     task, opened = _load(path)
     choice = task.choices[unit.entry]
     opened = replace(opened, competition=repeated(opened.competition, unit.repeat))
@@ -81,11 +90,14 @@ def carry_out(work: tuple[Path, Unit]) -> Done:
     told: list[Event] = []
     with only_listening(told.append):
         fits = FoldWork(opened, choice, seed, task.train, unfitted(opened, choice, seed))
-        every = all_folds(task.train, task.test, opened.competition)
-        chosen = [every[number] for number in unit.folds]
-        results = [result for result, _ in fits.fit(chosen, unit.max_seconds)]
+        if unit.is_refit:
+            results, key = [fits.refit(lesson)], fits.refit_key(lesson)
+        else:
+            every = all_folds(task.train, task.test, opened.competition)
+            chosen = [every[number] for number in unit.folds]
+            results = [result for result, _ in fits.fit(chosen, unit.max_seconds)]
+            key = fits.key(chosen)
         is_cut = any(result.stopped_by_time for result in results)
-        key = fits.key(chosen)
         if is_cut:
             key = digest(key, "cut")  # kept for its run, and never taken for finished work
             fits.cache.save(key, results)
@@ -98,6 +110,7 @@ def carry_out(work: tuple[Path, Unit]) -> Done:
         key=key,
         stopped_by_time=is_cut,
         warnings=[event.text for event in told if isinstance(event, Warned)],
+        lesson=lesson_of([result.estimator for result in results]),
     )
 
 

@@ -10,14 +10,15 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from pipeline.models.holdout import even_share
+from pipeline.models.rounds import best_round
 
 
 class Boosting:
     """Gradient boosting that is stopped by rows held out of its training rows.
 
     model: an unfitted one of a library; few: another for fewer than 3,000 rows. stop: fits it, and
-    keeps its best round. rounds: for each target, the round at which the clock ended a fit that
-    shall be repeated.
+    keeps its best round. most: for each target, the round at which the clock ended a fit that shall
+    be repeated. found: once it is fitted, of each target, the best round.
     """
 
     def __init__(
@@ -32,10 +33,16 @@ class Boosting:
     ) -> None:
         self.model, self.few, self.stop, self.patience = model, few, stop, patience
         self.share, self.seed = share, seed
-        self.rounds: Sequence[int] = ()
+        self.most: Sequence[int] = ()
 
-    def fit(self, X: Any, y: Any, holdout: np.ndarray | None = None) -> "Boosting":
-        """Fit on the rows that are not held out."""
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        holdout: np.ndarray | None = None,
+        rounds: Sequence[int] | None = None,
+    ) -> "Boosting":
+        """Fit on the rows that are not held out; or on all of them, so many rounds a target."""
         y = np.asarray(y)
         if hasattr(self.model, "predict_proba"):
             self.classes_, y = np.unique(y, return_inverse=True)
@@ -47,15 +54,19 @@ class Boosting:
         if holdout is None:
             holdout = even_share(columns[0], self.share, self.seed)
         seen = np.setdiff1d(np.arange(len(y)), holdout)
-        self.is_flat, self.models = y.ndim == 1, []
+        self.is_flat, self.models, most = y.ndim == 1, [], rounds or self.most
         for number, column in enumerate(columns):
             is_few = self.few is not None and len(y) < 3000
             model = deepcopy(self.few if is_few else self.model)
-            if self.rounds:
+            if most:
                 name = "max_iter" if hasattr(model, "max_iter") else "n_estimators"
-                model.set_params(**{name: self.rounds[number]})
+                model.set_params(**{name: most[number]})
+            if rounds:
+                self.models.append(self.stop(model, X, column, None, None, self.patience))
+                continue
             parts = X.iloc[seen], column[seen], X.iloc[holdout], column[holdout]
             self.models.append(self.stop(model, *parts, self.patience))
+        self.found = [one.rounds for one in self.models]
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -74,6 +85,11 @@ class OnArrays:
     def __init__(self, model: Any) -> None:
         self.model = model
 
+    @property
+    def rounds(self) -> int:
+        """How many rounds it answers with."""
+        return best_round(self.model)
+
     def predict(self, X: Any) -> np.ndarray:
         """Return what the model predicts."""
         return np.asarray(self.model.predict(np.asarray(X, dtype=float)))
@@ -84,30 +100,31 @@ class OnArrays:
 
 
 def stop_lightgbm(
-    model: Any, X: Any, y: np.ndarray, X_valid: Any, y_valid: np.ndarray, patience: int
+    model: Any, X: Any, y: np.ndarray, X_valid: Any, y_valid: Any, patience: int
 ) -> OnArrays:
     """Fit LightGBM until the held-out rows are no longer predicted better."""
     import lightgbm
 
+    if X_valid is None:
+        return OnArrays(model.fit(np.asarray(X, dtype=float), y))
     X, X_valid = (np.asarray(part, dtype=float) for part in (X, X_valid))
     early = lightgbm.early_stopping(patience, verbose=False)
     return OnArrays(model.fit(X, y, eval_X=X_valid, eval_y=y_valid, callbacks=[early]))
 
 
 def stop_xgboost(
-    model: Any, X: Any, y: np.ndarray, X_valid: Any, y_valid: np.ndarray, patience: int
+    model: Any, X: Any, y: np.ndarray, X_valid: Any, y_valid: Any, patience: int
 ) -> OnArrays:
     """Fit XGBoost until the held-out rows are no longer predicted better."""
+    if X_valid is None:
+        return OnArrays(model.fit(np.asarray(X, dtype=float), y, verbose=False))
     X, X_valid = (np.asarray(part, dtype=float) for part in (X, X_valid))
     model.set_params(early_stopping_rounds=patience)
     return OnArrays(model.fit(X, y, eval_set=[(X_valid, y_valid)], verbose=False))
 
 
-class WithText:
+class WithText(OnArrays):
     """A fitted CatBoost that is shown frames as it was when it was fitted."""
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
         """Return what the model predicts."""
@@ -125,16 +142,18 @@ def plain(X: pd.DataFrame) -> pd.DataFrame:
 
 
 def stop_catboost(
-    model: Any, X: Any, y: np.ndarray, X_valid: Any, y_valid: np.ndarray, patience: int
+    model: Any, X: Any, y: np.ndarray, X_valid: Any, y_valid: Any, patience: int
 ) -> WithText:
     """Fit CatBoost until the held-out rows are no longer predicted better; text is categories."""
-    X, X_valid = plain(X), plain(X_valid)
+    X = plain(X)
     levels = [i for i in X if not is_numeric_dtype(X[i])]
+    if X_valid is None:
+        return WithText(model.fit(X, y, cat_features=levels))
     model.fit(
         X,
         y,
         cat_features=levels,
-        eval_set=(X_valid, y_valid),
+        eval_set=(plain(X_valid), y_valid),
         early_stopping_rounds=patience,
         use_best_model=True,
     )
@@ -145,6 +164,11 @@ class Staged(OnArrays):
     """A histogram gradient boosting that answers as it did after its best round."""
 
     best = 0
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds it answers with."""
+        return self.best
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the values of the best round."""
@@ -168,8 +192,12 @@ def stop_hist(
     """
 
     def stop(
-        model: Any, X: Any, y: np.ndarray, X_valid: Any, y_valid: np.ndarray, patience: int
+        model: Any, X: Any, y: np.ndarray, X_valid: Any, y_valid: Any, patience: int
     ) -> Staged:
+        if X_valid is None:
+            staged = Staged(model.fit(np.asarray(X, dtype=float), y))
+            staged.best = model.max_iter
+            return staged
         X, X_valid = (np.asarray(part, dtype=float) for part in (X, X_valid))
         staged, least, rounds = Staged(model), np.inf, model.max_iter
         stages = getattr(model, "staged_predict_proba", model.staged_predict)

@@ -1,7 +1,7 @@
 """Models fitted fold by fold, and what they say of rows that they have not seen."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -23,12 +23,16 @@ class Seeds:
     model: int
 
 
+Lesson = Sequence[tuple[Any, Any]]  # of each part: best rounds of each target, and what is added
+
+
 @dataclass(eq=False)
 class Fit:
     """A model that learns one part of the target from some rows, and what it is given.
 
     Z: the rows as the model takes them. scaled: their answers on the scale that is fitted.
-    added: to predictions, behind the way back.
+    ended: where a clock ended such a fit. rounds: how many are made of all rows. added: to
+    predictions, behind the way back.
     """
 
     rows: Rows
@@ -39,6 +43,7 @@ class Fit:
     scaled: Any
     held_out: np.ndarray | None
     ended: Any = ()
+    rounds: list[int] | None = None
     added: Any = 0.0
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
@@ -50,8 +55,10 @@ def fit_each(fits: Sequence[Fit]) -> None:
     """Fit models on rows that are ready, one after the other."""
     for one in fits:
         if one.ended:
-            one.model.rounds = one.ended
-        told = {} if one.held_out is None else {"holdout": one.held_out}
+            one.model.most = one.ended
+        told: dict[str, Any] = {} if one.held_out is None else {"holdout": one.held_out}
+        if one.rounds is not None:
+            told = {"rounds": one.rounds}
         one.model.fit(one.Z, one.scaled, **told)
 
 
@@ -65,7 +72,9 @@ class Model:
     held_out: the share of a fold's training rows that stops the fit, if any does. fit: fits the
     models of so many folds together. generates: whether a step makes features that may know
     targets. ended: where a clock ended a fit that shall be repeated, by pass, fold and part.
-    only: folds of each pass that were fitted, where there was no time for all.
+    only: folds of each pass that were fitted, where there was no time for all. refits: how many
+    fits on all rows predict the test, in place of those of the folds. taught: what these have to
+    know of the folds, where a clock ended the folds' fits.
     """
 
     make: Callable[[int], Any]
@@ -79,6 +88,8 @@ class Model:
     generates: bool = False
     ended: Mapping[tuple[int, int, int], Any] = field(default_factory=dict)
     only: Sequence[int] | None = None
+    refits: int = 0
+    taught: Sequence[Lesson] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,10 +123,12 @@ def cross_fit(
 
     Both are means over the passes, (n_samples, n_columns); NaN where nothing predicts a row.
     """
-    oofs, tests = [], []
+    oofs, tests, lessons = [], [], []
     for number, seeds in enumerate(model.passes):
         oof, of_test = np.full((len(train.X), problem.width(train)), np.nan), []
-        for fold, predict in fit_folds(model, problem, train, number, seeds):
+        for fold, fits in fit_folds(model, problem, train, number, seeds):
+            predict = partial(respond, fits, model, problem)
+            lessons.append([(getattr(fit.model, "found", None), fit.added) for fit in fits])
             if len(fold.valid):
                 oof[fold.valid] = predict(train.X.iloc[fold.valid])
             if fold.predicts_test:
@@ -125,13 +138,15 @@ def cross_fit(
                 of_test.append(found)
         oofs.append(oof)
         tests.append(np.nanmean(of_test, axis=0))
+    if model.refits:
+        tests = [refit(model, problem, train, n, lessons)(test) for n in range(model.refits)]
     return np.mean(oofs, axis=0), np.mean(tests, axis=0)
 
 
 def fit_folds(
     model: Model, problem: Problem, train: Rows, number: int, seeds: Seeds
-) -> Iterator[tuple[Fold, Callable[[pd.DataFrame], np.ndarray]]]:
-    """Yield each fold of a pass, and what predicts new rows once it is fitted there."""
+) -> Iterator[tuple[Fold, list[Fit]]]:
+    """Yield each fold of a pass, and what is fitted on its training rows, one a part."""
     folds = problem.folds(seeds.folds)
     for first in range(0, len(folds), model.together):
         some = folds[first : first + model.together]
@@ -145,7 +160,27 @@ def fit_folds(
         for fold, fits in zip(some, each, strict=True):
             for fit in fits:
                 learn_variance(fit, model, problem, seeds)
-            yield fold, partial(respond, fits, model, problem)
+            yield fold, fits
+
+
+def refit(
+    model: Model, problem: Problem, train: Rows, number: int, lessons: Sequence[Lesson]
+) -> Callable[[pd.DataFrame], np.ndarray]:
+    """Return what predicts new rows once it is fitted on all rows, as long as folds have taught.
+
+    There are more rows than a fold has, which bear a quarter more rounds.
+    """
+    first, lessons = model.passes[0], model.taught or lessons
+    seeds = replace(first, model=first.model + number)
+    every = replace(model, held_out=None)
+    fits = fits_of(every, problem, problem.clean(train), (-1, number), seeds)
+    for part, fit in enumerate(fits):
+        rounds = [lesson[part][0] for lesson in lessons]
+        if all(one is not None for one in rounds):
+            fit.rounds = [max(1, round(1.25 * one)) for one in np.mean(rounds, axis=0)]
+        fit.added = np.mean([lesson[part][1] for lesson in lessons], axis=0)
+    model.fit(fits)
+    return partial(respond, fits, model, problem)
 
 
 def fits_of(
