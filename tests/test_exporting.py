@@ -200,16 +200,47 @@ def test_folds_in_time_are_reproduced(
     check_same(workspace, exported(workspace, "--model", "lightgbm", "--epochs", 20, *options))
 
 
+ENDLESS = """
+[models.long_trees]
+kind = "lightgbm"
+n_estimators = 1000000
+patience = 1000000
+
+[models.long_net]
+kind = "realmlp"
+epochs = 100000
+units = [8]
+"""
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize(("model", "time"), [("long_trees", "2s"), ("long_net", "10s")])
 def test_a_fit_that_the_clock_ended_is_ended_where_it_was(
-    made: Callable[..., Path], exported: Callable[..., Path]
+    made: Callable[..., Path], exported: Callable[..., Path], model: str, time: str
 ) -> None:
-    workspace = made()
-    folder = exported(workspace, "--model", "lightgbm", "--time", "1s")
+    workspace = made(toml=TOML + ENDLESS)
+    folder = exported(workspace, "--model", model, "--time", time)
     record = json.loads((only_run(workspace, "tiny") / "run.json").read_text())
-    if not any(one["stopped_by_time"] for one in record["folds"]):
-        pytest.skip("this machine is too fast for it")  # pragma: no cover
-    assert "ended={(0, 0, 0): [" in check_same(workspace, folder)
+    assert all(one["stopped_by_time"] for one in record["folds"])
+    assert "ended={(0, 0, 0): " in check_same(workspace, folder)
+
+
+@pytest.mark.slow
+def test_what_ended_fits_have_taught_those_on_all_rows_is_kept(
+    made: Callable[..., Path], exported: Callable[..., Path], kc_here: Callable[..., Done]
+) -> None:
+    toml = TOML.replace("[validation]", '[target]\ntransform = "sqrt"\nlower = 0\n\n[validation]')
+    workspace = made(toml=toml)
+    exported(workspace, "--model", "hist_gradient_boosting,ridge", "--time", "30s")
+    path = only_run(workspace, "tiny") / "run.json"
+    record = json.loads(path.read_text())
+    assert [one["refits"] for one in record["members"]] == [3, 1]
+    for one in record["members"]:
+        one["cut_short"] = True  # as if; the fits of its folds are not kept then
+    write(path, json.dumps(record))
+    out = workspace / "again"
+    kc_here(workspace, "export", "tiny", "--out", out, expect=0)
+    assert "taught=[[([" in check_same(workspace, out)
 
 
 CLASSES = """\

@@ -12,6 +12,7 @@ from pipeline.errors import UsageError
 from pipeline.exporting.expressions import Writer, in_lines, quoted
 from pipeline.features import Features
 from pipeline.models.boosting import BoostedRegressor
+from pipeline.models.libraries import LIBRARIES
 from pipeline.models.rounds import (
     CATBOOST_BINARY,
     CATBOOST_NUMBERS,
@@ -79,6 +80,7 @@ class Models:
     writer: Writer
     competition: Competition
     features: Features
+    one_thread: bool = False  # whether the models were fitted so, whatever their size
     functions: list[str] = field(default_factory=list)
     steps: dict[str, str] = field(default_factory=dict)  # by what they are, what they are called
     names: dict[str, str] = field(default_factory=dict)  # of the entries, their expressions
@@ -170,6 +172,9 @@ class Models:
                     each | {"early_stopping": False, "warm_start": True}
                     for each in (settings, others)
                 )
+            threads = LIBRARIES[library].threads
+            if threads and self.one_thread and threads not in (model.parameters or {}):
+                settings[threads] = others[threads] = 1
             told = {name: value for name, value in settings.items() if value is not None}
             arguments = [f"{k}={self.writer.value(v, others[k])}" for k, v in told.items()]
             return f"{cls}({', '.join(arguments)})"

@@ -112,7 +112,7 @@ class _Story:
         self.writer = Writer(self.bundle)
         text = given.code.get("features.py", "")
         self.features = self.bundle.keep("features", text) if text else ""
-        self.models = Models(self.writer, self.competition, given.features)
+        self.models = Models(self.writer, self.competition, given.features, given.one_thread)
         self.own: dict[str, str] = {}
         self.weights = ""  # constants of the blends
         for module in ("numpy", "pandas"):
