@@ -230,8 +230,9 @@ def test_what_ended_fits_have_taught_those_on_all_rows_is_kept(
     made: Callable[..., Path], exported: Callable[..., Path], kc_here: Callable[..., Done]
 ) -> None:
     toml = TOML.replace("[validation]", '[target]\ntransform = "sqrt"\nlower = 0\n\n[validation]')
+    toml += '\n[models.quick]\nkind = "lightgbm"\nn_estimators = 20\n'
     workspace = made(toml=toml)
-    exported(workspace, "--model", "hist_gradient_boosting,ridge", "--time", "30s")
+    exported(workspace, "--model", "quick,ridge", "--time", "40s")
     path = only_run(workspace, "tiny") / "run.json"
     record = json.loads(path.read_text())
     assert [one["refits"] for one in record["members"]] == [3, 1]
