@@ -1,7 +1,6 @@
 """The command line: each command parses, calls one stage, and prints what came of it."""
 
 import dataclasses
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from pipeline.durations import read_duration
 from pipeline.errors import PipelineError
 from pipeline.workspace import Workspace
 
@@ -68,7 +68,6 @@ Sample = Annotated[bool, typer.Option("--sample", help="Synthetic data of the sa
 INTERRUPTED = 130  # the exit code of Ctrl-C
 _WAIT = "10m"  # how long a score is waited for
 _LESS_WORTH = {True: "standard_error", False: "submitted"}  # one of them fits in 80 columns
-_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)")
 
 
 class _WaitCommand(TyperCommand):
@@ -78,7 +77,7 @@ class _WaitCommand(TyperCommand):
         """Put the usual time behind a --wait that none follows."""
         following = [*args[1:], ""]
         filled = [
-            f"--wait={_WAIT}" if one == "--wait" and not _TIME.fullmatch(after) else one
+            f"--wait={_WAIT}" if one == "--wait" and read_duration(after) is None else one
             for one, after in zip(args, following, strict=True)
         ]
         return super().parse_args(ctx, filled)
@@ -577,10 +576,10 @@ def seconds(text: str | None) -> float | None:
     """Return a time like 90, 90s, 5m or 1.5h in seconds."""
     if text is None:
         return None
-    match = _TIME.fullmatch(text.strip())
-    if not match or float(match[1]) == 0:
+    found = read_duration(text)
+    if not found:
         raise typer.BadParameter(f"expected a time like 90s, 5m or 2h; found {text!r}")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    return found
 
 
 def _shown(*, quiet: bool = False, verbose: bool = False) -> Any:

@@ -11,7 +11,6 @@ The folder of competitions/, data/ and runs/ is KC_WORKSPACE, or the current one
 
 import html
 import os
-import re
 import tempfile
 import time as clock
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from pipeline import competition as declared
 from pipeline import runs as stored
 from pipeline.competition import Competition
+from pipeline.durations import read_duration
 from pipeline.errors import DataError, UsageError
 from pipeline.storage import save_bytes, save_text
 from pipeline.terminal import shown
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pipeline.raw import Manifest
     from pipeline.stages.training import TrainOptions
 
-TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)")
 SHOWN_MEMBERS = 8  # of a blend, where a run shows itself
 
 
@@ -243,10 +242,10 @@ def _workspace(given: Workspace | None) -> Workspace:
 def _seconds(time: float | str | None) -> float | None:
     if time is None or isinstance(time, int | float):
         return time
-    found = TIME.fullmatch(time.strip())
-    if not found or float(found[1]) == 0:
+    found = read_duration(time)
+    if not found:
         raise UsageError(f"time: expected seconds, or a text like 90s, 5m or 2h; found {time!r}")
-    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+    return found
 
 
 def _declare(workspace: Workspace, competition: Competition) -> None:

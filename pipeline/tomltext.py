@@ -71,7 +71,7 @@ def _lines(name: str, table: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _key(name: str) -> str:
-    return name if BARE.fullmatch(name) else _text(name)
+    return name if BARE.fullmatch(name) else toml_string(name)
 
 
 def _value(value: Any, where: str) -> str:
@@ -80,7 +80,7 @@ def _value(value: Any, where: str) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, str):
-        return _text(value)
+        return toml_string(value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(_value(one, where) for one in value)}]"
     if isinstance(value, Mapping):
@@ -92,6 +92,6 @@ def _value(value: Any, where: str) -> str:
     )
 
 
-def _text(value: str) -> str:
+def toml_string(value: str) -> str:
     """Return a string of TOML; JSON's escapes are TOML's, except that DEL needs one."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -232,12 +232,12 @@ def test_what_ended_fits_have_taught_those_on_all_rows_is_kept(
     toml = TOML.replace("[validation]", '[target]\ntransform = "sqrt"\nlower = 0\n\n[validation]')
     toml += '\n[models.quick]\nkind = "lightgbm"\nn_estimators = 20\n'
     workspace = made(toml=toml)
-    exported(workspace, "--model", "quick,ridge", "--time", "40s")
+    exported(workspace, "--model", "quick,", "--time", "2m")
     path = only_run(workspace, "tiny") / "run.json"
     record = json.loads(path.read_text())
-    assert [one["refits"] for one in record["members"]] == [3, 1]
-    for one in record["members"]:
-        one["cut_short"] = True  # as if; the fits of its folds are not kept then
+    (member,) = record["members"]
+    assert member["refits"] == 3
+    member["cut_short"] = True  # as if; the fits of its folds are not kept then
     write(path, json.dumps(record))
     out = workspace / "again"
     kc_here(workspace, "export", "tiny", "--out", out, expect=0)

@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 # The lowest floor first; a module may import from lower floors only, and inside its own package.
 FLOORS = (
     "errors",
-    "dates declaration encodings jsontext labels language machine packages progress schemas slugs "
-    "storage",
+    "dates declaration durations encodings jsontext labels language machine packages progress "
+    "schemas slugs storage",
     "competition csvtext ledger tables terminal workspace",
     "budget cache drift execution features kinds metrics models preprocessing runs scoring "
     "sources splits strength targets totals",

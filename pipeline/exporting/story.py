@@ -272,7 +272,7 @@ class _Story:
                 f"test = {made}(test, {add})",
             ]
         if self._has_dates():
-            spread = self._piece("spread_dates")
+            spread = self._add("pipeline.features", "spread")
             but = sorted(c.columns.not_features)
             told = f"{self.writer.value(but)}, {quoted(c.columns.time)}"
             lines.append(f"train, test = ({spread}(one, {told}) for one in (train, test))")

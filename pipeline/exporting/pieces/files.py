@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_datetime64_any_dtype
 
 from pipeline.features import _plain_type
 
@@ -87,24 +86,6 @@ def with_features(
     """Return rows with the features that each can tell by itself."""
     made = add_features(frame.copy())
     return made.astype({name: _plain_type(made[name]) for name in made})
-
-
-def spread_dates(frame: pd.DataFrame, but: Sequence[str], time: str | None = None) -> pd.DataFrame:
-    """Return the frame with its dates as calendar numbers, and the time as days since 1970."""
-    dates = [n for n in frame if is_datetime64_any_dtype(frame[n]) and n not in but]
-    parts = {p: p for p in ("year", "month", "day", "hour")} | {"weekday": "day_of_week"}
-    numbers = {
-        f"{name}_{part}": getattr(frame[name].dt, attribute).astype(float)
-        for name in dates
-        for part, attribute in parts.items()
-        if f"{name}_{part}" not in frame
-    }
-    days = {
-        str(name): (frame[name].dt.tz_localize(None) - pd.Timestamp(0)) / pd.Timedelta(days=1)
-        for name in dates
-        if name == time
-    }
-    return frame.drop(columns=[n for n in dates if n not in days]).assign(**days, **numbers)
 
 
 @dataclass(frozen=True, eq=False)
