@@ -10,7 +10,7 @@ from pipeline.inference.drafts import Draft
 from pipeline.inference.evidence import listed
 from pipeline.inference.tasks import class_line
 from pipeline.splits import resolve_scheme
-from pipeline.tomltext import toml_string
+from pipeline.tomltext import toml_string as _text
 
 WIDTH = 96
 FEW = 6  # dropped columns, each of which gets its own reason
@@ -82,9 +82,9 @@ def _head(draft: Draft) -> Iterator[str]:
     aim = draft.aim
     classes = class_line(aim.classes) if aim.classes else ""
     yield "# Inferred by kc new from the files; the comments say from what. Correct what is wrong."
-    yield f"title = {toml_string(draft.said.title or draft.name)}"
-    yield _commented(f"task = {toml_string(aim.task)}", classes or aim.task_why)
-    yield _commented(f"metric = {toml_string(aim.metric)}", aim.metric_why)
+    yield f"title = {_text(draft.said.title or draft.name)}"
+    yield _commented(f"task = {_text(aim.task)}", classes or aim.task_why)
+    yield _commented(f"metric = {_text(aim.metric)}", aim.metric_why)
 
 
 def _source(draft: Draft) -> Iterator[str]:
@@ -92,54 +92,48 @@ def _source(draft: Draft) -> Iterator[str]:
     if source.kind == "files":
         return
     yield "[source]"
-    yield f"kind = {toml_string(source.kind)}"
+    yield f"kind = {_text(source.kind)}"
     if source.slug is not None:
-        yield f"slug = {toml_string(source.slug)}"
+        yield f"slug = {_text(source.slug)}"
     if source.number is not None:
         yield f"number = {source.number}"
     if source.url is not None:
-        yield f"url = {toml_string(source.url)}"
+        yield f"url = {_text(source.url)}"
 
 
 def _files(draft: Draft) -> Iterator[str]:
     files = draft.files
     yield "[files]"
     for role in ("train", "test", "sample_submission"):
-        yield f"{role} = {toml_string(getattr(files, role))}"
+        yield f"{role} = {_text(getattr(files, role))}"
     if files.decimal != ".":
-        yield f"decimal = {toml_string(files.decimal)}"
+        yield f"decimal = {_text(files.decimal)}"
     if files.dayfirst is not None:
         why = "nothing in the dates shows it" if draft.guessed_days else "other dates show it"
         yield _commented(f"dayfirst = {str(files.dayfirst).lower()}", why)
     if files.na_values:
-        yield _commented(
-            f"na_values = [{', '.join(map(toml_string, files.na_values))}]", "among numbers"
-        )
+        yield _commented(f"na_values = [{', '.join(map(_text, files.na_values))}]", "among numbers")
 
 
 def _columns(draft: Draft) -> Iterator[str]:
     question, division = draft.question, draft.division
     yield "[columns]"
     if question.id is not None:
-        yield f"id = {toml_string(question.id)}"
+        yield f"id = {_text(question.id)}"
     if question.by_position:
         why = "rows of test and sample: the same order"
         yield _commented("by_position = true", why)
     targets = question.target
-    shown = (
-        toml_string(targets[0])
-        if len(targets) == 1
-        else f"[{', '.join(map(toml_string, targets))}]"
-    )
+    shown = _text(targets[0]) if len(targets) == 1 else f"[{', '.join(map(_text, targets))}]"
     yield from _wrapped("target", targets) if len(shown) > 60 else [f"target = {shown}"]
     yield from _categorical(draft.of("categorical"))
     yield from _kinds(draft.of("kind?"))
     yield from _each("datetime", draft.of("datetime"))
     yield from _each("text", draft.of("text"))
     if division.group is not None:
-        yield _commented(f"group = {toml_string(division.group)}", division.why)
+        yield _commented(f"group = {_text(division.group)}", division.why)
     if division.time is not None:
-        yield _commented(f"time = {toml_string(division.time)}", division.why)
+        yield _commented(f"time = {_text(division.time)}", division.why)
     for candidate in division.candidates:
         yield f"# {_comment(candidate)}"
     yield from _each("drop", draft.of("drop"))
@@ -162,7 +156,7 @@ def _categorical(found: list[Finding]) -> Iterator[str]:
 def _kinds(found: list[Finding]) -> Iterator[str]:
     """Yield a question: which whole numbers of few levels are kinds."""
     if found:
-        names = [f"{toml_string(one.name)} ({one.why})" for one in found]
+        names = [f"{_text(one.name)} ({one.why})" for one in found]
         more = f" and {len(names) - MOST_ASKED} more" if len(names) > MOST_ASKED else ""
         shown = ", ".join(names[:MOST_ASKED]) + more
         text = f"Whole numbers of few levels; categorical, if they name kinds: {shown}"
@@ -173,12 +167,12 @@ def _each(key: str, found: list[Finding]) -> Iterator[str]:
     """Yield a list with its reason, or with those of its parts."""
     reasons = _by_reason(found)
     if len(found) == 1:
-        yield _commented(f"{key} = [{toml_string(found[0].name)}]", found[0].why)
+        yield _commented(f"{key} = [{_text(found[0].name)}]", found[0].why)
     elif len(reasons) == 1:
         yield from _wrapped(key, [one.name for one in found], next(iter(reasons)))
     elif 0 < len(found) <= FEW:
         yield f"{key} = ["
-        yield from (_commented(f"    {toml_string(one.name)},", one.why) for one in found)
+        yield from (_commented(f"    {_text(one.name)},", one.why) for one in found)
         yield "]"
     elif found:
         yield f"{key} = ["
@@ -200,7 +194,7 @@ def _by_reason(found: list[Finding]) -> dict[str, list[str]]:
 def _filled(names: Iterable[str]) -> Iterator[str]:
     """Yield names as the items of a list, in as few lines as they fit."""
     line = "   "
-    for item in (f"{toml_string(name)}," for name in names):
+    for item in (f"{_text(name)}," for name in names):
         if len(line) + len(item) + 1 > WIDTH and line.strip():
             yield line
             line = "   "
@@ -210,7 +204,7 @@ def _filled(names: Iterable[str]) -> Iterator[str]:
 
 def _wrapped(key: str, names: Sequence[str], why: str = "") -> Iterator[str]:
     """Yield a list with one reason, in as few lines as it fits."""
-    items = [f"{toml_string(name)}," for name in names]
+    items = [f"{_text(name)}," for name in names]
     short = f"{key} = [{' '.join(items).rstrip(',')}]"
     if len(short) <= COMMENT_AT + 20:
         yield _commented(short, why)
@@ -225,11 +219,11 @@ def _levels(draft: Draft) -> Iterator[str]:
     if draft.levels:
         yield "[levels]"
     for word, names in draft.levels.items():
-        yield from _wrapped(toml_string(word), names, "here a level, not a missing value")
+        yield from _wrapped(_text(word), names, "here a level, not a missing value")
     if draft.maybe_levels:
         yield _commented("# [levels]", "in over a third of the rows: levels, or missing values?")
     for word, names in draft.maybe_levels.items():
-        yield from (f"# {_comment(line)}" for line in _wrapped(toml_string(word), names))
+        yield from (f"# {_comment(line)}" for line in _wrapped(_text(word), names))
 
 
 def _target(draft: Draft) -> Iterator[str]:
@@ -237,16 +231,14 @@ def _target(draft: Draft) -> Iterator[str]:
     target, why = aim.target, aim.target_why
     lines = []
     if target.transform not in (None, "none"):
-        lines.append(_commented(f"transform = {toml_string(target.transform)}", why))
+        lines.append(_commented(f"transform = {_text(target.transform)}", why))
     if target.lower is not None:
         lines.append(_commented(f"lower = {target.lower:g}", "" if lines else why))
     if target.positive is not None:
-        lines.append(_commented(f"positive = {toml_string(target.positive)}", why))
+        lines.append(_commented(f"positive = {_text(target.positive)}", why))
     if target.answer is not None:
         what = {"label": "labels", "probability": "probabilities"}[target.answer]
-        lines.append(
-            _commented(f"answer = {toml_string(target.answer)}", f"the sample holds {what}")
-        )
+        lines.append(_commented(f"answer = {_text(target.answer)}", f"the sample holds {what}"))
     if target.parts:
         lines += _wrapped("parts", target.parts, "only in train, and they sum to the target")
     yield from ["[target]", *lines] if lines else []
@@ -264,7 +256,7 @@ def _validation(draft: Draft) -> Iterator[str]:
     reason = "" if division.group or division.time else division.why
     yield "[validation]"
     if division.scheme != "auto":
-        yield _commented(f"scheme = {toml_string(division.scheme)}", reason)
+        yield _commented(f"scheme = {_text(division.scheme)}", reason)
     yield f"n_splits = {division.n_splits}"
     yield "seed = 42"
 
