@@ -1,6 +1,7 @@
 """The command line: each command parses, calls one stage, and prints what came of it."""
 
 import dataclasses
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from typer.core import TyperCommand
 
 from pipeline.durations import read_duration
 from pipeline.errors import PipelineError
+from pipeline.terminal import glyphs
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="From a competition's files to an honestly validated submission.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -27,17 +29,63 @@ app = typer.Typer(
 cache_app = typer.Typer(help="Finished folds that are kept to continue from.", no_args_is_help=True)
 app.add_typer(cache_app, name="cache")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A competition; see kc list.")]
+
+def _names(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    from pipeline.stages.completing import complete_competition
+
+    return complete_competition(_completed_in(ctx), incomplete)
+
+
+def _models(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    from pipeline.stages.completing import complete_model
+
+    return complete_model(_completed_in(ctx), _named(ctx), incomplete)
+
+
+def _runs(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    from pipeline.stages.completing import complete_run
+
+    return complete_run(_completed_in(ctx), _named(ctx), incomplete)
+
+
+def _completed_in(ctx: typer.Context) -> Workspace:
+    """Return the workspace of a line that is being completed, when no command has run yet."""
+    root = ctx.find_root().params.get("workspace")
+    return Workspace(Path(root or os.environ.get("KC_WORKSPACE") or ".").resolve())
+
+
+def _named(ctx: typer.Context) -> str | None:
+    """Return the competition that a line names which is being completed.
+
+    An option that lacks its value leaves the words before it unread.
+    """
+    known = _completed_in(ctx).names()
+    return next((one for one in (ctx.params.get("name"), *ctx.args) if one in known), None)
+
+
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="A competition; see kc list.", autocompletion=_names),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and the result only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show a line for every epoch.")]
-RunId = Annotated[str | None, typer.Option("--run", metavar="ID", help="A run; else the latest.")]
-Model = Annotated[str | None, typer.Option("--model", "-m", help="A model; see kc inspect.")]
+RunId = Annotated[
+    str | None,
+    typer.Option("--run", metavar="ID", help="A run; else the latest.", autocompletion=_runs),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="A model; see kc inspect.", autocompletion=_models),
+]
 Models = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", help="A model, or several with commas; else all that time bears."
+        "--model",
+        "-m",
+        help="A model, or several with commas; else all that time bears.",
+        autocompletion=_models,
     ),
 ]
 Seed = Annotated[
@@ -93,6 +141,10 @@ def common(
 ) -> None:
     """Set where to work; given before the command."""
     context.obj = Workspace(workspace.resolve())
+    if context.invoked_subcommand is None:
+        from pipeline.stages.advising import advice_lines, advise
+
+        typer.echo("\n".join(advice_lines(advise(context.obj))))
 
 
 @app.command("list")
@@ -172,7 +224,12 @@ def fetch(
 @app.command()
 def files(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A competition, or its address.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="A competition, or its address.", autocompletion=_names
+        ),
+    ],
     as_csv: Csv = False,
     as_json: Json = False,
 ) -> None:
@@ -186,17 +243,62 @@ def files(
 
 
 @app.command()
-def inspect(context: typer.Context, name: Name, as_json: Json = False) -> None:
-    """Show missing values, drift, duplicates and leaks. Example: kc inspect house."""
+def inspect(
+    context: typer.Context,
+    name: Name,
+    plots: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to draw pictures of it as well.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what to know of the files before training. Example: kc inspect house."""
     from pipeline.stages.inspecting import inspect as stage
-    from pipeline.stages.inspecting import inspection_lines, inspection_record
+    from pipeline.stages.inspecting import inspection_lines, inspection_record, save_pictures
 
     with _shown(quiet=as_json):
         opened, found = stage(context.obj, name)
+        drawn = [] if plots is None else save_pictures(opened, plots)
     if as_json:
-        _print_json(inspection_record(opened, found))
+        _print_json({**inspection_record(opened, found), "plots": list(map(str, drawn))})
     else:
         typer.echo("\n".join(inspection_lines(opened, found)))
+        typer.echo("".join(f"{path}\n" for path in drawn), nl=False)
+
+
+@app.command()
+def plot(
+    context: typer.Context,
+    name: Name,
+    x: Annotated[str | None, typer.Option(metavar="COLUMN", help="Along the bottom.")] = None,
+    y: Annotated[str | None, typer.Option(metavar="COLUMN", help="Along the side.")] = None,
+    by: Annotated[str | None, typer.Option(metavar="COLUMN", help="What gives colours.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="scatter, line, histogram, box, target, missing, correlation or curves; else by "
+            "what the columns are."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="A .png or .svg; else in plots/."),
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Whose curves; else the latest's.", autocompletion=_runs),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Draw columns, or a run's learning curves. Example: kc plot bike --x temp --y count."""
+    from pipeline.stages.plotting import PlotOptions
+    from pipeline.stages.plotting import plot as stage
+
+    with _shown(quiet=as_json):
+        path = stage(context.obj, name, PlotOptions(kind, x, y, by, out, run))
+    if as_json:
+        _print_json({"competition": name, "picture": path})
+    else:
+        typer.echo(path)
 
 
 @app.command()
@@ -335,7 +437,9 @@ def ensemble(
     name: Name,
     run_ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUN]...", help="Runs; else the best of each model."),
+        typer.Argument(
+            metavar="[RUN]...", help="Runs; else the best of each model.", autocompletion=_runs
+        ),
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -404,7 +508,10 @@ def export(
 @app.command()
 def runs(
     context: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A competition.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A competition.", autocompletion=_names),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show the finished runs, their scores, and what was submitted. Example: kc runs bike."""
@@ -553,8 +660,9 @@ def cache_clear(context: typer.Context, name: Name, as_json: Json = False) -> No
 
 def main() -> None:
     """Run a command; an error that a person can mend is one line and exit code 1."""
+    glyphs.register()
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        stream.reconfigure(errors=glyphs.PLAIN)  # type: ignore[union-attr]
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
@@ -567,9 +675,18 @@ def main() -> None:
             _print_json({"error": {"kind": type(error).__name__, "message": str(error)}})
         sys.exit(1)
     except SystemExit as end:
-        if end.code == INTERRUPTED:
-            typer.echo("interrupted; what was finished is kept, run the command again", err=True)
+        if end.code == INTERRUPTED and (kept := _kept(end)):
+            typer.echo(f"interrupted; {kept}", err=True)
         raise
+
+
+def _kept(end: BaseException) -> str | None:
+    """Return what an interruption leaves, or None if that was told already."""
+    cause: BaseException | None = end
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__context__
+    usual = "what was finished is kept, run the command again"
+    return None if cause is None else str(cause) or usual
 
 
 def seconds(text: str | None) -> float | None:
@@ -646,6 +763,7 @@ def _print_table(
 ) -> None:
     """Print rows as JSON, CSV, or a table."""
     from pipeline.tables import csv_text, table_lines
+    from pipeline.terminal import table_width
 
     if as_json:
         _print_json(rows)
@@ -654,7 +772,7 @@ def _print_table(
     elif not rows:
         typer.echo("nothing yet")
     else:
-        typer.echo("\n".join(table_lines(rows, names, shrinkable)))
+        typer.echo("\n".join(table_lines(rows, names, shrinkable, table_width())))
 
 
 if __name__ == "__main__":

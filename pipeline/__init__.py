@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.stages.ensembling import blend
     from pipeline.stages.exporting import export
     from pipeline.stages.inspecting import inspect
+    from pipeline.stages.plotting import PlotOptions, plot
     from pipeline.stages.predicting import predict
     from pipeline.stages.preparing import clean, encode, scale
     from pipeline.stages.ready import check_ready
@@ -37,6 +38,7 @@ _HOMES = {
     "Competition": "competition",
     "NewOptions": "stages.declaring",
     "PipelineError": "errors",
+    "PlotOptions": "stages.plotting",
     "Run": "notebook",
     "TrainOptions": "stages.training",
     "TuneOptions": "stages.tuning",
@@ -54,6 +56,7 @@ _HOMES = {
     "list_runs": "notebook",
     "list_submissions": "stages.standing",
     "load_competition": "notebook",
+    "plot": "stages.plotting",
     "predict": "stages.predicting",
     "blend": "stages.ensembling",
     "check_ready": "stages.ready",
@@ -68,6 +71,7 @@ __all__ = [
     "Competition",
     "NewOptions",
     "PipelineError",
+    "PlotOptions",
     "Run",
     "TrainOptions",
     "TuneOptions",
@@ -87,6 +91,7 @@ __all__ = [
     "list_runs",
     "list_submissions",
     "load_competition",
+    "plot",
     "predict",
     "scale",
     "submit",

@@ -1,7 +1,7 @@
 """What a competitor looks at first: shapes, missing values, target, drift, duplicates, leaks."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,12 @@ from pandas.api.types import is_numeric_dtype
 from pipeline.competition import Competition
 from pipeline.data import TestData, TrainData
 from pipeline.drift import Drift, measure_drift
-from pipeline.leaks import explained_by_hidden, find_suspects
+from pipeline.leaks import MIN_ROWS, MOST_ROWS, explained_by_hidden, find_suspects
+from pipeline.proposals import propose
+from pipeline.strength import goal_of, strength_of
 
+N_BINS = 12
+QUANTILES = {"1%": 0.01, "25%": 0.25, "median": 0.5, "75%": 0.75, "99%": 0.99}
 BY_CHANCE = ("auto", "kfold", "stratified")  # schemes that take test rows to be like any other
 
 
@@ -21,7 +25,11 @@ class Inspection:
     """The facts of a competition's files, and what is odd about them.
 
     columns: one row a feature: kind, levels, missing_train, missing_test, unseen_in_test,
-        drift_auc. hint: what the training file alone has that explains the target.
+        drift_auc, strength (how well it explains the target by itself, from 0 to 1; None with few
+        rows). target: of numbers their quantiles, skewness and histogram, else the classes' shares.
+    repeated: rows whose features stand in an earlier row (train), or in a training row (test).
+    order: of declared times, the first and last of each file. hint: what the training file alone
+        has that explains the target. proposals: what to do for what was found, a line each.
     """
 
     n_train: int
@@ -31,6 +39,9 @@ class Inspection:
     drift: Drift
     warnings: list[str]
     hint: str | None = None
+    proposals: list[str] = field(default_factory=list)
+    order: dict[str, list[str]] | None = None
+    repeated: dict[str, int] = field(default_factory=dict)
 
 
 def inspect_data(
@@ -41,14 +52,19 @@ def inspect_data(
     hidden: (n_samples, n_columns), the columns that only the training file has.
     """
     drift = measure_drift(train.X, test.X)
+    columns = _columns(train.X, test.X, drift, competition.columns.text)
+    columns["strength"] = _strengths(competition, train)
     return Inspection(
         n_train=len(train),
         n_test=len(test),
-        columns=_columns(train.X, test.X, drift, competition.columns.text),
+        columns=columns,
         target=_target(competition, train),
         drift=drift,
         warnings=find_warnings(competition, train, test, drift),
         hint=None if hidden is None else explained_by_hidden(hidden, train, competition),
+        proposals=propose(competition, train, test, columns),
+        order=_order(train, test),
+        repeated=_repeated(train.X, test.X),
     )
 
 
@@ -98,6 +114,31 @@ def _columns(
     return pd.DataFrame(rows)
 
 
+def _strengths(competition: Competition, train: TrainData, seed: int = 0) -> list[float | None]:
+    """Return how well each column alone explains the target, on some thousand rows."""
+    if len(train) < MIN_ROWS:
+        return [None] * train.X.shape[1]
+    rows = np.sort(np.random.default_rng(seed).permutation(len(train))[:MOST_ROWS])
+    goal, is_classes = goal_of(train.y, competition)[rows], competition.task != "regression"
+    X = train.X.iloc[rows]
+    return [round(max(0.0, strength_of(X[name], goal, is_classes, seed)), 3) for name in X]
+
+
+def _order(train: TrainData, test: TestData) -> dict[str, list[str]] | None:
+    """Return the first and last time of each file, where times are declared."""
+    times = {"train": train.order, "test": test.order}
+    known = {name: one.dropna() for name, one in times.items() if one is not None}
+    return {
+        name: [str(one.min()), str(one.max())] for name, one in known.items() if len(one)
+    } or None
+
+
+def _repeated(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, int]:
+    """Return how many rows have the features of an earlier training row."""
+    mine, theirs = (pd.util.hash_pandas_object(one, index=False) for one in (train, test))
+    return {"train": int(mine.duplicated().sum()), "test": int(theirs.isin(mine).sum())}
+
+
 def _kind(column: pd.Series, prose: Collection[str]) -> str:
     if is_numeric_dtype(column):
         return "number"
@@ -112,13 +153,24 @@ def _target(competition: Competition, train: TrainData) -> dict[str, Any]:
     return {
         str(name): {
             "min": float(y[name].min()),
-            "median": float(y[name].median()),
+            **{key: float(y[name].quantile(share)) for key, share in QUANTILES.items()},
             "mean": float(y[name].mean()),
             "max": float(y[name].max()),
             "skewness": float(np.asarray(y[name].skew())),
+            "histogram": _histogram(y[name].to_numpy(dtype=float)),
         }
         for name in y
     }
+
+
+def _histogram(values: np.ndarray) -> dict[str, list[float]]:
+    """Return the edges of bins, and how many values lie in each."""
+    whole = bool((values == np.round(values)).all())
+    low, high = values.min(), values.max()
+    step = np.ceil((high - low + 1) / N_BINS) if whole else None
+    bins = N_BINS if step is None else np.arange(low, high + step + 1, step)
+    counts, edges = np.histogram(values, bins)
+    return {"edges": edges.tolist(), "counts": counts.tolist()}
 
 
 def _drift_warnings(competition: Competition, drift: Drift | None) -> list[str]:

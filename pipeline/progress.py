@@ -28,22 +28,32 @@ class Warned:
 
 @dataclass(frozen=True)
 class FoldStarted:
-    """A fold's fit begins, or that of several at once; folds count from 1 for people."""
+    """A fold's fit begins, or that of several at once; folds count from 1 for people.
+
+    metric: what it will be scored by, and its epochs' scores are.
+    """
 
     model: str
     number: int
     n_folds: int
     together: int = 1
+    metric: str = "score"
 
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """One epoch (or boosting round) of the current fold is over."""
+    """One epoch (or boosting round) of the current fold is over.
+
+    score: the competition's metric on the rows that early stopping holds out, the mean over the
+    networks that still learn. best: the mean of each network's best so far. None if not known.
+    """
 
     epoch: int
     epochs: int
     loss: float
     valid_loss: float | None
+    score: float | None = None
+    best: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,12 +77,23 @@ class Downloaded:
 
 
 @dataclass(frozen=True)
+class Working:
+    """What one worker process does, and for how many seconds it has."""
+
+    worker: int
+    model: str
+    what: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class BudgetSpent:
-    """So many seconds of a budget are over, and what there is so far."""
+    """So many seconds of a budget are over, what there is so far, and what runs now."""
 
     seconds: float
     budget: float
     text: str
+    working: tuple[Working, ...] = ()
 
 
 Event = BudgetSpent | Note | Warned | FoldStarted | EpochEnded | FoldEnded | Downloaded
@@ -90,6 +111,16 @@ def emit(event: Event) -> None:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, as a line about it says it: "1 column", "1,200 columns"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def kept_folds(number: int) -> str:
+    """Return what becomes of finished folds when a command is interrupted."""
+    if not number:
+        return "no fold was finished, so nothing is kept"
+    them, are = ("it", "is") if number == 1 else ("them", "are")
+    return (
+        f"{counted(number, 'finished fold')} {are} kept, and the same command goes on from {them}"
+    )
 
 
 def file_size(n_bytes: int) -> str:

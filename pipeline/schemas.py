@@ -141,6 +141,12 @@ SCHEMAS: Mapping[str, Schema] = {
         drift_by_column=("object", "the same by each column alone, the largest first"),
         warnings=(_TEXTS, "what looks wrong"),
         hint=("text or null", "what the training file alone has"),
+        proposals=("list", "what to do about it"),
+        plots=(_TEXTS, "the pictures that --plots has drawn"),
+    ),
+    "plot": _object(
+        competition=("text", "its name"),
+        picture=("text", "the .png or .svg that was drawn"),
     ),
     "clean": _PREPARED,
     "scale": _PREPARED,

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 WIDTH = 80  # columns of the narrowest terminal that is thought of
@@ -11,12 +11,17 @@ GAP = "  "
 
 
 def table_lines(
-    rows: Sequence[dict[str, Any]], names: Sequence[str], shrinkable: Sequence[str] = ()
+    rows: Sequence[dict[str, Any]],
+    names: Sequence[str],
+    shrinkable: Sequence[str] = (),
+    width: int = WIDTH,
+    right: Collection[str] = (),
 ) -> list[str]:
     """Return a header and rows as lines whose columns stand below each other on a terminal.
 
-    Korean and other wide letters take two columns. shrinkable: the columns whose cells are cut, one
-    after the other, until a line fits into 80 columns.
+    Korean and other wide letters take two columns. right: the columns whose cells end below each
+    other, as numbers do. shrinkable: the columns whose cells are cut, one after the other, until a
+    line fits into the width.
     """
     from rich.cells import cell_len
 
@@ -24,11 +29,34 @@ def table_lines(
     widths = [max(cell_len(row[i]) for row in cells) for i in range(len(names))]
     for name in shrinkable:
         if name in names:
-            _shrink(widths, names.index(name))
+            _shrink(widths, names.index(name), width)
     return [
-        GAP.join(_fitted(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        GAP.join(
+            _fitted(cell, wide, is_right=name in right)
+            for cell, wide, name in zip(row, widths, names, strict=True)
+        ).rstrip()
         for row in cells
     ]
+
+
+def bar_lines(rows: Sequence[tuple[str, str, float]], length: int = 40) -> list[str]:
+    """Return rows of a name, a number as text and its size, the sizes as bars on a terminal."""
+    from rich.cells import cell_len
+
+    largest = max((size for *_, size in rows), default=0.0) or 1.0
+    width = min(24, max((cell_len(name) for name, *_ in rows), default=0))
+    digits = max((len(text) for _, text, _ in rows), default=0)
+    return [
+        f"  {_fitted(shown(name), width)}  {text:>{digits}}  "
+        f"{_bar(size / largest * length)}".rstrip()
+        for name, text, size in rows
+    ]
+
+
+def _bar(length: float) -> str:
+    """Return a bar of so many columns, of half a column at least where there is anything."""
+    whole, half = divmod(round(2 * length), 2)
+    return "█" * whole + "▌" * half if length and whole + half else "▌" * (length > 0)
 
 
 def csv_text(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
@@ -53,13 +81,28 @@ def shown(value: Any) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in str(value)).strip()
 
 
-def _shrink(widths: list[int], at: int) -> None:
-    excess = sum(widths) + len(GAP) * (len(widths) - 1) - WIDTH
+def _shrink(widths: list[int], at: int, width: int) -> None:
+    excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
     if excess > 0:
         widths[at] = min(widths[at], max(NARROWEST, widths[at] - excess))
 
 
-def _fitted(cell: str, width: int) -> str:
+def wrapped(text: str, indent: int, width: int = WIDTH) -> list[str]:
+    """Return a text as lines of at most so many columns, all but the first one indented."""
+    from rich.cells import cell_len
+
+    words = text.lstrip(" ")
+    lines = [" " * (len(text) - len(words))]
+    for word in words.split(" "):
+        line = f"{lines[-1]} {word}" if lines[-1].strip() else lines[-1] + word
+        if cell_len(line) > width and lines[-1].strip():
+            lines.append(" " * indent + word)
+        else:
+            lines[-1] = line
+    return lines
+
+
+def _fitted(cell: str, width: int, *, is_right: bool = False) -> str:
     """Return a cell padded, or cut with an ellipsis, to a number of columns."""
     from rich.cells import cell_len
 
@@ -67,4 +110,5 @@ def _fitted(cell: str, width: int) -> str:
         while cell_len(cell) > width - 1:
             cell = cell[:-1]
         cell += "…"
-    return cell + " " * (width - cell_len(cell))
+    space = " " * (width - cell_len(cell))
+    return space + cell if is_right else cell + space

@@ -52,6 +52,12 @@ def transformed(y: Any, target: Target) -> Any:
     return _FORWARD[target.transform](y)
 
 
+def transform_of(regressor: TransformedTargetRegressor) -> Transform:
+    """Return the transform of a regressor that bound_target has made."""
+    target: Target = regressor.inverse_func.keywords["target"]
+    return target.transform or "none"
+
+
 def bound_target(regressor: Any, target: Target, metric: MetricName) -> Any:
     """Return a regressor fitted on the transformed target, whose predictions keep the bounds.
 

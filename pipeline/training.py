@@ -21,6 +21,7 @@ from pipeline.features import Features
 from pipeline.generating import GeneratedFeatures, TextFeatures, check_families
 from pipeline.metrics import METRICS, Metric, fitted_metric
 from pipeline.models import make_model, model_spec
+from pipeline.models.learning import Shown
 from pipeline.models.parts import SumOfParts
 from pipeline.preprocessing import make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
@@ -32,7 +33,7 @@ from pipeline.splits import (
     make_strict_folds,
     related_rows,
 )
-from pipeline.targets import RootRegressor, bound_target, transformed
+from pipeline.targets import RootRegressor, bound_target, transform_of, transformed
 
 MIN_ROWS_TO_HOLD_OUT = 20
 FRACTION_FOR_VARIANCE = 0.2
@@ -351,10 +352,22 @@ def _fit_together(
     ]
     models, rows = zip(*later, strict=True)
     with _naming(models[0]):
-        type(models[0]).fit_together(models, rows, max_seconds)
+        type(models[0]).fit_together(models, rows, max_seconds, _shown(estimators[0], competition))
     return [
         _learn_variance(one, seen, competition) for one, seen in zip(fitted, parts, strict=True)
     ]
+
+
+def _shown(estimator: Any, competition: Competition) -> Shown | None:
+    """Return what networks tell of their epochs, or None: parts have no score of the whole."""
+    if isinstance(estimator, SumOfParts):
+        return None
+    if competition.task != "regression":
+        return Shown(competition.metric)
+    transform = transform_of(estimator)
+    if (transform, competition.metric) == ("log1p", "rmsle"):  # the same number, and watched
+        return Shown("rmse")
+    return Shown(competition.metric, transform)
 
 
 def fit(
@@ -482,7 +495,7 @@ def cross_validate(
         left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
         if left == 0 and results and all(_can_be_left_out(fold) for fold in some):
             continue
-        emit(FoldStarted(model, first + 1, len(units), len(some)))
+        emit(FoldStarted(model, first + 1, len(units), len(some), metric.name))
         share = None if left is None else left * len(some) / (len(units) - first)
         for position, (result, reused) in enumerate(fit_some(some, share), start=first + 1):
             results.append(result)

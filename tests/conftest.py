@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from dacon_server import running as running_dacon
 from kaggle_server import KaggleServer, running
 
 os.environ["KC_LANG"] = "en"  # whatever this machine's user speaks
+_FONTS = tempfile.TemporaryDirectory()  # where matplotlib keeps its list of fonts
+os.environ["MPLCONFIGDIR"] = _FONTS.name
 KC = Path(sys.executable).parent / "kc"
 SAMPLES = ("bike", "ddarung", "house")
 PRACTICE = (
@@ -24,7 +27,7 @@ PRACTICE = (
     "iris", "mnist", "wine",
 )  # fmt: skip
 HELD_BACK = (
-    "KC_WORKSPACE", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "KC_DACON_URL", "KC_DACON_CLIENT",
+    "KC_WORKSPACE", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "CI", "KC_DACON_URL", "KC_DACON_CLIENT",
     "DACON_TOKEN", "DACON_TOKEN_FILE", "DACON_TEAM", "KC_KAGGLE_INPUT", "KC_KAGGLE_WORKING",
     "KAGGLE_KERNEL_RUN_TYPE",
 )  # fmt: skip

@@ -67,6 +67,15 @@ def test_each_column_is_described() -> None:
     assert columns.loc["gap", ["missing_train", "missing_test"]].tolist() == [50, 0]
     assert columns["unseen_in_test"].tolist() == [0, 1, 0, 0]
     assert columns.loc["gap", "drift_auc"] == 1.0
+    assert columns["strength"].between(0, 0.2).all(), "noise is explained by nothing"
+
+
+def test_what_explains_the_target_is_told_and_repeated_rows_are_counted() -> None:
+    X = features()
+    X = pd.concat([X.iloc[:-2], X.iloc[[0, 1]]], ignore_index=True)
+    found = inspected(X, X["x"], pd.concat([features(99, 9), X.iloc[[5]]], ignore_index=True))
+    assert found.columns.set_index("column")["strength"].idxmax() == "x"
+    assert found.repeated == {"train": 2, "test": 1}
 
 
 def test_levels_that_only_the_test_rows_have_are_listed() -> None:
@@ -78,9 +87,13 @@ def test_levels_that_only_the_test_rows_have_are_listed() -> None:
 
 def test_a_number_s_target_is_summarised() -> None:
     found = inspected(features(), np.arange(N))
-    assert found.target == {
-        "y": {"min": 0.0, "median": 99.5, "mean": 99.5, "max": 199.0, "skewness": 0.0}
-    }
+    histogram = found.target["y"].pop("histogram")
+    assert found.target["y"] == {
+        "min": 0.0, "1%": pytest.approx(1.99), "25%": 49.75, "median": 99.5, "75%": 149.25,
+        "99%": pytest.approx(197.01), "mean": 99.5, "max": 199.0, "skewness": 0.0,
+    }  # fmt: skip
+    assert sum(histogram["counts"]) == N
+    assert set(np.diff(histogram["edges"])) == {17.0}, "a bin holds as many whole numbers as any"
     both = pd.DataFrame({"y": noise(), "w": noise(6)})
     columns = Columns(id="id", target=("y", "w"))
     assert set(inspected(features(), both, columns=columns).target) == {"y", "w"}

@@ -14,11 +14,11 @@ FLOORS = (
     "errors",
     "dates declaration durations encodings jsontext labels language machine packages progress "
     "schemas slugs storage",
-    "competition csvtext ledger tables terminal workspace",
+    "competition csvtext ledger plotting tables terminal workspace",
     "budget cache drift execution features kinds metrics models preprocessing runs scoring "
     "sources splits strength targets totals",
     "data decisions description estimate generating raw rowwise tuning",
-    "checks cleaning ensemble leaks portfolio submission tomltext",
+    "checks cleaning ensemble leaks portfolio proposals submission tomltext",
     "diagnosis grading inference inspection training",
     "exporting",
     "stages",

@@ -14,7 +14,10 @@ import pytest
 from sklearn.base import clone
 
 from pipeline.errors import ModelError
+from pipeline.metrics import METRICS
 from pipeline.models.backend import load_keras
+from pipeline.models.estimators import Rows
+from pipeline.models.learning import Shown
 from pipeline.models.networks import dnn, soft_clip
 from pipeline.models.neural import KerasClassifier, KerasRegressor, make_network
 from pipeline.progress import EpochEnded, Event, listening
@@ -207,6 +210,28 @@ def test_every_epoch_is_told_once() -> None:
         fitted = KerasRegressor(**{**SMALL, "epochs": 3}).fit(X, y)
     losses = zip(fitted.history_["loss"], fitted.history_["val_loss"], strict=True)
     assert heard == [EpochEnded(i + 1, 3, *pair) for i, pair in enumerate(losses)]
+
+
+@pytest.mark.parametrize("kind", ["dnn", "conv1d"])  # together, and one after the other
+@pytest.mark.parametrize("shown", [Shown("rmse", "sqrt"), Shown("r2")])
+def test_an_epoch_tells_the_metric_of_held_out_rows_on_the_target_s_own_scale(
+    kind: str, shown: Shown
+) -> None:
+    X, y = table()
+    goal = np.sqrt(y) if shown.transform == "sqrt" else y
+    held_out = np.arange(0, 120, 10)
+    parameters = {"units": [8]} if kind == "dnn" else {"filters": [2], "dense": [4]}
+    network = {"network": f"pipeline.models.networks:{kind}", "network_parameters": parameters}
+    one = KerasRegressor(**{**SMALL, **network, "epochs": 2})
+    heard: list[Event] = []
+    with listening(heard.append):
+        KerasRegressor.fit_together([one], [Rows(X, goal, held_out)], shown=shown)
+    told = [event for event in heard if isinstance(event, EpochEnded)][one.best_epoch_ - 1]
+    said = one.predict(X.iloc[held_out])
+    own = np.square(said) if shown.transform == "sqrt" else said
+    assert told.score == pytest.approx(METRICS[shown.score](y[held_out], own), rel=1e-3)
+    assert told.best == told.score
+    assert len(one.history_[f"val_{shown.score}"]) == 2
 
 
 # Sameness

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import KC, Done, copy_of, environment, files_of, only_run
 
+from pipeline.cache import Cache
+
 N_FOLDS = 5
 TRAIN = ("train", "ddarung", "--model", "random_forest", "--folds", str(N_FOLDS))
 WHOLE = {"competition.toml", "run.json", "submission.csv", "oof.csv", "test.csv", "train.log"}
@@ -143,7 +145,9 @@ def test_a_damaged_finished_fold_is_made_again(
 ) -> None:
     work = copy_of(trained, tmp_path / "work")
     old = only_run(work, "ddarung")
-    damaged = sorted((work / "data" / "ddarung" / "cache").iterdir())[0]
+    cache = Cache(work / "data" / "ddarung" / "cache")
+    kept = sorted(cache.folder.iterdir())
+    damaged = next(path for path in kept if len(cache.load(path.stem)[0].fold.valid))
     damaged.write_bytes(damaged.read_bytes()[:-1])
     done = kc(work, "train", "ddarung", "--model", "ridge")
     assert f"warning  {damaged}: damaged, so this part is made again" in done.err

@@ -108,7 +108,7 @@ def test_a_run_holds_everything_that_made_it(tmp_path):
     workspace = make_workspace(tmp_path, "price", REGRESSION)
     run = train(workspace, "toy", RIDGE)
     names = {str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file()}
-    folds = {f"fold-{number}/estimator.joblib" for number in range(5)}
+    folds = {f"fold-{number}/estimator.joblib" for number in range(6)}  # five and all rows
     assert names == folds | {
         "competition.toml", "run.json", "oof.csv", "test.csv", "submission.csv", "train.log",
     }  # fmt: skip
@@ -121,8 +121,8 @@ def test_a_run_holds_everything_that_made_it(tmp_path):
     assert record["versions"]["kc"]
     stages = [note["stage"] for note in record["stages"]]
     assert stages == [
-        "read", "features", "clean", "folds", "clean", "scale", "encode", "train", "estimate",
-        "write",
+        "read", "features", "clean", "folds", "clean", "scale", "encode", "refit", "train",
+        "estimate", "write",
     ]  # fmt: skip
     oof = pd.read_csv(run.path / "oof.csv")
     assert oof.columns.tolist() == ["id", "fold", "target_price", "prediction_price"]
@@ -130,10 +130,12 @@ def test_a_run_holds_everything_that_made_it(tmp_path):
     assert error == pytest.approx(record["score"])
 
 
-def test_the_submission_is_the_mean_of_the_fold_estimators(tmp_path):
+def test_the_submission_is_the_mean_of_the_fits_on_all_rows(tmp_path):
     workspace = make_workspace(tmp_path, "price", REGRESSION)
-    run = train(workspace, "toy", RIDGE)
+    run = train(workspace, "toy", TrainOptions(label="lightgbm"))
+    assert [one["valid_rows"] for one in run.record["refits"]] == [0, 0, 0]
     each = pd.read_csv(run.path / "test.csv").drop(columns="id")
+    assert each.shape[1] == 3
     submitted = pd.read_csv(run.submission)["price"]
     np.testing.assert_allclose(submitted, each.mean(axis=1))
 
@@ -187,7 +189,7 @@ def test_a_column_of_probabilities_is_submitted_for_every_class(tmp_path):
 def test_folds_on_the_way_to_the_test_predict_every_row_and_the_submission(tmp_path):
     workspace = make_workspace(tmp_path, "price", REGRESSION)
     run = train(workspace, "toy", TrainOptions(label="ridge", scheme="like_test", n_splits=3))
-    assert run.record["predicting_folds"] == [0, 1, 2]
+    assert run.record["predicting_folds"] == [3]  # the fit on all rows
     oof = pd.read_csv(run.path / "oof.csv")
     assert oof["fold"].value_counts().tolist() == [40, 40, 40]
     assert oof["prediction_price"].notna().all()

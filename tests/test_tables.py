@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from pipeline.tables import csv_text, shown, table_lines
+from pipeline.tables import bar_lines, csv_text, shown, table_lines, wrapped
 
 
 def test_wide_letters_take_two_columns() -> None:
@@ -25,6 +25,30 @@ def test_cells_are_cut_until_a_line_fits() -> None:
     assert table_lines(rows, names, ("team", "note"))[1] == f"1  {'가' * 19}…   {'b' * 30}  x"
     assert table_lines(rows, names, ("note",))[1] == f"1  {'가' * 40}  bbbbbbb…  x"
     assert table_lines(rows, names)[1] == f"1  {'가' * 40}  {'b' * 30}  x"
+
+
+def test_numbers_end_below_each_other_and_a_wider_terminal_cuts_less() -> None:
+    rows = [{"n": 5, "team": "가" * 60}, {"n": 1200, "team": "b"}]
+    lines = table_lines(rows, ("n", "team"), ("team",), 100, right=["n"])
+    assert [line[:6] for line in lines] == ["   n  ", "   5  ", "1200  "]
+    assert cell_len(lines[1]) == 100 - 1, "a cut between two columns of a wide letter leaves one"
+
+
+def test_bars_are_as_long_as_their_numbers() -> None:
+    assert bar_lines([("가", "4", 4.0), ("bb", "1", 1.0), ("c", "0", 0.0)], length=4) == [
+        "  가  4  ████",
+        "  bb  1  █",
+        "  c   0",
+    ]
+    assert bar_lines([("few", "1", 1e-9), ("all", "9", 1.0)])[0] == "  few  1  ▌"
+
+
+@given(st.text(st.sampled_from("ab 가나  "), max_size=300), st.integers(0, 12))
+def test_wrapped_lines_keep_every_word_in_its_columns(text: str, indent: int) -> None:
+    lines = wrapped(text, indent, 40)
+    assert " ".join(lines).split() == text.split()
+    fits = [line for line in lines if cell_len(line.strip()) <= 40 - indent]
+    assert all(cell_len(line) <= 40 for line in fits)
 
 
 def test_what_steers_a_terminal_is_taken_out() -> None:

@@ -9,11 +9,11 @@ import numpy as np
 
 from pipeline.errors import ModelError
 from pipeline.models.backend import load_keras
-from pipeline.models.learning import Recipe, row_losses
+from pipeline.models.learning import Recipe, Shown, row_losses
 from pipeline.models.program import responses
 from pipeline.models.replicas import Replica, Task, fit_replicas, why_not
 from pipeline.models.rules import architecture
-from pipeline.models.scores import SCORES
+from pipeline.models.scores import SCORES, as_people_say, undone
 from pipeline.progress import EpochEnded, Note, counted, emit
 
 # As Keras calls them, for logits.
@@ -148,7 +148,7 @@ def _look(task: Task, recipe: Recipe) -> Any:
 
 
 def held_out_scores(task: Task, recipe: Recipe, logits: np.ndarray) -> dict[str, float]:
-    """Return val_loss and, where a score is watched, val_SCORE of logits of the held-out rows."""
+    """Return val_loss, and val_SCORE of what is watched or shown, of held-out rows' logits."""
     import tensorflow as tf
 
     y = tf.constant(task.y[task.holdout][None])  # (1, n, n_targets): one replica
@@ -158,12 +158,14 @@ def held_out_scores(task: Task, recipe: Recipe, logits: np.ndarray) -> dict[str,
     counted = tf.cast(has_one[0] * weight, tf.float32)
     loss = tf.math.divide_no_nan(tf.reduce_sum(each[0] * counted), tf.reduce_sum(counted))
     found = {"val_loss": float(loss)}
-    if recipe.score != "loss":
-        predicted = responses(recipe, said)
-        if recipe.loss == "squared_error":
-            predicted, y = (part * task.spread + task.center for part in (predicted, y))
-        score = SCORES[recipe.score](y, predicted, tf.ones((1, len(logits))))
-        found[f"val_{recipe.score}"] = float(score[0])
+    predicted = responses(recipe, said)
+    if recipe.loss == "squared_error":
+        predicted, y = (part * task.spread + task.center for part in (predicted, y))
+    watched = [] if recipe.score == "loss" else [Shown(recipe.score)]
+    for one in dict.fromkeys([*watched, *([recipe.shown] if recipe.shown else [])]):
+        truth, said = (undone(values, one.transform) for values in (y, predicted))
+        score = SCORES[one.score](truth, said, tf.ones((1, len(logits))))
+        found[f"val_{one.score}"] = float(score[0])
     return found
 
 
@@ -173,9 +175,16 @@ def _clock(recipe: Recipe, deadline: float | None) -> Any:
 
     class Clock(callbacks.Callback):
         stopped = False
+        best = np.inf
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            emit(EpochEnded(epoch + 1, recipe.epochs, logs["loss"], logs["val_loss"]))
+            told: tuple[float | None, float | None] = (None, None)
+            if recipe.shown is not None:
+                name = recipe.shown.score
+                score = logs[f"val_{name}"]
+                self.best = min(self.best, score)
+                told = as_people_say(name, score), as_people_say(name, self.best)
+            emit(EpochEnded(epoch + 1, recipe.epochs, logs["loss"], logs["val_loss"], *told))
             late = deadline is not None and time.monotonic() >= deadline
             if late and not self.model.stop_training and epoch + 1 < recipe.epochs:
                 self.stopped = self.model.stop_training = True

@@ -8,7 +8,7 @@ import abc
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -21,7 +21,7 @@ from pipeline.models import check_parameters, parameters_of
 from pipeline.models.backend import load_keras, model_from_bytes, model_to_bytes
 from pipeline.models.epochs import train
 from pipeline.models.holdout import even_share
-from pipeline.models.learning import Loss, Recipe
+from pipeline.models.learning import Loss, Recipe, Shown
 from pipeline.models.replicas import Replica, Task
 
 # What Keras calls what is minimised.
@@ -98,13 +98,17 @@ class Networks(BaseEstimator, abc.ABC):
 
     @staticmethod
     def fit_together(
-        estimators: "Sequence[Networks]", rows: Sequence[Rows], max_seconds: float | None = None
+        estimators: "Sequence[Networks]",
+        rows: Sequence[Rows],
+        max_seconds: float | None = None,
+        shown: Shown | None = None,
     ) -> None:
         """Fit estimators of equal parameters, each on its own rows, in one compiled program.
 
         Each learns what it would learn alone. Networks that have a layer without a rule for that
         are trained one after the other.
         max_seconds: for all of them; the epochs that pass them are the last ones.
+        shown: what is told of the held-out rows after each epoch.
         Raises ModelError for a parameter out of range, or columns that a network cannot take.
         """
         deadline = None if max_seconds is None else time.monotonic() + max_seconds
@@ -115,7 +119,7 @@ class Networks(BaseEstimator, abc.ABC):
         trained = train(
             lambda task, seed: build[id(task)](task, seed),
             tasks,
-            estimators[0]._recipe(n_train),
+            replace(estimators[0]._recipe(n_train), shown=shown),
             deadline,
         )
         for one, replicas in zip(estimators, trained, strict=True):

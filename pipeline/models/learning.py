@@ -22,6 +22,7 @@ class Recipe:
     clip_norm: the largest norm of all gradients of a replica together.
     drop_remainder: whether an epoch leaves out the rows that do not fill a batch.
     score: what is watched on the held-out rows: "loss", or a name of pipeline.models.scores.
+    shown: what a person is told of them besides; it decides nothing.
     """
 
     loss: Loss
@@ -41,6 +42,15 @@ class Recipe:
     label_smoothing: float = 0.0
     drop_remainder: bool = False
     score: str = "loss"
+    shown: "Shown | None" = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A score of pipeline.models.scores on the target's own scale, which a transform has left."""
+
+    score: str
+    transform: str = "none"
 
 
 @dataclass(frozen=True)

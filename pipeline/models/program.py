@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.models.learning import (
     SCHEDULES,
     Recipe,
+    Shown,
     adam_apart,
     adam_together,
     beside,
@@ -18,7 +19,7 @@ from pipeline.models.learning import (
 )
 from pipeline.models.noise import derive, shuffled
 from pipeline.models.rules import Pass, apply, architecture
-from pipeline.models.scores import SCORES
+from pipeline.models.scores import SCORES, undone
 
 MOST_VALUES = 2**23  # in the largest tensor while held-out rows are looked at; 32 MB
 
@@ -45,11 +46,15 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Done:
-    """What some epochs came to, each (n_epochs, replicas), and who still learns after them."""
+    """What some epochs came to, each (n_epochs, replicas), and who still learns after them.
+
+    shown: what the recipe says that people are told; equal to score where it says nothing.
+    """
 
     loss: np.ndarray
     valid_loss: np.ndarray
     score: np.ndarray
+    shown: np.ndarray
     learned: np.ndarray
     learns: np.ndarray
 
@@ -175,15 +180,15 @@ class Program:
             tf.constant(never if recipe.patience is None else recipe.patience),
             tf.constant(float(recipe.learning_rate)),
         )
-        loss, valid_loss, score, learned = (values.numpy() for values in told)
-        return Done(loss, valid_loss, score, learned, self.learns.numpy())
+        loss, valid_loss, score, shown, learned = (values.numpy() for values in told)
+        return Done(loss, valid_loss, score, shown, learned, self.learns.numpy())
 
     def _run_epochs(
         self, x: Any, y: Any, weight: Any, length: Any, task: Any, n_train: Any, n_valid: Any,
         keys: Any, center: Any, spread: Any, epoch: Any, n_epochs: Any, planned: Any, patience: Any,
         learning_rate: Any,
-    ) -> tuple[Any, Any, Any, Any]:  # fmt: skip
-        """Do the epochs, and return losses, held-out losses, scores and who learned in them."""
+    ) -> tuple[Any, Any, Any, Any, Any]:  # fmt: skip
+        """Do the epochs, and return what Done has of them, but for who learns at the end."""
         import tensorflow as tf
 
         table = _Table(x, y, weight, task * length, n_train, n_valid)
@@ -201,22 +206,22 @@ class Program:
             # A batch may begin at the last row, and there is at least one whole batch.
             order = tf.pad(order, [[0, 0], [0, batch]])
             loss = self._all_steps(table, order, n_steps, keys, clock)
-            valid_loss, score = self._look(table, center, spread)
+            valid_loss, score, shown = self._look(table, center, spread)
             self._judge(score, loss, epoch + number + 1, patience)
-            values = (loss / tf.cast(n_steps, tf.float32), valid_loss, score, learned)
+            values = (loss / tf.cast(n_steps, tf.float32), valid_loss, score, shown, learned)
             return (number + 1, *(t.write(number, v) for t, v in zip(told, values, strict=True)))
 
         empty = [
             tf.TensorArray(kind, size=0, dynamic_size=True, element_shape=(self.n_replicas,))
-            for kind in (tf.float32, tf.float32, tf.float32, tf.bool)
+            for kind in (*[tf.float32] * 4, tf.bool)
         ]
         _, *told = tf.while_loop(
             lambda number, *_: (number < n_epochs) & tf.reduce_any(self.learns.read_value()),
             one_epoch,
             (tf.constant(0), *empty),
         )
-        loss, valid_loss, score, learned = (values.stack() for values in told)
-        return loss, valid_loss, score, learned
+        loss, valid_loss, score, shown, learned = (values.stack() for values in told)
+        return loss, valid_loss, score, shown, learned
 
     def _all_steps(
         self, table: "_Table", order: Any, n_steps: Any, keys: Any, clock: "_Clock"
@@ -305,8 +310,11 @@ class Program:
                 variable.assign(tensor, read_value=False)
         return done[0]
 
-    def _look(self, table: "_Table", center: Any, spread: Any) -> tuple[Any, Any]:
-        """Return the held-out rows' loss and score (replicas,); 0 where there are none."""
+    def _look(self, table: "_Table", center: Any, spread: Any) -> tuple[Any, Any, Any]:
+        """Return the held-out rows' loss, score and what is shown of them, each (replicas,).
+
+        All are 0 where there are none.
+        """
         import tensorflow as tf
 
         values = [variable.read_value() for variable in self.weights]
@@ -335,13 +343,13 @@ class Program:
         return tf.cond(  # type: ignore[no-any-return]
             n > 0,
             lambda: self._scored(said.concat(), table, n, center, spread),
-            lambda: (nothing, nothing),
+            lambda: (nothing, nothing, nothing),
         )
 
     def _scored(
         self, said: Any, table: "_Table", n: Any, center: Any, spread: Any
-    ) -> tuple[Any, Any]:
-        """Return loss and score of logits (n, replicas, ...) of the held-out rows."""
+    ) -> tuple[Any, Any, Any]:
+        """Return loss, score and what is shown of the held-out rows' logits (n, replicas, ...)."""
         import tensorflow as tf
 
         logits = tf.transpose(said, _swapped(1 + len(self.template.outputs[0].shape)))
@@ -354,13 +362,18 @@ class Program:
         each, has_one = row_losses(plain, y, logits)
         counted = real * has_one * tf.gather(table.weight, rows)
         loss = tf.math.divide_no_nan(tf.reduce_sum(each * counted, -1), tf.reduce_sum(counted, -1))
-        if self.recipe.score == "loss":
-            return loss, loss
+        watched, told = self.recipe.score, self.recipe.shown
+        if watched == "loss" and told is None:
+            return loss, loss, loss
         predicted = responses(self.recipe, logits)
         if self.recipe.loss == "squared_error":
             predicted = predicted * spread[:, None] + center[:, None]
             y = y * spread[:, None] + center[:, None]
-        return loss, SCORES[self.recipe.score](y, predicted, real)
+        score = loss if watched == "loss" else SCORES[watched](y, predicted, real)
+        if told is None or told == Shown(watched):
+            return loss, score, score
+        y, predicted = (undone(values, told.transform) for values in (y, predicted))
+        return loss, score, SCORES[told.score](y, predicted, real)
 
     def _judge(self, score: Any, loss: Any, epoch: Any, patience: Any) -> None:
         """Keep the weights of those whose epoch is their best, and end those without progress."""

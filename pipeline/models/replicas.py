@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import ModelError
-from pipeline.models.learning import Recipe
+from pipeline.models.learning import Recipe, Shown
 from pipeline.models.noise import replica_keys
 from pipeline.models.program import Done, Program, Rows, program_of
 from pipeline.models.rules import fault, is_wider_harmless
+from pipeline.models.scores import as_people_say
 from pipeline.progress import EpochEnded, counted, emit
 
 CALL_SECONDS = 0.25  # a call does as many epochs as take about this long
@@ -104,6 +105,7 @@ class _Crew:
     best_epoch: np.ndarray
     epochs: np.ndarray
     learns: np.ndarray
+    best_shown: np.ndarray
     plan: list[tuple[int, int]]
 
 
@@ -124,7 +126,7 @@ def _start(models: list[Any], tasks: Sequence[Task], recipe: Recipe) -> tuple[Pr
     program.load(firsts)
     rows = _laid_out(tasks, max(widths))
     n = len(models)
-    untrained = np.zeros(n, int), np.zeros(n, int), np.ones(n, bool)
+    untrained = np.zeros(n, int), np.zeros(n, int), np.ones(n, bool), np.full(n, np.inf)
     return program, _Crew(rows, firsts, *untrained, plan=[])
 
 
@@ -188,6 +190,8 @@ def _note(
     names = {"loss": done.loss, "val_loss": done.valid_loss}
     if recipe.score != "loss":
         names[f"val_{recipe.score}"] = done.score
+    if recipe.shown is not None and recipe.shown != Shown(recipe.score):
+        names[f"val_{recipe.shown.score}"] = done.shown
     has_valid = bool(crew.rows.n_valid.any())
     for row, learned in enumerate(done.learned):
         for place in np.flatnonzero(learned):
@@ -196,9 +200,21 @@ def _note(
                     told[members[place]].setdefault(name, []).append(float(values[row, place]))
         valid = float(done.valid_loss[row, learned].mean()) if has_valid else None
         loss = float(done.loss[row, learned].mean())
-        emit(EpochEnded(epoch + row + 1, recipe.epochs, loss, valid))
+        scores = _scores(crew, members[learned], done.shown[row, learned], recipe, has_valid)
+        emit(EpochEnded(epoch + row + 1, recipe.epochs, loss, valid, *scores))
     crew.learns[members] = done.learns
     crew.epochs[members] += done.learned.sum(axis=0)
+
+
+def _scores(
+    crew: _Crew, members: np.ndarray, shown: np.ndarray, recipe: Recipe, has_valid: bool
+) -> tuple[float | None, float | None]:
+    """Return the mean score of those who learn, and that of every network's best so far."""
+    if recipe.shown is None or not has_valid:
+        return None, None
+    crew.best_shown[members] = np.fmin(crew.best_shown[members], shown)
+    name, best = recipe.shown.score, crew.best_shown.mean()
+    return as_people_say(name, float(shown.mean())), as_people_say(name, float(best))
 
 
 def _compacted(

@@ -8,6 +8,17 @@ are returned so that less is better; a score of pipeline.metrics that grows is t
 from collections.abc import Callable
 from typing import Any
 
+MOST_LOG = 80.0  # of which float32 has the exponential
+
+
+def undone(values: Any, transform: str) -> Any:
+    """Return values of a transformed target on its own scale; a root below 0 means 0."""
+    import tensorflow as tf
+
+    if transform == "log1p":
+        return tf.math.expm1(tf.minimum(values, MOST_LOG))
+    return tf.square(tf.maximum(values, 0)) if transform == "sqrt" else values
+
 
 def _mean(values: Any, rows: Any) -> Any:
     """Return the mean over rows and targets (replicas,)."""
@@ -122,6 +133,14 @@ def _area(positive: Any, negative: Any, score: Any) -> tuple[Any, Any]:
     pairs = n_positive * n_negative
     area = tf.math.divide_no_nan(tf.reduce_sum(positive * below, 1) / 2, pairs)
     return area, tf.cast(pairs > 0, tf.float32)
+
+
+GROWING = ("r2", "accuracy", "f1_macro", "roc_auc")  # turned around here
+
+
+def as_people_say(name: str, score: float) -> float:
+    """Return a score as pipeline.metrics has it."""
+    return -score if name in GROWING else score
 
 
 SCORES: dict[str, Callable[[Any, Any, Any], Any]] = {

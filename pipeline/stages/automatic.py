@@ -24,7 +24,16 @@ from pipeline.ledger import load_ledger
 from pipeline.machine import cores
 from pipeline.metrics import METRICS
 from pipeline.portfolio import Size, has_many_levels, is_skewed, make_portfolio
-from pipeline.progress import BudgetSpent, Note, Warned, counted, emit, only_listening
+from pipeline.progress import (
+    BudgetSpent,
+    Note,
+    Warned,
+    Working,
+    counted,
+    emit,
+    kept_folds,
+    only_listening,
+)
 from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import check_folds
 from pipeline.stages.estimating import warn_of_leaks
@@ -179,7 +188,8 @@ def _work(effort: Effort, workers: Workers, path: Path) -> None:
         for ended in workers.wait(min(TICK, max(schedule.left, 0.0))):
             _take(effort, ended)
         _settle(effort)
-        emit(BudgetSpent(time.monotonic() - effort.began, effort.seconds, _state(effort)))
+        spent = time.monotonic() - effort.began
+        emit(BudgetSpent(spent, effort.seconds, _state(effort), _working(effort, workers)))
         if schedule.left <= 0 and (effort.n_whole or schedule.left < -effort.seconds):
             return
         _keep_so_far(effort)
@@ -231,10 +241,37 @@ def _tell_member(effort: Effort, number: int) -> None:
 
 
 def _state(effort: Effort) -> str:
-    """Return what the bar says: how many models there are, and the best blend so far."""
+    """Return how many models there are, and what their best blend so far scores."""
     models = counted(len(effort.schedule.whole()), "model")
-    best = "" if effort.kept is None else f", {effort.kept.record['score']:.5f}"
-    return f"{models}{best}"
+    if effort.kept is None:
+        return f"{models} so far"
+    best = f"{effort.opened.competition.metric} {effort.kept.record['score']:.5f}"
+    return f"{models} so far, their blend {best}"
+
+
+def _working(effort: Effort, workers: Workers) -> tuple[Working, ...]:
+    """Return what each worker does now."""
+    now = time.monotonic()
+    return tuple(
+        Working(
+            one.number,
+            effort.schedule.entries[one.work[1].entry].choice.label,
+            _what(one.work[1], effort.schedule.n_folds),
+            now - one.started,
+        )
+        for one in workers.each
+        if one.work is not None
+    )
+
+
+def _what(unit: Unit, n_folds: int) -> str:
+    """Return which folds a unit is, and which set of them, or which fit on all rows."""
+    if unit.is_refit:
+        return f"all rows, fit {unit.repeat + 1}"
+    folds = f"fold {unit.folds[0] + 1} of {n_folds}"
+    if len(unit.folds) > 1:
+        folds = counted(len(unit.folds), "fold")
+    return f"{folds}, set {unit.repeat + 1}" if unit.repeat else folds
 
 
 def _member(effort: Effort, number: int, passes: Sequence[Pass]) -> Member:
@@ -404,18 +441,29 @@ def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
 
 
 def _finish(effort: Effort) -> Run:
-    """Leave the last and best run, and say what was left out."""
+    """Leave the last and best run, and say what was left out.
+
+    Raises KeyboardInterrupt if that came before any model was whole.
+    """
+    if not effort.n_whole and effort.interrupted:
+        n_done = sum(len(one.results) for one in effort.schedule.passes.values())
+        raise KeyboardInterrupt(kept_folds(n_done))
     if not effort.n_whole:
         raise _why_nothing(effort)
     run = _keep(effort, is_last=True)
     if effort.interrupted:
-        emit(Warned("interrupted; the run is of what was finished until then"))
+        emit(
+            Warned(
+                "interrupted; the run is of what was finished until then, and the same command "
+                "goes on from there"
+            )
+        )
     return run
 
 
 def _why_nothing(effort: Effort) -> PipelineError:
     for (number, _), one in effort.schedule.passes.items():
-        if one.given_up and not effort.interrupted:
+        if one.given_up:
             label = f"models.{effort.schedule.entries[number].choice.label}"
             why = one.given_up
             return ModelError(why if label in why else f"{label}: {why}")

@@ -1,15 +1,24 @@
 """inspect: declaration and files side by side."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
-from textwrap import wrap
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from pipeline.competition import Competition, Target
-from pipeline.inspection import BY_CHANCE, Inspection, inspect_data
+from pipeline.inspection import BY_CHANCE, QUANTILES, Inspection, inspect_data
 from pipeline.models import MODELS
+from pipeline.progress import counted
 from pipeline.splits import resolve_scheme
 from pipeline.stages.opening import Opened, open_competition, read_data
+from pipeline.stages.plotting import PlotOptions, draw_picture, has, read_frames
+from pipeline.tables import bar_lines, table_lines, wrapped
+from pipeline.terminal import table_width
 from pipeline.workspace import Workspace
+
+PLURALS = {"number": "number", "category": "text column", "text": "column of prose"}
+MOST_CLASSES = 12  # that are shown
+PICTURES = ("target", "missing", "correlation")
 
 
 def inspect(workspace: Workspace, name: str) -> tuple[Opened, Inspection]:
@@ -17,6 +26,21 @@ def inspect(workspace: Workspace, name: str) -> tuple[Opened, Inspection]:
     opened = open_competition(workspace, name)
     data = read_data(opened)
     return opened, inspect_data(opened.competition, data.train, data.test, data.hidden)
+
+
+def save_pictures(opened: Opened, folder: Path) -> list[Path]:
+    """Draw the target, what is missing and what correlates, and return what was written.
+
+    What the files have nothing of is left out.
+    """
+    frames = read_frames(opened)
+    asked = {kind: PlotOptions(kind=kind, out=folder / f"{kind}.png") for kind in PICTURES}
+    asked["distribution"] = PlotOptions(
+        x=opened.competition.columns.target[0], out=folder / "distribution.png"
+    )
+    return [
+        draw_picture(opened, frames, options) for options in asked.values() if has(frames, options)
+    ]
 
 
 def inspection_record(opened: Opened, found: Inspection) -> dict[str, Any]:
@@ -27,10 +51,13 @@ def inspection_record(opened: Opened, found: Inspection) -> dict[str, Any]:
         "rows": {"train": found.n_train, "test": found.n_test},
         "columns": found.columns.to_dict("records"),
         "target": found.target,
+        "time": found.order,
+        "repeated": found.repeated,
         "adversarial_auc": found.drift.auc,
         "drift_by_column": found.drift.by_column.to_dict(),
         "warnings": found.warnings,
         "hint": found.hint,
+        "proposals": found.proposals,
     }
 
 
@@ -45,14 +72,15 @@ def inspection_lines(opened: Opened, found: Inspection) -> list[str]:
         competition.title,
         f"task        {competition.task}, {competition.metric}",
         f"rows        {found.n_train:,} train, {found.n_test:,} test",
+        f"columns     {_kinds(found)}",
+        *_time_lines(found),
         f"validation  {scheme}, {validation.n_splits} folds, seed {validation.seed}",
         f"target      {competition.target.transform}, {_bounds(competition.target)}",
+        *_repeated_lines(found),
         f"cleaning    missing: {competition.cleaning.missing}, "
         f"duplicates: {competition.cleaning.duplicates}",
-        *wrap(
-            f"models      {declared} (default {competition.default_model}); also {others}",
-            width=80,
-            subsequent_indent=" " * 12,
+        *wrapped(
+            f"models      {declared} (default {competition.default_model}); also {others}", 12
         ),
         *_generated_lines(competition),
         "",
@@ -62,9 +90,39 @@ def inspection_lines(opened: Opened, found: Inspection) -> list[str]:
         "",
         f"adversarial AUC {found.drift.auc:.3f} (0.5: test rows look like training rows)",
         *_drift_lines(scheme, found),
-        *(f"warning: {text}" for text in found.warnings),
-        *wrap(f"hint: {found.hint}" if found.hint else "", width=80, subsequent_indent="  "),
+        *_advice("warning", found.warnings),
+        *_advice("hint", [found.hint] if found.hint else []),
+        *_advice("try", found.proposals),
     ]
+
+
+def _advice(kind: str, texts: list[str]) -> list[str]:
+    """Return lines that begin with their kind, wrapped beside it."""
+    return [part for text in texts for part in wrapped(f"{kind + ':':<9}{text}", 9)]
+
+
+def _kinds(found: Inspection) -> str:
+    """Return how many features are of each kind, and how many have gaps."""
+    counts = found.columns["kind"].value_counts()
+    told = [f"{counted(int(counts[kind]), PLURALS[kind])}" for kind in PLURALS if kind in counts]
+    gaps = int(((found.columns["missing_train"] > 0) | (found.columns["missing_test"] > 0)).sum())
+    return f"{', '.join(told)}; {gaps} with missing values"
+
+
+def _repeated_lines(found: Inspection) -> list[str]:
+    """Return how many rows stand twice, or nothing where none does."""
+    here, across = found.repeated["train"], found.repeated["test"]
+    told = [f"{counted(here, 'training row')} have the features of an earlier one"] * (here > 0)
+    told += [f"{counted(across, 'test row')} those of a training row"] * (across > 0)
+    return [f"repeated    {', '.join(told)}"] if told else []
+
+
+def _time_lines(found: Inspection) -> list[str]:
+    if found.order is None:
+        return []
+    spans = [f"{name} {first} to {last}" for name, (first, last) in found.order.items()]
+    lines = [f"time        {spans[0]}", *(f"            {span}" for span in spans[1:])]
+    return [one[:80] for one in lines]
 
 
 def _drift_lines(scheme: str, found: Inspection) -> list[str]:
@@ -81,7 +139,7 @@ def _generated_lines(competition: Competition) -> list[str]:
     prose = ", ".join(competition.columns.text)
     lines = [f"generated   {told}"] if told else []
     lines += [f"prose       {prose}"] if prose else []
-    return [part for line in lines for part in wrap(line, width=80, subsequent_indent=" " * 12)]
+    return [part for line in lines for part in wrapped(line, 12)]
 
 
 def _bounds(target: Target) -> str:
@@ -91,14 +149,29 @@ def _bounds(target: Target) -> str:
 
 
 def _target_lines(found: Inspection) -> list[str]:
-    lines = []
-    for name, facts in found.target.items():
-        if isinstance(facts, dict):
-            shown = "  ".join(f"{key} {_number(value)}" for key, value in facts.items())
-        else:
-            shown = f"{facts:.1%}"
-        lines.append(f"{name}: {shown}")
-    return lines
+    numbers = {name: facts for name, facts in found.target.items() if isinstance(facts, dict)}
+    if not numbers:
+        shares = list(found.target.items())
+        lines = bar_lines([(name, f"{share:.1%}", share) for name, share in shares[:MOST_CLASSES]])
+        more = len(shares) - MOST_CLASSES
+        return [*lines, f"and {more} more classes"] if more > 0 else lines
+    return [line for name, facts in numbers.items() for line in _number_lines(name, facts)]
+
+
+def _number_lines(name: str, facts: dict[str, Any]) -> list[str]:
+    """Return a target's quantiles and its histogram."""
+    of = {key: _number(value) for key, value in facts.items() if key != "histogram"}
+    spread = "   ".join(f"{key} {of[key]}" for key in ("min", *QUANTILES, "max"))
+    edges, counts = facts["histogram"]["edges"], facts["histogram"]["counts"]
+    bars = [
+        (f"from {_number(edge)}", f"{count:,}", float(count))
+        for edge, count in zip(edges, counts, strict=False)
+    ]
+    return [
+        f"{name}: mean {of['mean']}, skewness {of['skewness']}",
+        *wrapped(f"  {spread}", 2),
+        *bar_lines(bars),
+    ]
 
 
 def _number(value: float) -> str:
@@ -106,12 +179,24 @@ def _number(value: float) -> str:
 
 
 def _column_lines(found: Inspection) -> list[str]:
-    width = min(30, max(len(str(name)) for name in found.columns["column"]))
-    head = f"{'column':<{width}}  kind      levels  missing train/test  unseen  drift"
+    """Return a row a column; shares of missing cells are in percent, nothing where none is."""
     rows = [
-        f"{str(row.column)[:width]:<{width}}  {row.kind:<8}  {row.levels:>6}  "
-        f"{row.missing_train:>8}/{row.missing_test:<8}   {row.unseen_in_test:>6}  "
-        f"{row.drift_auc:.2f}"
-        for row in found.columns.itertuples()
+        {
+            "column": row.column,
+            "kind": row.kind,
+            "levels": row.levels,
+            "missing": _share(row.missing_train, found.n_train),
+            "in test": _share(row.missing_test, found.n_test),
+            "unseen": row.unseen_in_test or "",
+            "drift": f"{float(row.drift_auc):.2f}",
+            "explains": "" if row.strength is None else f"{row.strength:.2f}",
+        }
+        for row in cast("Iterator[Any]", found.columns.itertuples())
     ]
-    return [head, *rows]
+    names = list(rows[0])
+    return table_lines(rows, names, ("column",), table_width(), names[2:])
+
+
+def _share(count: Any, of: int) -> str:
+    """Return a share in percent; what is there at all is never 0."""
+    return f"{max(count / of, 0.001):.1%}" if count else ""

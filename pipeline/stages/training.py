@@ -1,8 +1,9 @@
 """train: cross-validate one model, and leave a complete run with a checked submission behind."""
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -16,7 +17,16 @@ from pipeline.drift import direction_of_test, measure_drift
 from pipeline.errors import UsageError, did_you_mean
 from pipeline.metrics import METRICS
 from pipeline.models import model_spec
-from pipeline.progress import Note, Warned, counted, emit, listening
+from pipeline.progress import (
+    Event,
+    FoldEnded,
+    Note,
+    Warned,
+    counted,
+    emit,
+    kept_folds,
+    listening,
+)
 from pipeline.runs import Run
 from pipeline.splits import Fold, check_folds, resolve_scheme
 from pipeline.stages.automatic import begin_workers, train_all
@@ -203,9 +213,10 @@ def validate_model(
             deadline=until,
         )
 
-    results = _fit_sets(fit_set, sets, deadline, competition.validation.seed)
-    found = merge_repeats(results, train, METRICS[competition.metric])
-    return _refitted(found, opened, choice, train, seed, deadline)
+    with _saying_what_is_kept():
+        results = _fit_sets(fit_set, sets, deadline, competition.validation.seed)
+        found = merge_repeats(results, train, METRICS[competition.metric])
+        return _refitted(found, opened, choice, train, seed, deadline)
 
 
 def _refitted(
@@ -233,6 +244,18 @@ def _refitted(
     text = f"{counted(wanted, 'fit')} on all {len(train):,} rows predict the test"
     emit(Note("refit", text, {"refits": wanted, "rows": len(train)}))
     return replace(result, refits=tuple(refits))
+
+
+@contextlib.contextmanager
+def _saying_what_is_kept() -> Iterator[None]:
+    """Let an interruption say how many folds the next command finds again."""
+    ended: list[Event] = []
+    with listening(ended.append):
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            n_done = sum(isinstance(event, FoldEnded) for event in ended)
+            raise KeyboardInterrupt(kept_folds(n_done)) from error
 
 
 def _fit_sets(

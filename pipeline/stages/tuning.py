@@ -1,7 +1,9 @@
 """tune: search a model's parameters for some minutes, and say honestly what that has gained."""
 
+import contextlib
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from pipeline.competition import AUTO, ModelChoice
 from pipeline.errors import UsageError, did_you_mean
 from pipeline.metrics import METRICS
 from pipeline.models.spaces import SPACES, Space, space_of
-from pipeline.progress import Note, Warned, counted, emit, listening
+from pipeline.progress import BudgetSpent, Note, Warned, counted, emit, listening
 from pipeline.splits import check_folds
 from pipeline.stages.folding import FoldWork, at_once
 from pipeline.stages.opening import (
@@ -90,8 +92,19 @@ def tune(workspace: Workspace, name: str, options: TuneOptions | None = None) ->
         study = _open_study(opened, choice, options.seed, time.monotonic() - log.age + seconds)
         default = fit_default(study, seconds)
         path = workspace.tuning(name) / _file_name(study, repr(space))
-        trials = _search(study, space, path, default, seconds, options.trials)
+        with _saying_what_is_kept(path):
+            trials = _search(study, space, path, default, seconds, options.trials)
         return _conclude(study, default, trials, log)
+
+
+@contextlib.contextmanager
+def _saying_what_is_kept(path: Path) -> Iterator[None]:
+    """Let an interruption say how many trials the next search goes on from."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        kept = counted(len(load_trials(path)), "trial")
+        raise KeyboardInterrupt(f"{kept} of {path} are kept for the next search") from error
 
 
 def _open_study(opened: Opened, choice: ModelChoice, seed: int | None, deadline: float) -> Study:
@@ -132,6 +145,8 @@ def _search(
         is_enough = most is not None and len(trials) >= most
         if is_enough or time.monotonic() + expected > end:
             return trials
+        is_shown = f"{counted(len(trials), 'trial')} so far, best {best.score:.5f}"
+        emit(BudgetSpent(time.monotonic() - study.deadline + seconds, seconds, is_shown))
         parameters = search.ask()
         number = 1 + max((trial.number for trial in trials), default=0)
         trial = try_parameters(study, search, parameters, number, end, best)
