@@ -141,7 +141,7 @@ SCHEMAS: Mapping[str, Schema] = {
         drift_by_column=("object", "the same by each column alone, the largest first"),
         warnings=(_TEXTS, "what looks wrong"),
         hint=("text or null", "what the training file alone has"),
-        proposals=("list", "what to do about it"),
+        proposals=(_TEXTS, "what to do about it"),
         plots=(_TEXTS, "the pictures that --plots has drawn"),
     ),
     "plot": _object(
