@@ -364,6 +364,29 @@ def test_nothing_is_overwritten_and_other_files_are_refused(
     assert not (workspace / "new").exists()
 
 
+def test_a_blend_of_runs_is_written_if_all_have_one_code(
+    made: Callable[..., Path], kc_here: Callable[..., Done], tmp_path: Path
+) -> None:
+    workspace = made()
+    for model in ("ridge", "lasso"):
+        kc_here(workspace, "train", "tiny", "--model", model, "--quiet", expect=0)
+    done = kc_here(workspace, "ensemble", "tiny", "--json", expect=0)
+    blend = json.loads(done.out)
+    kc_here(workspace, "export", "tiny", "--run", blend["run"], "--out", tmp_path, expect=0)
+    found = run_alone(tmp_path, workspace / "data" / "tiny" / "raw")
+    expected = pd.read_csv(blend["submission"])
+    pd.testing.assert_frame_equal(pd.read_csv(found), expected, rtol=0, atol=1e-6)
+    write(workspace / "competitions" / "tiny" / "features.py", FEATURES)
+    done = kc_here(workspace, "train", "tiny", "--model", "elastic_net", "--json", expect=0)
+    other = json.loads(done.out)["run"]
+    lasso = next((workspace / "runs").glob("*-lasso")).name
+    blend = json.loads(kc_here(workspace, "ensemble", "tiny", lasso, other, "--json").out)
+    record = json.loads((Path(blend["path"]) / "run.json").read_text())
+    assert all(any(one["weights"]) for one in record["members"])
+    done = kc_here(workspace, "export", "tiny", "--run", blend["run"], expect=1)
+    assert f"run {lasso}: its features.py is not the blend's; train all members with" in done.err
+
+
 def test_names_that_two_modules_have_for_two_things_are_told_apart() -> None:
     bundle = Bundle(files={"one": "LIMIT = 1\n\n\ndef low(x):\n    return x < LIMIT\n"})
     assert bundle.add("pipeline.models.realmlp", "BATCHES") == "BATCHES"
