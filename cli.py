@@ -522,12 +522,13 @@ def runs(
         _print_json(rows)
         return
     is_any = any(row["submitted"] for row in rows)
+    without = ["model", "seconds", "public", "leaderboard", _LESS_WORTH[is_any]]
+    if all(row["naive"] is None for row in rows):
+        without.append("naive")  # only forecasts have one
     for row in rows:
         if row["public"] is not None:
             row["submitted"] = f"public {row['public']:.5g}"
-    _print_rows(
-        rows, False, without=("model", "seconds", "public", "leaderboard", _LESS_WORTH[is_any])
-    )
+    _print_rows(rows, False, without=without)
 
 
 @app.command(cls=_WaitCommand)
@@ -724,7 +725,7 @@ def _prepare(
 
 
 def _print_run(run: "Run", as_json: bool) -> None:
-    from pipeline.stages.estimating import leaderboard_line
+    from pipeline.stages.estimating import leaderboard_line, naive_line
     from pipeline.stages.listing import run_result
 
     result = run_result(run)
@@ -734,6 +735,8 @@ def _print_run(run: "Run", as_json: bool) -> None:
     spread = result["standard_error"]
     spread = "" if spread is None else f" +- {spread:.5f}"
     typer.echo(f"{result['metric']} {result['score']:.5f}{spread} (out-of-fold, {result['model']})")
+    if result["naive"] is not None:
+        typer.echo(f"naive      {naive_line(result['naive'])}")
     typer.echo(leaderboard_line(result["leaderboard"]))
     typer.echo(f"run        {result['path']}")
     typer.echo(f"submission {result['submission']}")
@@ -747,7 +750,7 @@ def _print_json(value: Any) -> None:
     typer.echo(json_text(value))
 
 
-def _print_rows(rows: list[dict[str, Any]], as_json: bool, without: tuple[str, ...] = ()) -> None:
+def _print_rows(rows: list[dict[str, Any]], as_json: bool, without: Sequence[str] = ()) -> None:
     """Print rows as JSON, or as an aligned table without the columns that make it too wide."""
     names = [name for name in (rows[0] if rows else ()) if name not in without]
     _print_table(rows, names, as_json=as_json)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pipeline.stages.summarizing import summarize
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.tuning import TuneOptions, tune
+    from pipeline.windows import last_windows, make_windows
     from pipeline.workspace import Workspace
 
 _HOMES = {
@@ -51,11 +52,13 @@ _HOMES = {
     "fetch": "notebook",
     "find_run": "runs",
     "inspect": "stages.inspecting",
+    "last_windows": "windows",
     "list_remote_files": "stages.browsing",
     "leaderboard": "stages.standing",
     "list_runs": "notebook",
     "list_submissions": "stages.standing",
     "load_competition": "notebook",
+    "make_windows": "windows",
     "plot": "stages.plotting",
     "predict": "stages.predicting",
     "blend": "stages.ensembling",
@@ -86,11 +89,13 @@ __all__ = [
     "fetch",
     "find_run",
     "inspect",
+    "last_windows",
     "leaderboard",
     "list_remote_files",
     "list_runs",
     "list_submissions",
     "load_competition",
+    "make_windows",
     "plot",
     "predict",
     "scale",

@@ -107,7 +107,8 @@ class Schedule:
         self.stop_at, self.clock, self.began = stop_at, clock, clock()
         self.passes: dict[tuple[int, int], Pass] = {}
         self.refits = {number: Refits() for number in range(len(entries))}
-        self.weights: Mapping[int, float] = {}
+        self.weights: Mapping[int, float] = {}  # that decide on repeats
+        self.latest: Mapping[int, float] = {}  # that decide on fits on all rows
         self.is_settled = False
 
     @property
@@ -123,7 +124,7 @@ class Schedule:
         for one in self.passes.values():
             if one.todo and not one.given_up and self._goes_on(one):
                 return self._unit(one)
-        if self.left < LATE * (self.stop_at - self.began) and (unit := self._refit()):
+        if self.is_late and (unit := self._refit()):
             return unit
         waiting = [
             number
@@ -159,13 +160,19 @@ class Schedule:
             self.passes[unit.entry, unit.repeat].given_up = why
 
     def prefer(self, weights: Mapping[int, float]) -> None:
-        """Say what each configuration weighs, which decides what is repeated.
+        """Say what each configuration weighs: it decides what is fitted on all rows, and repeated.
 
-        Once every first pass is over this is final, and only repeats of those that weigh count: so
-        that a budget that bears everything gives the same blend every time.
+        What is repeated is settled once every first pass is over, and then only repeats of those
+        that weigh count: so that a budget that bears everything gives the same blend every time.
         """
+        self.latest = weights
         if not self.is_settled:
             self.weights, self.is_settled = weights, self.is_first_over
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it is time to see to what predicts the test."""
+        return self.left < LATE * (self.stop_at - self.began)
 
     @property
     def is_first_over(self) -> bool:
@@ -187,9 +194,7 @@ class Schedule:
     def refitted(self, number: int) -> list[object]:
         """Return the results of a configuration's fits on all rows, or none if any is lacking."""
         results, wanted = self.refits[number].results, self.entries[number].refits
-        if len(results) < wanted or (self.is_settled and number not in self.weights):
-            return []
-        return [results[repeat] for repeat in range(wanted)]
+        return [results[n] for n in range(wanted)] if len(results) == wanted else []
 
     def left_out(self) -> dict[int, str]:
         """Return why each configuration that is not whole was left out."""
@@ -259,11 +264,12 @@ class Schedule:
         """Return how long pieces of work take all workers together."""
         return (seconds + each * (self.n_workers - 1)) / self.n_workers
 
-    def _fits(self, number: int, *, shortened: bool = True, share: float = 1.0) -> bool:
-        """Tell whether a pass over a configuration fits into a share of the time that is left."""
+    def _fits(self, number: int, *, share: float) -> bool:
+        """Tell whether a first pass and its fits on all rows fit into a share of the time left."""
         if self._has_nothing() and not self.passes:
             return True  # the first one is what there is an answer from
-        return SURE * self._needs(number, shortened=shortened) <= share * self.left
+        needed = self._needs(number) + self._of_refits(number)
+        return SURE * needed <= share * self.left
 
     def _needs(self, number: int, *, shortened: bool = True) -> float:
         """Return the seconds that the whole of a configuration takes here at least."""
@@ -276,18 +282,22 @@ class Schedule:
     def _refit(self) -> Unit | None:
         """Return the next fit on all rows of what weighs most a second, if all that lack fit."""
         waiting = {}
-        for number, weight in self.weights.items():
-            lacking = self.entries[number].refits - self.refits[number].n_begun
-            each = self._of_a_refit(number)
-            fits = SURE * self._elapsed(lacking * each, each) <= self.left
-            if lacking > 0 and fits and not self.refits[number].given_up:
-                waiting[number] = weight / max(each, 1e-3)
+        for number, weight in self.latest.items():
+            needed = self._of_refits(number)
+            if 0 < SURE * needed <= self.left and not self.refits[number].given_up:
+                waiting[number] = weight / needed
         if not waiting:
             return None
         chosen = max(waiting, key=lambda number: waiting[number])
         refits = self.refits[chosen]
         refits.n_begun += 1
         return Unit(chosen, refits.n_begun - 1, ())
+
+    def _of_refits(self, number: int) -> float:
+        """Return the seconds that the fits on all rows that lack take all workers together."""
+        each = self._of_a_refit(number)
+        lacking = self.entries[number].refits - self.refits[number].n_begun
+        return self._elapsed(lacking * each, each) if lacking > 0 else 0.0
 
     def _of_a_refit(self, number: int) -> float:
         """Return the seconds that a fit on all rows takes one core."""
@@ -302,7 +312,7 @@ class Schedule:
             entry = self.entries[number]
             if repeat >= MOST_REPEATS or (entry.together and not with_networks):
                 continue
-            if not self._fits(number, shortened=False):
+            if SURE * self._needs(number, shortened=False) > self.left:
                 continue
             mine = weight / (repeat * max(self.expected(number), 1e-3))
             if mine > gain:

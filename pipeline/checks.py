@@ -108,7 +108,7 @@ def check_new(frame: pd.DataFrame, file: CsvFile, features: Sequence[str]) -> No
 
 
 def _features(frame: pd.DataFrame, competition: Competition) -> list[str]:
-    hidden = competition.columns.not_features
+    hidden = competition.not_features
     return [str(name) for name in frame.columns if name not in hidden]
 
 
@@ -135,6 +135,8 @@ def _declared(competition: Competition) -> Iterable[tuple[str, tuple[str, ...]]]
     for role in ("group", "time"):
         name = getattr(columns, role)
         yield f"[columns] {role}", () if name is None else (name,)
+    by = competition.windows.by if competition.windows is not None else None
+    yield "[windows] by", () if by is None else (by,)
     yield "[target] parts", competition.target.parts
     for spelling, names in competition.levels.items():
         yield f"[levels] {spelling}", names

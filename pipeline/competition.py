@@ -23,16 +23,19 @@ Transform = Literal["none", "log1p", "sqrt"]
 Answer = Literal["label", "probability"]
 Dataset = Literal[
     "diabetes", "breast_cancer", "iris", "wine", "digits", "california",
-    "mnist", "fashion_mnist", "cifar10", "cifar100",
+    "mnist", "fashion_mnist", "cifar10", "cifar100", "series", "prices",
 ]  # fmt: skip
 Imputer = Literal["median", "mean", "most_frequent", "zero"]
 Encoder = Literal["onehot", "ordinal"]
 Scaler = Literal["standard", "minmax", "robust", "maxabs", "none"]
 Family = Literal["target_encoding", "counts", "groups", "crosses", "dates", "pairs"]
+Forecast = Literal["level", "change", "ratio"]
+Gaps = Literal["refuse", "split", "ignore"]
 ColumnCleaning = Literal["median", "mean", "most_frequent", "zero", "missing", "drop"]
 
 # The keys of a model's table that are not parameters of it.
 RESERVED = ("kind", "transform", "by_parts", "features")
+SERIES: tuple[Dataset, ...] = ("series", "prices")  # practice on the last rows of a file
 METRICS_OF_TASK: dict[Task, tuple[MetricName, ...]] = {
     "regression": ("rmse", "rmsle", "mae", "mape", "r2"),
     "binary": ("accuracy", "f1_macro", "log_loss", "roc_auc"),
@@ -55,7 +58,7 @@ class Source:
     number: int | None = None  # Dacon: the number in the competition's address
     url: str | None = None  # the competition's address where it is not the usual one
     team: str | None = None  # Dacon: the team's name, else DACON_TEAM
-    dataset: Dataset | None = None  # practice: a set of scikit-learn or Keras
+    dataset: Dataset | None = None  # practice: a set of scikit-learn or Keras, or a kind of file
     daily_limit: int | None = None  # submissions a day; Kaggle is asked, Dacon's usual is 3
 
     @property
@@ -182,6 +185,31 @@ class Validation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Windows:
+    """How the rows of time series become samples: what is looked back on, and what is forecast.
+
+    timesteps: the rows that a forecast knows, the last of them the last that is known. horizon: how
+        many of the following rows are forecast, all at once. stride: every how many rows a window
+        for training ends. by: the column that names a row's series, where there are several.
+    target: what is learned: the level itself, its change from the last known value, or its ratio to
+        it. The target's own past is told on the same scale.
+    gaps: rows that are missing in a series. refuse: an error. split: no window reaches across.
+        ignore: rows follow each other whatever the time between them, as days of trade do.
+    """
+
+    timesteps: int
+    horizon: int = 1
+    stride: int = 1
+    by: str | None = None
+    target: Forecast = "change"
+    gaps: Gaps = "refuse"
+
+    def past(self, column: str, back: int) -> str:
+        """Return the name of a column's value so many rows before a window's last one."""
+        return f"{column} t-{back}" if back else f"{column} t"
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelChoice:
     """A model by its label, its kind in the table of models, and its keyword arguments.
 
@@ -215,20 +243,49 @@ class Competition:
     cleaning: Cleaning = Cleaning()
     preprocessing: Preprocessing = Preprocessing()
     validation: Validation = Validation()
+    windows: Windows | None = None
     models: dict[str, ModelChoice] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Settle the target's transform, and check what no single key can show.
+        """Settle what follows from other keys, and check what no single key can show.
 
         Raises DeclarationError.
         """
+        if self.windows is not None:
+            self._settle_windows()
         if self.target.transform is None:
-            usual: Transform = "log1p" if self.metric == "rmsle" else "none"
+            is_level = self.windows is None or self.windows.target == "level"
+            usual: Transform = "log1p" if self.metric == "rmsle" and is_level else "none"
             target = dataclasses.replace(self.target, transform=usual)
             object.__setattr__(self, "target", target)
         fault = next(_faults(self), None)
         if fault:
             raise DeclarationError(f"competition {self.name!r}: {fault}")
+
+    def _settle_windows(self) -> None:
+        """Let folds go forward in time, and no column stand beside a window's own."""
+        if self.validation.scheme == "auto":
+            forward = dataclasses.replace(self.validation, scheme="time")
+            object.__setattr__(self, "validation", forward)
+        if self.preprocessing.indicator is None:
+            plain = dataclasses.replace(self.preprocessing, indicator=False)
+            object.__setattr__(self, "preprocessing", plain)
+
+    @property
+    def not_features(self) -> frozenset[str]:
+        """The columns that no model sees; of a series, models see the targets' past."""
+        if self.windows is None:
+            return self.columns.not_features
+        named = {self.windows.by, self.columns.time} - {None}
+        return frozenset({*(self.columns.not_features - {*self.columns.target}), *map(str, named)})
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What a model of numbers answers with: the targets, or those of each following row."""
+        if self.windows is None:
+            return self.columns.target
+        steps = range(1, self.windows.horizon + 1)
+        return tuple(f"{name} t+{step}" for step in steps for name in self.columns.target)
 
     def model(self, label: str | None = None) -> ModelChoice:
         """Return the declared model of that label, or the model of that kind with its defaults."""
@@ -327,9 +384,11 @@ def _model_choice(label: str, table: Any, where: str) -> ModelChoice:
 def _faults(c: Competition) -> Iterator[str]:
     """Yield what is wrong between the keys, one sentence each."""
     yield from _metric_faults(c)
-    yield from _source_faults(c.source)
+    yield from _source_faults(c.source, c.windows is not None)
     yield from _file_faults(c.files)
     yield from _column_faults(c.columns)
+    if c.windows is not None:
+        yield from _windows_faults(c, c.windows)
     yield from _validation_faults(c.validation, c.columns, c.task)
     yield from _target_faults(c.target, c.task, c.metric)
     yield from _model_faults(c.models.values(), c.target, c.task)
@@ -344,7 +403,7 @@ def _faults(c: Competition) -> Iterator[str]:
             yield f"levels.{spelling!r}: is not read as missing anyway; remove it"
 
 
-def _source_faults(source: Source) -> Iterator[str]:
+def _source_faults(source: Source, has_windows: bool) -> Iterator[str]:
     if source.kind == "kaggle" and source.slug is None:
         yield 'source.slug: missing; with kind = "kaggle" expected the last part of its address'
     if source.slug is not None and read_slug(source.slug) is None:
@@ -356,6 +415,8 @@ def _source_faults(source: Source) -> Iterator[str]:
         yield 'source.number: missing; with kind = "dacon" expected the number in its address'
     if source.kind == "practice" and source.dataset is None:
         yield 'source.dataset: missing; with kind = "practice" expected a set\'s name, like "iris"'
+    if source.dataset in SERIES and not has_windows:
+        yield f'source.dataset = "{source.dataset}" is cut into windows; declare [windows]'
     if source.dataset is not None and source.kind != "practice":
         yield f'source.dataset: only kind = "practice" has one; found "{source.kind}"'
     if source.team is not None and source.kind != "dacon":
@@ -369,6 +430,51 @@ def _source_faults(source: Source) -> Iterator[str]:
             "source.url: expected the competition's address, like 'https://dacon.io/competitions/"
             f"open/235576', found {source.url!r}"
         )
+
+
+def _windows_faults(c: Competition, windows: Windows) -> Iterator[str]:
+    """Yield what a declaration of windows contradicts."""
+    for name in ("timesteps", "horizon", "stride"):
+        value = getattr(windows, name)
+        if value < 1:
+            yield f"windows.{name}: expected 1 or more, found {value}"
+    if c.columns.time is None:
+        yield "windows: needs columns.time, by which the rows are in order, and there is none"
+    if windows.by in c.columns.target:
+        yield f"windows.by: {windows.by!r} is the target"
+    if c.task != "regression":
+        yield f'windows: forecasts are numbers, task = "regression"; found "{c.task}"'
+    if c.validation.scheme != "time":
+        yield (
+            f'validation.scheme: windows overlap, so only "time" keeps what is predicted out of '
+            f'what is learned; found "{c.validation.scheme}"'
+        )
+    if c.validation.rule == "strict":
+        yield 'validation.rule = "strict": folds of windows go forward in time anyway; remove it'
+    yield from _level_faults(c, windows)
+    if c.columns.by_position:
+        yield "columns.by_position: the rows of a series are joined by id; declare columns.id"
+    for key, found in (
+        ("columns.text", c.columns.text),
+        ("columns.categorical", c.columns.categorical),
+        ("cleaning.outliers", c.cleaning.outliers),
+        ("cleaning.columns", c.cleaning.columns),
+        ("target.parts", c.target.parts),
+    ):
+        if found:
+            yield f"{key}: is of single rows, and windows hold the numbers of many; remove it"
+
+
+def _level_faults(c: Competition, windows: Windows) -> Iterator[str]:
+    """Yield transforms of the level where it is not the level that is learned."""
+    transforms = {"target": c.target.transform}
+    transforms |= {f"models.{label}": choice.transform for label, choice in c.models.items()}
+    for where, transform in transforms.items():
+        if windows.target != "level" and transform not in (None, "none"):
+            yield (
+                f'{where}.transform = "{transform}" is of levels, and windows.target = '
+                f'"{windows.target}"; remove one of them'
+            )
 
 
 def _file_faults(files: Files) -> Iterator[str]:

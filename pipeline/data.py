@@ -41,6 +41,8 @@ class TrainData:
     ids: (n_samples,), text. groups, order: (n_samples,) or None; the declared columns of that role.
     outlying: (n_samples,) of booleans or None; rows that [cleaning] outliers keeps out of training.
     parts: (n_samples, n_parts) or None; the declared columns whose sum is y.
+    until: (n_samples,) or None; of windows, when the last answer of each is known; order is when
+        their own last row is. last: as y, or None; of windows, what was last known of each answer.
     """
 
     X: pd.DataFrame
@@ -50,6 +52,8 @@ class TrainData:
     order: pd.Series | None = None
     outlying: pd.Series | None = None
     parts: pd.DataFrame | None = None
+    until: pd.Series | None = None
+    last: pd.Series | pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -64,6 +68,8 @@ class TrainData:
             order=None if self.order is None else self.order.iloc[rows],
             outlying=None if self.outlying is None else self.outlying.iloc[rows],
             parts=None if self.parts is None else self.parts.iloc[rows],
+            until=None if self.until is None else self.until.iloc[rows],
+            last=None if self.last is None else self.last.iloc[rows],
         )
 
 
@@ -97,13 +103,23 @@ def read_train(path: Path, competition: Competition) -> Table:
 def read_test(path: Path, competition: Competition, kinds: Mapping[str, Kind]) -> Table:
     """Return the test file without any target, its columns typed as the training file's are.
 
+    Of time series it may tell targets: of rows before those that are asked for.
+
     kinds: those of the training file; a column that it does not have is text.
     Raises DataError if it is not CSV, has no id column, or a cell is unlike the training file's.
     """
     file, cells = _read(path, competition)
+    return type_test(file, cells, competition, kinds)
+
+
+def type_test(
+    file: CsvFile, cells: pd.DataFrame, competition: Competition, kinds: Mapping[str, Kind]
+) -> Table:
+    """Return cells of text that are written like the test file's as read_test does."""
     if not competition.columns.by_position:
         _require(competition.columns.id_name, "id", cells, file, TEST_WITHOUT_IDS)
-    cells = cells.drop(columns=list(competition.columns.target), errors="ignore")
+    if competition.windows is None:
+        cells = cells.drop(columns=list(competition.columns.target), errors="ignore")
     known = {str(name): kinds.get(str(name), "text") for name in cells}
     columns = text_columns(cells, file, competition)
     frame = {column.name: column.values(known[column.name]) for column in columns}

@@ -263,10 +263,11 @@ def steadied(way: Way, question: Question) -> np.ndarray:
     """Return the weights (n_models,) of a way; of few rows, the mean over random halves of them.
 
     Which of several like models gets the weight is chance where rows are few. (Bagged ensemble
-    selection: Caruana et al., 2004, who draw models and not rows.) Greedy weights for classes are
-    left as they are: their scores take long, and gained nothing by it.
+    selection: Caruana et al., 2004, who draw models and not rows.) Greedy weights for labels and
+    ranks are left as they are: their scores take long, and gained nothing by it.
     """
-    n_rows, is_slow = len(question.y), way == "greedy" and question.n_classes > 0
+    n_rows = len(question.y)
+    is_slow = way == "greedy" and question.metric in ("accuracy", "f1_macro", "roc_auc")
     if way in ("best", "mean") or is_slow or not 4 <= n_rows < FEW_ROWS:
         return WAYS[way](question)
     rng = np.random.default_rng(0)
@@ -304,9 +305,9 @@ def _usual_way(candidates: Candidates) -> Way:
     """Return the way that is taken unless another is better: least squares, where they fit.
 
     The squared error of one-hot rows tells more of few rows than labels or ranks do. Absolute
-    errors have another minimum.
+    errors and the log loss have another minimum.
     """
-    return "greedy" if candidates.metric.name in ("mae", "mape") else "nnls"
+    return "greedy" if candidates.metric.name in ("mae", "mape", "log_loss") else "nnls"
 
 
 class _Nested:

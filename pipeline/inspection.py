@@ -26,7 +26,8 @@ class Inspection:
 
     columns: one row a feature: kind, levels, missing_train, missing_test, unseen_in_test,
         drift_auc, strength (how well it explains the target by itself, from 0 to 1; None with few
-        rows). target: of numbers their quantiles, skewness and histogram, else the classes' shares.
+        rows). drift: None of windows, whose test is later and never like what was before. target:
+        of numbers their quantiles, skewness and histogram, else the classes' shares.
     repeated: rows whose features stand in an earlier row (train), or in a training row (test).
     order: of declared times, the first and last of each file. hint: what the training file alone
         has that explains the target. proposals: what to do for what was found, a line each.
@@ -36,7 +37,7 @@ class Inspection:
     n_test: int
     columns: pd.DataFrame
     target: dict[str, Any]
-    drift: Drift
+    drift: Drift | None
     warnings: list[str]
     hint: str | None = None
     proposals: list[str] = field(default_factory=list)
@@ -51,7 +52,7 @@ def inspect_data(
 
     hidden: (n_samples, n_columns), the columns that only the training file has.
     """
-    drift = measure_drift(train.X, test.X)
+    drift = None if competition.windows else measure_drift(train.X, test.X)
     columns = _columns(train.X, test.X, drift, competition.columns.text)
     columns["strength"] = _strengths(competition, train)
     return Inspection(
@@ -75,6 +76,8 @@ def find_warnings(
 
     drift: how far the test rows lie from the training rows, or None if that is not known.
     """
+    if competition.windows is not None:  # all that a window holds is known before its answers
+        return []
     suspects = find_suspects(competition, train, test)
     return [*_drift_warnings(competition, drift), *(one.text for one in suspects)]
 
@@ -96,7 +99,7 @@ def unseen_levels(
 
 
 def _columns(
-    train: pd.DataFrame, test: pd.DataFrame, drift: Drift, prose: Collection[str]
+    train: pd.DataFrame, test: pd.DataFrame, drift: Drift | None, prose: Collection[str]
 ) -> pd.DataFrame:
     unseen = unseen_levels(train, test, prose)
     rows = [
@@ -107,7 +110,7 @@ def _columns(
             "missing_train": int(train[name].isna().sum()),
             "missing_test": int(test[name].isna().sum()),
             "unseen_in_test": len(unseen.get(name, [])),
-            "drift_auc": round(float(drift.by_column[name]), 3),
+            "drift_auc": None if drift is None else round(float(drift.by_column[name]), 3),
         }
         for name in map(str, train)
     ]

@@ -1,7 +1,8 @@
 """The scores of competitions: a table from name to metric."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -48,6 +49,10 @@ def fitted_metric(competition: Competition) -> MetricName | None:
     """
     if competition.task != "regression":
         return competition.metric
+    windows = competition.windows
+    if windows is not None and windows.target != "level":
+        near: dict[MetricName, MetricName] = {"mae": "mae", "mape": "mae"}
+        return near.get(competition.metric, "rmse")  # changes near 0 have no ratio to each other
     seen: dict[tuple[Transform | None, MetricName], MetricName] = {
         ("none", "rmse"): "rmse",
         ("none", "r2"): "rmse",
@@ -56,6 +61,25 @@ def fitted_metric(competition: Competition) -> MetricName | None:
         ("log1p", "rmsle"): "rmse",
     }
     return seen.get((competition.target.transform, competition.metric))
+
+
+def metric_of(competition: Competition) -> Metric:
+    """Return the declared metric for what models answer.
+
+    The following rows that one window forecasts count as rows of their own, as those of a
+    submission do, and not as targets whose scores are averaged.
+    """
+    metric = METRICS[competition.metric]
+    if competition.windows is None or competition.windows.horizon == 1:
+        return metric
+    n_targets = len(competition.columns.target)
+    return replace(metric, function=partial(_of_rows, metric.function, n_targets))
+
+
+def _of_rows(
+    function: Callable[..., float], n_targets: int, y_true: np.ndarray, y_pred: np.ndarray
+) -> float:
+    return function(y_true.reshape(-1, n_targets), y_pred.reshape(-1, n_targets))
 
 
 def rmsle(y_true: np.ndarray, y_pred: np.ndarray) -> float:

@@ -40,7 +40,8 @@ def _of_target(competition: Competition, train: TrainData) -> Iterator[str]:
     y, transform = pd.DataFrame(train.y), competition.target.transform
     for name in y:
         skewness = float(y[name].skew())  # type: ignore[arg-type]
-        if transform == "none" and skewness > SKEWED and (y[name] >= 0).all():
+        is_level = competition.windows is None  # of windows, what becomes of it is learned
+        if transform == "none" and is_level and skewness > SKEWED and (y[name] >= 0).all():
             yield (
                 f'{name} is skewed ({skewness:.1f}): try [target] transform = "log1p", or "sqrt"'
             )

@@ -34,11 +34,18 @@ class Fold:
 
 
 def make_folds(
-    y: Any, groups: pd.Series | None, order: pd.Series | None, validation: Validation, task: Task
+    y: Any,
+    groups: pd.Series | None,
+    order: pd.Series | None,
+    validation: Validation,
+    task: Task,
+    until: pd.Series | None = None,
 ) -> list[Fold]:
     """Return the folds that the declared scheme asks for.
 
-    y: (n_samples,) or (n_samples, n_targets); groups and order: (n_samples,) or None.
+    y: (n_samples,) or (n_samples, n_targets); groups and order: (n_samples,) or None. until:
+    (n_samples,), when the last of a row's answers is known, if that is later than its order says:
+    a fold in time trains on rows whose answers were all known when the first row it predicts was.
     kfold: shuffled rows. stratified: the same share of each class in every fold. group: whole
     groups. time: the later half of the rows in the given order, in n_splits runs, each predicted
     from all rows before it. like_test: all rows in the given order, in n_splits runs, each
@@ -53,7 +60,7 @@ def make_folds(
     elif scheme == "like_test":
         parts = _runs(_present(order, "time"), validation)
     elif scheme == "time":
-        return _forward_folds(_present(order, "time"), validation)
+        return _forward_folds(_present(order, "time"), validation, until)
     elif scheme == "stratified":
         parts = _stratified_parts(np.asarray(y), validation)
     else:
@@ -275,13 +282,18 @@ def _runs(order: pd.Series, validation: Validation) -> list[np.ndarray]:
     return parts
 
 
-def _forward_folds(order: pd.Series, validation: Validation) -> list[Fold]:
+def _forward_folds(
+    order: pd.Series, validation: Validation, until: pd.Series | None = None
+) -> list[Fold]:
     ranks = order.rank(method="min").to_numpy()
     edges = np.linspace(len(ranks) / 2, len(ranks), validation.n_splits + 1)
     folds = []
     for number, (low, high) in enumerate(itertools.pairwise(edges)):
-        train = np.flatnonzero(ranks <= low)
+        is_train = ranks <= low
         valid = np.flatnonzero((ranks > low) & (ranks <= high))
+        if until is not None and len(valid):
+            is_train &= (until <= order.iloc[valid].min()).to_numpy()
+        train = np.flatnonzero(is_train)
         if not len(train) or not len(valid):
             raise DataError(
                 f"too few distinct values of the order to make {validation.n_splits} runs; "

@@ -11,7 +11,8 @@ from pipeline.errors import UsageError
 
 BARE = re.compile(r"[A-Za-z0-9_-]+")  # what a key may be without quotes
 TABLES = (
-    "source", "files", "columns", "levels", "target", "cleaning", "preprocessing", "validation",
+    "source", "files", "columns", "levels", "windows", "target", "cleaning", "preprocessing",
+    "validation",
 )  # fmt: skip
 
 
@@ -25,6 +26,8 @@ def competition_toml(competition: Competition) -> str:
         tables[""]["default_model"] = competition.default_model
     for name in TABLES:
         value = getattr(competition, name)
+        if value is None:
+            continue
         tables[name] = dict(value) if isinstance(value, Mapping) else _unusual(value)
     tables["cleaning.columns"] = tables["cleaning"].pop("columns", {})
     for label, choice in competition.models.items():

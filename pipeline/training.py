@@ -19,8 +19,8 @@ from pipeline.decisions import NOTHING, Decision, answers_by_others, decide, fol
 from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import Features
 from pipeline.generating import GeneratedFeatures, TextFeatures, check_families
-from pipeline.metrics import METRICS, Metric, fitted_metric
-from pipeline.models import make_model, model_spec
+from pipeline.metrics import Metric, fitted_metric, metric_of
+from pipeline.models import REST, make_model, model_spec
 from pipeline.models.learning import Shown
 from pipeline.models.parts import SumOfParts
 from pipeline.preprocessing import make_preprocessor
@@ -33,7 +33,13 @@ from pipeline.splits import (
     make_strict_folds,
     related_rows,
 )
-from pipeline.targets import RootRegressor, bound_target, transform_of, transformed
+from pipeline.targets import (
+    LastValueRegressor,
+    RootRegressor,
+    bound_target,
+    transform_of,
+    transformed,
+)
 
 MIN_ROWS_TO_HOLD_OUT = 20
 FRACTION_FOR_VARIANCE = 0.2
@@ -151,6 +157,10 @@ def make_estimator(
     Raises ModelError for a model or parameter that is not known.
     """
     spec, competition = model_spec(choice), competition.seen_by(choice)
+    windows, target = competition.windows, competition.target
+    if windows is not None and spec.takes_shape:
+        shape = {"shape": [windows.timesteps, REST]}
+        choice = replace(choice, parameters=shape | choice.parameters)
     own = [("features", _own_transformer(features))] if features.make_transformer else []
     made = _generating_steps(competition, choice, seed)
     steps = make_preprocessor(
@@ -164,8 +174,11 @@ def make_estimator(
     whole = Pipeline([*own, *made, *steps, ("model", model)])
     if competition.task != "regression":
         return whole
+    if windows is not None and windows.target != "level":
+        names = competition.columns.target
+        return LastValueRegressor(whole, windows, names, target.lower, target.upper)
     make = sum_of_parts if choice.by_parts else bound_target
-    return make(whole, competition.target, competition.metric)
+    return make(whole, target, competition.metric)
 
 
 def _generating_steps(
@@ -216,7 +229,7 @@ def folds_of(train: TrainData, test: TestData, competition: Competition) -> list
     validation = competition.validation
     if validation.rule == "strict":
         return make_strict_folds(train.order, test.order, validation)
-    return make_folds(train.y, train.groups, train.order, validation, competition.task)
+    return make_folds(train.y, train.groups, train.order, validation, competition.task, train.until)
 
 
 def needs_refit(competition: Competition) -> bool:
@@ -314,7 +327,7 @@ def _scored(
     seconds: float,
 ) -> FoldResult:
     """Return a fitted estimator with its predictions of the fold's validation rows."""
-    metric, labels = METRICS[competition.metric], class_labels(train, competition)
+    metric, labels = metric_of(competition), class_labels(train, competition)
     unseen = train.subset(fold.valid)
     prediction = respond(fitted, unseen.X, labels)
     if not np.isfinite(prediction).all():
@@ -359,9 +372,15 @@ def _fit_together(
 
 
 def _shown(estimator: Any, competition: Competition) -> Shown | None:
-    """Return what networks tell of their epochs, or None: parts have no score of the whole."""
+    """Return what networks tell of their epochs, or None.
+
+    Parts have no score of the whole, ratios and their own changes none of levels.
+    """
     if isinstance(estimator, SumOfParts):
         return None
+    if isinstance(estimator, LastValueRegressor):  # an error of changes is one of levels
+        is_same = estimator.windows.target == "change" and competition.metric in ("rmse", "mae")
+        return Shown(competition.metric) if is_same else None
     if competition.task != "regression":
         return Shown(competition.metric)
     transform = transform_of(estimator)
@@ -386,20 +405,36 @@ def fit(
     Raises ModelError for a parameter value that the model refuses.
     """
     settings: dict[str, Any] = {} if later is None else {"model__later": later}
-    settings |= _related(estimator, seen, competition)
     if lesson is not None and lesson.rounds is not None:
         rounds = (MORE_ROUNDS * lesson.rounds).tolist()
         settings["model__rounds"] = rounds if isinstance(estimator, SumOfParts) else rounds[0]
     elif _stops_early(estimator) and len(seen) >= MIN_ROWS_TO_HOLD_OUT:
-        settings |= {
-            "model__holdout": _holdout(estimator, seen, competition),
-            "model__max_seconds": max_seconds,
-        }
+        seen, holdout = _told_before(seen, _holdout(estimator, seen, competition))
+        settings |= {"model__holdout": holdout, "model__max_seconds": max_seconds}
+    settings |= _related(estimator, seen, competition)
     with _naming(final_model(estimator)):
         fitted = estimator.fit(seen.X, _answers(estimator, seen), **settings)
         if lesson is not None:
             return _told_variance(fitted, lesson)
         return fitted if later is not None else _learn_variance(fitted, seen, competition)
+
+
+def _told_before(seen: TrainData, holdout: np.ndarray) -> tuple[TrainData, np.ndarray]:
+    """Return the rows without those whose answers became known only among the held-out ones.
+
+    holdout: positions of the latter, where windows overlap; returned as positions of what is left.
+    """
+    if seen.until is None or seen.order is None:
+        return seen, holdout
+    is_kept = np.array(seen.until <= seen.order.iloc[holdout].min())
+    is_kept[holdout] = True
+    if is_kept.sum() == len(holdout):
+        raise DataError(
+            f"{len(seen)} training windows are too few to stop a fit early by some whose answers "
+            "the others do not tell; declare a smaller [windows] horizon or fewer n_splits"
+        )
+    kept = np.flatnonzero(is_kept)
+    return seen.subset(kept), np.searchsorted(kept, holdout)
 
 
 def _learn_variance(fitted: Any, seen: TrainData, competition: Competition) -> Any:

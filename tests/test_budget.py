@@ -220,15 +220,11 @@ def test_a_fit_on_all_rows_that_fails_leaves_the_folds_to_predict() -> None:
     assert list(plan.whole()) == [0]
 
 
-def test_only_fits_on_all_rows_of_what_weighs_count_once_that_is_settled() -> None:
-    plan, clock = schedule(entry("first", 2, refits=1), entry("second", 2), stop_at=300)
-    do(plan, clock, 1)
-    do(plan, clock, 1)
+def test_the_latest_weights_decide_on_fits_on_all_rows_the_settled_ones_on_repeats() -> None:
+    plan, clock = schedule(entry("first", 2, refits=1), entry("second", 2, refits=1), stop_at=300)
+    for _ in range(4):
+        do(plan, clock, 1)
     plan.prefer({0: 1.0})
-    clock.now = 290
-    assert do(plan, clock, 1).is_refit
-    assert len(plan.refitted(0)) == 1
-    do(plan, clock, 1)
-    do(plan, clock, 1)
     plan.prefer({1: 1.0})
-    assert plan.refitted(0) == []
+    assert (do(plan, clock, 1).entry, len(plan.refitted(1))) == (1, 1)
+    assert (do(plan, clock, 1).entry, plan.refitted(0)) == (0, [])

@@ -16,9 +16,9 @@ FLOORS = (
     "schemas slugs storage",
     "competition csvtext ledger plotting tables terminal workspace",
     "budget cache drift execution features kinds metrics models preprocessing runs scoring "
-    "sources splits strength targets totals",
+    "sources splits strength targets totals windows",
     "data decisions description estimate generating raw rowwise tuning",
-    "checks cleaning ensemble leaks portfolio proposals submission tomltext",
+    "checks cleaning ensemble forecasts leaks portfolio proposals submission tomltext",
     "diagnosis grading inference inspection training",
     "exporting",
     "stages",

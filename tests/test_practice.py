@@ -154,8 +154,8 @@ def test_every_practice_set_is_declared_with_an_image_s_shape_for_each_kind_of_n
         (
             'kind = "practice"\ndataset = "irish"',
             "source.dataset: expected one of 'diabetes', 'breast_cancer', 'iris', 'wine', "
-            "'digits', 'california', 'mnist', 'fashion_mnist', 'cifar10', 'cifar100'; found "
-            "'irish'; did you mean 'iris'?",
+            "'digits', 'california', 'mnist', 'fashion_mnist', 'cifar10', 'cifar100', 'series', "
+            "'prices'; found 'irish'; did you mean 'iris'?",
         ),
     ],
 )

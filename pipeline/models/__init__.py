@@ -12,6 +12,7 @@ from pipeline.errors import ModelError, did_you_mean
 REGRESSION: tuple[Task, ...] = ("regression",)
 CLASSES: tuple[Task, ...] = ("binary", "multiclass")
 ANY: tuple[Task, ...] = REGRESSION + CLASSES
+REST = -1  # in a shape: as many as there are left, as numpy has it
 COUNTS = ("epochs", "n_estimators", "patience", "batch_size")  # what they mean has no other values
 
 
@@ -27,6 +28,7 @@ class ModelSpec:
     handles_missing, handles_text: the model makes its own sense of missing values, and of columns
         of text. scale_invariant: it compares values of a column, and never computes with them.
     trains_together: its folds are one piece of work, as those of networks are.
+    takes_shape: it gives a row of columns its axes back by a parameter shape.
     refits: how many fits on all rows may predict the test in place of those of the folds.
     """
 
@@ -38,6 +40,7 @@ class ModelSpec:
     handles_text: bool = False
     scale_invariant: bool = False
     trains_together: bool = False
+    takes_shape: bool = False
     refits: int = 0
 
 
@@ -46,10 +49,15 @@ def estimator(factory: str, *, refits: int = 1, **facts: Any) -> ModelSpec:
     return ModelSpec(factory=factory, refits=refits, **facts)
 
 
-def network(function: str) -> ModelSpec:
+def network(function: str, **facts: Any) -> ModelSpec:
     """Return the spec of a function from Keras inputs to logits."""
-    factory = "pipeline.models.neural:make_network"
-    return ModelSpec(factory=factory, network=function, epochs="epochs", trains_together=True)
+    return ModelSpec(
+        factory="pipeline.models.neural:make_network",
+        network=function,
+        epochs="epochs",
+        trains_together=True,
+        **facts,
+    )
 
 
 def boosting(function: str, *, epochs: str = "n_estimators", **facts: Any) -> ModelSpec:
@@ -66,11 +74,11 @@ def boosting(function: str, *, epochs: str = "n_estimators", **facts: Any) -> Mo
 
 MODELS: dict[str, ModelSpec] = {
     "dnn": network("pipeline.models.networks:dnn"),
-    "conv1d": network("pipeline.models.networks:conv1d"),
-    "conv2d": network("pipeline.models.networks:conv2d"),
-    "simple_rnn": network("pipeline.models.networks:simple_rnn"),
-    "lstm": network("pipeline.models.networks:lstm"),
-    "gru": network("pipeline.models.networks:gru"),
+    "conv1d": network("pipeline.models.networks:conv1d", takes_shape=True),
+    "conv2d": network("pipeline.models.networks:conv2d", takes_shape=True),
+    "simple_rnn": network("pipeline.models.networks:simple_rnn", takes_shape=True),
+    "lstm": network("pipeline.models.networks:lstm", takes_shape=True),
+    "gru": network("pipeline.models.networks:gru", takes_shape=True),
     "realmlp": estimator(
         "pipeline.models.realmlp:make_realmlp",
         epochs="epochs",

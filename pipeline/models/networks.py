@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.errors import ModelError
+from pipeline.models import REST
 
 SOFT_LIMIT = 3.0  # standard deviations
 Sizes = int | Sequence[int]  # one size may stand for a list of one
@@ -210,7 +211,7 @@ def _shaped(inputs: Any, shape: Sizes | None, n_axes: int) -> Any:
     from keras import layers
 
     n_features = inputs.shape[-1]
-    sizes = (n_features,) if shape is None else _sizes("shape", shape)
+    sizes = (n_features,) if shape is None else _filled(shape, n_features)
     if not 0 < len(sizes) <= n_axes:
         raise ModelError(f"shape: expected at most {n_axes} numbers, found {len(sizes)}")
     if math.prod(sizes) != n_features:
@@ -220,6 +221,24 @@ def _shaped(inputs: Any, shape: Sizes | None, n_axes: int) -> Any:
             "columns; expected numbers whose product they are"
         )
     return layers.Reshape((*sizes, *[1] * (n_axes - len(sizes))))(soft_clip(inputs))
+
+
+def _filled(shape: Sizes, n_features: int) -> tuple[int, ...]:
+    """Return a shape with what is left of the columns in the place of a REST.
+
+    Raises ModelError if the other numbers do not divide the columns.
+    """
+    given = list(shape) if isinstance(shape, list | tuple) else [shape]
+    if REST not in given:
+        return _sizes("shape", given)
+    at = given.index(REST)
+    others = math.prod(_sizes("shape", given[:at] + given[at + 1 :]))
+    if n_features % others:
+        raise ModelError(
+            f"shape: {others} does not divide the {n_features:,} columns that the model is given; "
+            "expected numbers whose product they are"
+        )
+    return _sizes("shape", [*given[:at], n_features // others, *given[at + 1 :]])
 
 
 def _convolutions(x: Any, filters: Sizes, kernel: _Kernel, style: _Style) -> Any:

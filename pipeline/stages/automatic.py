@@ -5,7 +5,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from pipeline.errors import ModelError, PipelineError
 from pipeline.execution import Ended, Workers
 from pipeline.ledger import load_ledger
 from pipeline.machine import cores
-from pipeline.metrics import METRICS
+from pipeline.metrics import metric_of
 from pipeline.portfolio import Size, has_many_levels, is_skewed, make_portfolio
 from pipeline.progress import (
     BudgetSpent,
@@ -108,6 +108,7 @@ class Effort:
     kept_at: float = 0.0
     n_whole: int = 0  # passes
     n_kept: int = 0  # of them, in the run that is kept
+    n_weighed: int = 0  # of them, when weights were last chosen
     interrupted: bool = False
 
     @property
@@ -139,7 +140,7 @@ def train_all(
     folds = all_folds(data.train, data.test, competition)
     check_folds([fold for fold in folds if len(fold.valid)], len(data.train))
     emit(row_note(*clean_rows(data.train, competition.cleaning)))
-    n_outputs = len(competition.columns.target) if data.labels is None else len(data.labels)
+    n_outputs = len(competition.outputs) if data.labels is None else len(data.labels)
     most = max(len(fold.train) for fold in folds)
     many = has_many_levels(data.train.X, competition.columns.text)
     skewed = data.labels is None and is_skewed(data.train.y)
@@ -184,7 +185,10 @@ def _work(effort: Effort, workers: Workers, path: Path) -> None:
     while True:
         _hand_out(schedule, workers, path)
         if len(workers.free) == len(workers):
-            return
+            if effort.n_weighed == effort.n_whole or schedule.left < effort.ending:
+                return
+            _prefer(effort, _mix(effort))  # the last weights may ask for fits on all rows
+            continue
         for ended in workers.wait(min(TICK, max(schedule.left, 0.0))):
             _take(effort, ended)
         _settle(effort)
@@ -232,7 +236,7 @@ def _tell_member(effort: Effort, number: int) -> None:
     member = _member(effort, number, effort.schedule.whole()[number])
     rows = ~np.isnan(member.oof[:, 0])
     competition = effort.opened.competition
-    metric = METRICS[competition.metric]
+    metric = metric_of(competition)
     score = metric(np.asarray(effort.data.train.y)[rows], member.oof[rows], effort.data.labels)
     label = member.entry.choice.label
     cut = ", cut short" if member.is_cut else ""
@@ -288,14 +292,25 @@ def _member(effort: Effort, number: int, passes: Sequence[Pass]) -> Member:
         tests.append(np.nanmean([test for done in results for test in done.test], axis=0))
         keys += [done.key for done in results if done.test]
         is_cut |= any(done.stopped_by_time for done in results)
-    refits: list[Done] = effort.schedule.refitted(number)  # type: ignore[assignment]
-    if refits:
-        tests, keys = [test for done in refits for test in done.test], [d.key for d in refits]
-    seconds = sum(sum(one.seconds) for one in passes) + sum(d.seconds for d in refits)
+    seconds = sum(sum(one.seconds) for one in passes)
     entry = effort.schedule.entries[number]
     oof, test = np.mean(oofs, axis=0), np.mean(tests, axis=0)
     numbers = [one.repeat for one in passes]
-    return Member(number, entry, oof, test, seconds, keys, numbers, len(refits), is_cut)
+    return Member(number, entry, oof, test, seconds, keys, numbers, 0, is_cut)
+
+
+def _refitted(effort: Effort, member: Member, weight: float) -> Member:
+    """Return the member as its fits on all rows predict, if it weighs enough and all are there.
+
+    What weighs less may or may not have had the time for them, so that they never count.
+    """
+    done: list[Done] = effort.schedule.refitted(member.number)  # type: ignore[assignment]
+    if not done or weight <= WORTH_REPEATING:
+        return member
+    test = np.nanmean([test for one in done for test in one.test], axis=0)
+    seconds = member.seconds + sum(one.seconds for one in done)
+    keys = [one.key for one in done]
+    return replace(member, test=test, seconds=seconds, keys=keys, refits=len(done))
 
 
 def _mix(effort: Effort, *, firsts_only: bool = False) -> Mixed:
@@ -308,13 +323,17 @@ def _mix(effort: Effort, *, firsts_only: bool = False) -> Mixed:
         predictions=np.array([member.oof[covered] for member in members]),
         y=np.asarray(data.train.y)[covered],
         fold=fold[covered],
-        metric=METRICS[competition.metric],
+        metric=metric_of(competition),
         labels=data.labels,
         target=competition.target,
     )
     if len(members) == 1:
-        return _alone(members[0], candidates, fold)
+        return _alone(_refitted(effort, members[0], 1.0), candidates, fold)
     found: Blend = choose_blend(candidates)
+    weights = np.abs(found.mixer.weights).mean(axis=1)
+    members = [
+        _refitted(effort, member, weight) for member, weight in zip(members, weights, strict=True)
+    ]
     oof = spread(found.oof, fold)
     test = found.mixer(np.array([member.test for member in members]))
     return Mixed(
@@ -362,13 +381,20 @@ def _keep(effort: Effort, *, is_last: bool) -> Run:
 
 
 def _settle(effort: Effort) -> None:
-    """Choose what is repeated, once every configuration had its first pass."""
+    """Choose what is fitted on all rows and repeated, once every configuration had its first pass.
+
+    Late in the budget, also whenever there is something new to choose from.
+    """
     schedule = effort.schedule
-    if not schedule.is_settled and schedule.is_first_over and effort.n_whole:
-        _prefer(effort, _mix(effort, firsts_only=True))
+    if schedule.is_settled or not effort.n_whole:
+        return
+    is_new = effort.n_whole > effort.n_weighed
+    if schedule.is_first_over or (schedule.is_late and is_new and schedule.left > effort.ending):
+        _prefer(effort, _mix(effort, firsts_only=schedule.is_first_over))
 
 
 def _prefer(effort: Effort, mixed: Mixed) -> None:
+    effort.n_weighed = effort.n_whole
     weights = zip(mixed.members, np.abs(mixed.mixer.weights).mean(axis=1), strict=True)
     effort.schedule.prefer({one.number: float(w) for one, w in weights if w > WORTH_REPEATING})
 
@@ -402,7 +428,7 @@ def _outcome(effort: Effort, mixed: Mixed, is_last: bool) -> Outcome:
 def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
     """Return what run.json says of a run of many models."""
     data, competition = effort.data, effort.opened.competition
-    covered, metric = mixed.fold >= 0, METRICS[competition.metric]
+    covered, metric = mixed.fold >= 0, metric_of(competition)
     y = np.asarray(data.train.y)
     answers = mixed.decided.answers
     scores = fold_scores(y[covered], answers, mixed.fold[covered], metric, data.labels)

@@ -11,7 +11,7 @@ from pipeline.competition import Competition
 from pipeline.decisions import fold_scores
 from pipeline.ensemble import Blend, Candidates, choose_blend
 from pipeline.errors import DataError, UsageError
-from pipeline.metrics import METRICS
+from pipeline.metrics import metric_of
 from pipeline.progress import Note, counted, emit, listening
 from pipeline.raw import load_manifest
 from pipeline.runs import Run, find_run, list_runs
@@ -97,7 +97,7 @@ def _comparable(opened: Opened) -> list[Run]:
     runs = list_runs(workspace.runs, opened.name)
     alike = [] if manifest is None else comparable_runs(competition, manifest, runs)
     alike = [run for run in alike if not run.record.get("members")]
-    sign = -1 if METRICS[competition.metric].greater_is_better else 1
+    sign = -1 if metric_of(competition).greater_is_better else 1
     alike.sort(key=lambda run: sign * run.record["score"])
     best = {run.record["model"]["label"]: run for run in reversed(alike)}
     if len(best) < 2:
@@ -173,7 +173,7 @@ def _read_members(
         ),
         y=np.asarray(data.train.y)[covered],
         fold=fold[covered],
-        metric=METRICS[competition.metric],
+        metric=metric_of(competition),
         labels=data.labels,
         target=competition.target,
     )

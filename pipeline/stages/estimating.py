@@ -1,15 +1,19 @@
 """What a run says of the leaderboard: an interval, and whether the test rows are unlike others."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from pipeline.competition import Competition
+from pipeline.data import TrainData
+from pipeline.decisions import fold_scores
 from pipeline.estimate import Estimate, estimate
+from pipeline.forecasts import naive_forecast
 from pipeline.inspection import find_warnings, is_unlike
-from pipeline.metrics import METRICS
-from pipeline.progress import Note, Warned, emit
+from pipeline.metrics import METRICS, metric_of
+from pipeline.progress import Note, Warned, counted, emit
 from pipeline.splits import resolve_scheme
 from pipeline.stages.opening import Data
 
@@ -18,6 +22,51 @@ def warn_of_leaks(competition: Competition, data: Data) -> None:
     """Warn of drift, of rows that stand twice, and of what may give the answer away."""
     for text in find_warnings(competition, data.train, data.test, data.drift):
         emit(Warned(text))
+
+
+def naive_record(
+    competition: Competition, train: TrainData, answers: np.ndarray, fold: np.ndarray
+) -> dict[str, Any] | None:
+    """Return what the naive forecast scores on the rows that the model was scored on, and tell it.
+
+    It says the last known value again. None where rows are no windows. Arguments as for
+    leaderboard_record.
+    """
+    naive = naive_forecast(train)
+    if naive is None:
+        return None
+    y, metric, covered = np.asarray(train.y, dtype=float), metric_of(competition), fold >= 0
+    sign = 1 if metric.greater_is_better else -1
+    scores = [fold_scores(y, one, fold, metric) for one in (answers, naive)]
+    gains = sign * (scores[0] - scores[1])
+    gains = gains[np.isfinite(gains)]
+    model, score = (metric(y[covered], one[covered]) for one in (answers, naive))
+    gain = sign * (model - score)
+    record = {
+        "metric": competition.metric,
+        "score": score,
+        "gain": gain,
+        "standard_error": _error_of_mean(gains),
+        "windows": int(covered.sum()),
+    }
+    emit(Note("naive", naive_line(record), record))
+    if gain <= 0:
+        emit(Warned("the model forecasts no better than the last known value said again"))
+    return record
+
+
+def naive_line(record: dict[str, Any]) -> str:
+    """Return how a model compares with the naive forecast, in one line."""
+    gain, error = record["gain"], record["standard_error"]
+    spread = "" if error is None else f" +- {error:.5g}"
+    said = f"the model gains {gain:.5g}" if gain > 0 else f"the model loses {-gain:.5g}"
+    is_luck = gain > 0 and error is not None and gain < error
+    text = f"{record['metric']} {record['score']:.5f} (the last value again); {said}{spread}"
+    return text + (", perhaps by chance" if is_luck else "")
+
+
+def _error_of_mean(values: np.ndarray) -> float | None:
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
 
 
 def leaderboard_record(
@@ -59,7 +108,9 @@ def _estimates(
     competition: Competition, data: Data, answers: np.ndarray, fold: np.ndarray
 ) -> tuple[Estimate, Estimate | None]:
     """Return the plain estimate and, where test rows differ and can be weighted for, that one."""
-    train, metric, n_test = data.train, METRICS[competition.metric], len(data.test)
+    train, metric, n_test = data.train, METRICS[competition.metric], len(data.asked)
+    if competition.windows is not None:
+        return _of_forecasts(competition, train, answers, fold, n_test), None
     scheme = resolve_scheme(competition.validation, competition.task)
     scheme = "time" if competition.validation.rule == "strict" else scheme
     groups = {"group": train.groups, "time": train.order}.get(scheme)
@@ -75,3 +126,24 @@ def _estimates(
         train.y, answers, known, groups, metric, data.labels, n_test, weights=weights
     )
     return plain, weighted
+
+
+def _of_forecasts(
+    competition: Competition, train: TrainData, answers: np.ndarray, fold: np.ndarray, n_test: int
+) -> Estimate:
+    """Return the estimate where each window answers for the rows that follow it.
+
+    Windows that end near each other err together, since they share what follows: as many as the
+    horizon has rows are drawn as a whole, over all series, and stand for one window of the test.
+    """
+    windows, n_targets = competition.windows, len(competition.columns.target)
+    assert windows is not None
+    assert train.order is not None
+    horizon = windows.horizon
+    blocks = np.repeat(pd.factorize(train.order, sort=True)[0] // horizon, horizon)
+    y, said = (np.asarray(each, dtype=float).reshape(-1, n_targets) for each in (train.y, answers))
+    fold, metric = np.repeat(fold, horizon), METRICS[competition.metric]
+    found = estimate(y, said, fold, blocks, metric, None, n_test * horizon)
+    n_blocks = len(np.unique(blocks[fold >= 0]))
+    how = f"bootstrap of {counted(n_blocks, 'block')} of windows to {counted(n_test, 'row')}"
+    return replace(found, how=f"{how}, and how folds vary")

@@ -53,6 +53,8 @@ def export(
     run = find_run(workspace.runs, name, run_id)
     _check_finished(run)
     opened = _opened(workspace, run)
+    if opened.competition.windows is not None:
+        raise UsageError(f"run {run.id}: forecasts [windows], of which no script is written")
     data = read_data(opened)
     _check_files(run, data)
     data = replace(data, train=in_order(data, opened.competition))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.competition import Competition
+from pipeline.competition import SERIES, Competition
 from pipeline.errors import SourceError, UsageError
 from pipeline.features import import_file
 from pipeline.progress import Note, emit
@@ -145,6 +145,8 @@ def _declared(competition: Competition) -> tuple[str, ...]:
 
 def _source(opened: Opened, path: Path | None, *, sample: bool) -> Source:
     competition, folder = opened.competition, opened.folder
+    if competition.source.dataset in SERIES:
+        return _series(opened, path, sample=sample)
     if competition.source.kind == "practice" and not sample:
         from pipeline.models.backend import load_keras
         from pipeline.sources.practice import PracticeSource
@@ -157,6 +159,25 @@ def _source(opened: Opened, path: Path | None, *, sample: bool) -> Source:
         return open_source(path, _declared(competition))
     if not sample:
         raise SourceError(_by_hand(competition))
+    return _sample(folder)
+
+
+def _series(opened: Opened, path: Path | None, *, sample: bool) -> Source:
+    """Return the one file of a time series, from a person or from sample.py, cut in parts."""
+    from pipeline.sources.practice import SeriesSource
+
+    if path is None and not sample:
+        name = opened.name
+        other = f", or kc fetch {name} --sample" if (opened.folder / SAMPLE_CODE).is_file() else ""
+        raise SourceError(
+            f"{name}: its series comes from a file of yours: kc fetch {name} --from FILE{other}"
+        )
+    given = _sample(opened.folder) if path is None else path
+    return SeriesSource(opened.competition, opened.workspace.board(opened.name), given)
+
+
+def _sample(folder: Path) -> SampleSource:
+    """Return what writes synthetic files; raises SourceError if nothing does."""
     if not (folder / SAMPLE_CODE).is_file():
         raise SourceError(
             f"{folder}: no {SAMPLE_CODE}, so there is no sample; give the files by --from"

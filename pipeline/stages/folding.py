@@ -130,7 +130,9 @@ def _tell_steps(estimator: Any, train: TrainData) -> None:
 
 @lru_cache(maxsize=2)
 def _data_digest(train: TrainData) -> str:
-    parts = (train.X, train.y, train.groups, train.order, train.outlying, train.parts)
+    parts = (
+        train.X, train.y, train.groups, train.order, train.outlying, train.parts, train.until,
+    )  # fmt: skip
     return digest(*("" if part is None else frame_digest(part) for part in parts))
 
 

@@ -1,11 +1,14 @@
 """inspect: declaration and files side by side."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
+import pandas as pd
+
 from pipeline.competition import Competition, Target
+from pipeline.data import TestData, TrainData
 from pipeline.inspection import BY_CHANCE, QUANTILES, Inspection, inspect_data
 from pipeline.models import MODELS
 from pipeline.progress import counted
@@ -25,7 +28,20 @@ def inspect(workspace: Workspace, name: str) -> tuple[Opened, Inspection]:
     """Return the declaration, and what its files are like; nothing is written."""
     opened = open_competition(workspace, name)
     data = read_data(opened)
-    return opened, inspect_data(opened.competition, data.train, data.test, data.hidden)
+    train, test = data.train, data.test
+    if opened.competition.windows is not None:
+        train, test = _around_now(opened.competition, train, test)
+    return opened, inspect_data(opened.competition, train, test, data.hidden)
+
+
+def _around_now(
+    competition: Competition, train: TrainData, test: TestData
+) -> tuple[TrainData, TestData]:
+    """Return windows with their last row alone, and the row that follows it as their answer."""
+    names = [name for name in train.X if str(name).endswith(" t")]
+    following = pd.DataFrame(train.y).iloc[:, : len(competition.columns.target)]
+    y = following.iloc[:, 0] if following.shape[1] == 1 else following
+    return replace(train, X=train.X[names], y=y), replace(test, X=test.X[names])
 
 
 def save_pictures(opened: Opened, folder: Path) -> list[Path]:
@@ -53,8 +69,8 @@ def inspection_record(opened: Opened, found: Inspection) -> dict[str, Any]:
         "target": found.target,
         "time": found.order,
         "repeated": found.repeated,
-        "adversarial_auc": found.drift.auc,
-        "drift_by_column": found.drift.by_column.to_dict(),
+        "adversarial_auc": None if found.drift is None else found.drift.auc,
+        "drift_by_column": None if found.drift is None else found.drift.by_column.to_dict(),
         "warnings": found.warnings,
         "hint": found.hint,
         "proposals": found.proposals,
@@ -88,7 +104,6 @@ def inspection_lines(opened: Opened, found: Inspection) -> list[str]:
         "",
         *_column_lines(found),
         "",
-        f"adversarial AUC {found.drift.auc:.3f} (0.5: test rows look like training rows)",
         *_drift_lines(scheme, found),
         *_advice("warning", found.warnings),
         *_advice("hint", [found.hint] if found.hint else []),
@@ -126,10 +141,15 @@ def _time_lines(found: Inspection) -> list[str]:
 
 
 def _drift_lines(scheme: str, found: Inspection) -> list[str]:
-    """Return why a high AUC is no cause for alarm where folds are not made by chance."""
-    if not found.drift.is_clear or scheme in BY_CHANCE:
-        return []
-    return [f"test rows are told apart easily; folds by {scheme} are declared to mimic that"]
+    """Return the AUC, and why a high one is no alarm where folds are not made by chance."""
+    if found.drift is None:
+        return ["test windows follow the training rows in time, and so do the folds"]
+    lines = [f"adversarial AUC {found.drift.auc:.3f} (0.5: test rows look like training rows)"]
+    if found.drift.is_clear and scheme not in BY_CHANCE:
+        lines.append(
+            f"test rows are told apart easily; folds by {scheme} are declared to mimic that"
+        )
+    return lines
 
 
 def _generated_lines(competition: Competition) -> list[str]:
@@ -188,7 +208,7 @@ def _column_lines(found: Inspection) -> list[str]:
             "missing": _share(row.missing_train, found.n_train),
             "in test": _share(row.missing_test, found.n_test),
             "unseen": row.unseen_in_test or "",
-            "drift": f"{float(row.drift_auc):.2f}",
+            "drift": "" if found.drift is None else f"{float(row.drift_auc):.2f}",
             "explains": "" if row.strength is None else f"{row.strength:.2f}",
         }
         for row in cast("Iterator[Any]", found.columns.itertuples())

@@ -58,7 +58,8 @@ def run_result(run: Run) -> dict[str, Any]:
         "metric": record["metric"],
         "score": record["score"],
         "standard_error": record["standard_error"],
-        "leaderboard": record.get("leaderboard"),  # older runs have none
+        "naive": record.get("naive"),  # older runs have none, nor a leaderboard
+        "leaderboard": record.get("leaderboard"),
         "seconds": record["seconds"],
     }
 
@@ -110,6 +111,7 @@ def _run_row(run: Run, entry: Entry | None) -> dict[str, Any]:
         "metric": record["metric"],
         "score": record["score"],
         "standard_error": record["standard_error"],
+        "naive": (record.get("naive") or {}).get("score"),
         "leaderboard": record.get("leaderboard"),
         "submitted": _state(entry),
         "public": entry.public if entry else None,

@@ -17,11 +17,13 @@ from pipeline.data import (
     Table,
     TestData,
     TrainData,
+    check_ids,
     match_by_position,
     read_sample,
     read_sample_style,
     read_test,
     read_train,
+    sample_ids,
     split_test,
     split_train,
 )
@@ -35,6 +37,7 @@ from pipeline.features import (
     load_features,
     spread_dates,
 )
+from pipeline.forecasts import Forecasts, add_to_series, window_test, window_train
 from pipeline.inspection import unseen_levels
 from pipeline.models import MODELS, model_spec
 from pipeline.progress import Note, Warned, counted, emit
@@ -69,7 +72,8 @@ class Data:
     """The competition's files, read and checked; labels are the sorted classes or None.
 
     style: how the sample submission is written, and so what is handed in. hidden: the columns of
-    the training rows that neither the test rows nor any model have.
+    the training rows that neither the test rows nor any model have. forecasts: of windows, which
+    rows of the test file they answer for.
     """
 
     train: TrainData
@@ -80,6 +84,16 @@ class Data:
     manifest: Manifest
     kinds: dict[str, Any]
     hidden: pd.DataFrame
+    forecasts: Forecasts | None = None
+
+    @property
+    def asked(self) -> pd.Series:
+        """The ids of the rows that are answered (n_asked,)."""
+        return self.test.ids if self.forecasts is None else self.forecasts.ids
+
+    def answered(self, prediction: np.ndarray) -> np.ndarray:
+        """Return predictions of the test data (n_test, n_columns) as those of the rows asked."""
+        return prediction if self.forecasts is None else self.forecasts(prediction)
 
     @cached_property
     def drift(self) -> Drift | None:
@@ -164,6 +178,8 @@ def read_data(opened: Opened) -> Data:
     if competition.columns.by_position:
         test_table = match_by_position(test_table, sample, competition)
     _tell_reading(train_table, test_table)
+    if competition.windows is not None:
+        return _read_windows(opened, train_table, test_table, sample, style, manifest)
     needs_id = opened.features.add_features is not None
     check_files_agree(train_table, test_table, competition, needs_id=needs_id)
     train_frame = _with_features(opened.features, train_table.frame, test_table.frame)
@@ -190,6 +206,49 @@ def read_data(opened: Opened) -> Data:
     hidden = _hidden(train_table.frame, test_table.frame, columns)
     kinds = dict(train_table.kinds)
     return Data(train, test, sample, style, labels, manifest, kinds, hidden)
+
+
+def _read_windows(
+    opened: Opened,
+    train_table: Table,
+    test_table: Table,
+    sample: pd.DataFrame,
+    style: CsvStyle,
+    manifest: Manifest,
+) -> Data:
+    """Return the files' rows as windows, checked.
+
+    Raises DataError, or DeclarationError if features.py is not row-wise.
+    """
+    competition, features = opened.competition, opened.features
+    check_rowwise(features, train_table.frame)
+    train_frame = add_to_series(features, train_table.frame, competition)
+    check_train(train_frame, train_table.file, competition)
+    check_ids(test_table.ids, test_table.file)
+    train = window_train(train_frame, train_table, competition)
+    _tell_windows(competition, train)
+    check_sample(competition, sample, None)
+    wanted = sample_ids(sample, competition.columns)
+    check_ids_asked(competition, test_table.ids, sample)
+    test, forecasts = window_test(
+        features, (train_frame, train_table), test_table, wanted, competition
+    )
+    return Data(
+        train, test, sample, style, None, manifest, dict(train_table.kinds),
+        train_table.frame.iloc[:, :0], forecasts,
+    )  # fmt: skip
+
+
+def _tell_windows(competition: Competition, train: TrainData) -> None:
+    windows, n = competition.windows, len(train)
+    assert windows is not None
+    width = train.X.shape[1] // windows.timesteps
+    text = (
+        f"{counted(n, 'window')} of {counted(windows.timesteps, 'row')} x "
+        f"{counted(width, 'channel')}, each with the {counted(windows.horizon, 'row')} that follow"
+    )
+    facts = {"windows": n, "timesteps": windows.timesteps, "channels": width}
+    emit(Note("windows", text, facts))
 
 
 def _hidden(train: pd.DataFrame, test: pd.DataFrame, columns: Columns) -> pd.DataFrame:

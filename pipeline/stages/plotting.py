@@ -11,6 +11,7 @@ from pipeline.competition import Competition
 from pipeline.data import read_test, read_train
 from pipeline.errors import UsageError, did_you_mean
 from pipeline.features import apply_features
+from pipeline.forecasts import add_to_series, told_rows
 from pipeline.plotting import canvas, curves, overview, pairs
 from pipeline.plotting.columns import FEW, sort_of
 from pipeline.progress import Note, emit
@@ -104,11 +105,18 @@ def _save(draw: Callable[[], Any], words: list[str], path: Path) -> None:
 
 
 def read_frames(opened: Opened) -> Frames:
-    """Read both files, and add the columns of features.py, which sees those that both have."""
+    """Read both files, and add the columns of features.py, which sees those that both have.
+
+    Of a series it sees all, and of the test file there are only the rows that are told.
+    """
     verify(opened.workspace.data(opened.name))
     raw, competition = opened.workspace.raw(opened.name), opened.competition
     train = read_train(raw / competition.files.train, competition)
     test = read_test(raw / competition.files.test, competition, train.kinds)
+    if competition.windows is not None:
+        told, is_told = told_rows(opened.features, map(str, train.frame), test, competition)
+        known = add_to_series(opened.features, train.frame, competition)
+        return Frames(known, told[is_told].reindex(columns=list(known)), competition.columns.target)
     shared = [name for name in train.frame if name in test.frame]
     made = apply_features(opened.features, train.frame[shared])
     others = [name for name in train.frame if name not in made]
@@ -132,7 +140,9 @@ def strongest(opened: Opened, frames: Frames, most: int, seed: int = 0) -> list[
     names = [
         str(one)
         for one in train
-        if one in frames.test and one != competition.columns.id and sort_of(train[one]) != "time"
+        if one in frames.test
+        and one not in (competition.columns.id, *frames.targets)
+        and sort_of(train[one]) != "time"
     ]
     rows = train.sample(min(LOOKED_AT, len(train)), random_state=seed)
     y = rows[list(frames.targets)] if len(frames.targets) > 1 else rows[frames.targets[0]]

@@ -19,7 +19,7 @@ from pipeline.raw import Manifest
 from pipeline.runs import Run, UnfinishedRun, git_state, load_run, start_run, versions
 from pipeline.sources.kernels import SUBMISSION, working_folder
 from pipeline.splits import resolve_scheme
-from pipeline.stages.estimating import leaderboard_record
+from pipeline.stages.estimating import leaderboard_record, naive_record
 from pipeline.stages.opening import Data, Opened
 from pipeline.storage import save_bytes
 from pipeline.submission import check_submission, make_submission, save_submission
@@ -110,8 +110,9 @@ def write_run(opened: Opened, data: Data, outcome: Outcome, log: Log) -> Run:
     """
     competition, workspace = opened.competition, opened.workspace
     mean = np.nanmean(outcome.tests, axis=0)  # by the strict rule, each has rows of its own
-    answers = outcome.decision(mean)
-    submission = make_submission(competition, data.test.ids, answers, data.sample, data.labels)
+    answers = data.answered(outcome.decision(mean))
+    submission = make_submission(competition, data.asked, answers, data.sample, data.labels)
+    naive = naive_record(competition, data.train, outcome.answers, outcome.fold)
     leaderboard = leaderboard_record(competition, data, outcome.answers, outcome.fold)
     with start_run(workspace.runs, opened.name, outcome.label) as run:
         for name, content in opened.sources.items():
@@ -125,7 +126,7 @@ def write_run(opened: Opened, data: Data, outcome: Outcome, log: Log) -> Run:
         check_submission(competition, written, data.sample, data.labels, data.style)
         text = f"submission.csv, {counted(len(submission), 'row')}, checked against the sample"
         emit(Note("write", text, {"rows": len(submission)}))
-        facts = outcome.facts | {"leaderboard": leaderboard, "id": run.id}
+        facts = outcome.facts | {"naive": naive, "leaderboard": leaderboard, "id": run.id}
         run.save_record(_record(opened, data, log) | facts)
         run.save_text("train.log", "\n".join(log.lines) + "\n")
     written = workspace.runs / run.id
@@ -192,7 +193,7 @@ def _test_frame(
 
 def column_names(competition: Competition, labels: np.ndarray | None) -> list[str]:
     """Return the names of a prediction's columns: the targets, or the classes."""
-    return list(competition.columns.target) if labels is None else [str(label) for label in labels]
+    return list(competition.outputs) if labels is None else [str(label) for label in labels]
 
 
 def _record(opened: Opened, data: Data, log: Log) -> dict[str, Any]:
@@ -208,7 +209,7 @@ def _record(opened: Opened, data: Data, log: Log) -> dict[str, Any]:
         "target": list(competition.columns.target),
         "labels": None if data.labels is None else data.labels.tolist(),
         "kinds": data.kinds,
-        "rows": {"train": len(data.train), "test": len(data.test)},
+        "rows": {"train": len(data.train), "test": len(data.asked)},
         "features": list(data.train.X.columns),
         "stages": [asdict(note) for note in log.notes],
         "warnings": log.warnings,

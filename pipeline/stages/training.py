@@ -15,7 +15,7 @@ from pipeline.competition import AUTO, Competition, ModelChoice, Rule, Scheme
 from pipeline.data import TestData, TrainData
 from pipeline.drift import direction_of_test, measure_drift
 from pipeline.errors import UsageError, did_you_mean
-from pipeline.metrics import METRICS
+from pipeline.metrics import metric_of
 from pipeline.models import model_spec
 from pipeline.progress import (
     Event,
@@ -205,7 +205,7 @@ def validate_model(
             work.fit,
             train,
             folds,
-            METRICS[competition.metric],
+            metric_of(competition),
             model=choice.label,
             together=at_once(estimator, train),
             labels=data.labels,
@@ -215,7 +215,7 @@ def validate_model(
 
     with _saying_what_is_kept():
         results = _fit_sets(fit_set, sets, deadline, competition.validation.seed)
-        found = merge_repeats(results, train, METRICS[competition.metric])
+        found = merge_repeats(results, train, metric_of(competition))
         return _refitted(found, opened, choice, train, seed, deadline)
 
 

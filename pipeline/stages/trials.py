@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.competition import ModelChoice
 from pipeline.data import TrainData
 from pipeline.errors import ModelError, UsageError
-from pipeline.metrics import METRICS
+from pipeline.metrics import metric_of
 from pipeline.progress import Note, emit, only_listening
 from pipeline.splits import Fold
 from pipeline.stages.folding import FoldWork, at_once
@@ -64,7 +64,7 @@ class Study:
                 fit_some,
                 self.train,
                 self.folds,
-                METRICS[self.opened.competition.metric],
+                metric_of(self.opened.competition),
                 model=work.choice.label,
                 together=at_once(work.estimator, self.train),
                 labels=self.data.labels,
@@ -74,7 +74,7 @@ class Study:
         """Compare two whole trials."""
         assert better.score is not None
         assert than.score is not None
-        up = METRICS[self.opened.competition.metric].greater_is_better
+        up = metric_of(self.opened.competition).greater_is_better
         return gain_of(better.score, than.score, better.folds, than.folds, greater_is_better=up)
 
 

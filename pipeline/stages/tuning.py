@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.cache import digest
 from pipeline.competition import AUTO, ModelChoice
 from pipeline.errors import UsageError, did_you_mean
-from pipeline.metrics import METRICS
+from pipeline.metrics import metric_of
 from pipeline.models.spaces import SPACES, Space, space_of
 from pipeline.progress import BudgetSpent, Note, Warned, counted, emit, listening
 from pipeline.splits import check_folds
@@ -87,7 +87,7 @@ def tune(workspace: Workspace, name: str, options: TuneOptions | None = None) ->
                 f"--model {choice.label}: {choice.kind} has no parameters that are searched; "
                 f"{did_you_mean(choice.kind, known)}"
             )
-        is_up = METRICS[opened.competition.metric].greater_is_better
+        is_up = metric_of(opened.competition).greater_is_better
         Search(space, (), seed=0, greater_is_better=is_up)  # is Optuna here, before the work
         study = _open_study(opened, choice, options.seed, time.monotonic() - log.age + seconds)
         default = fit_default(study, seconds)
@@ -134,7 +134,7 @@ def _search(
 ) -> list[Trial]:
     """Try parameters until the time for it is over, and return all trials, earlier ones too."""
     trials = load_trials(path)
-    up = METRICS[study.opened.competition.metric].greater_is_better
+    up = metric_of(study.opened.competition).greater_is_better
     search = Search(space, [default, *trials], seed=study.seed, greater_is_better=up)
     if trials:
         emit(Note("tune", f"continues with {counted(len(trials), 'trial')} of {path.name}"))
@@ -179,7 +179,7 @@ def _can_be_redrawn(study: Study) -> bool:
 def _conclude(study: Study, default: Trial, trials: list[Trial], log: Log) -> Tuned:
     """Score the best trial on folds that have not chosen it, and leave a run of it behind."""
     competition = study.opened.competition
-    up = METRICS[competition.metric].greater_is_better
+    up = metric_of(competition).greater_is_better
     whole = sorted(
         (trial for trial in trials if trial.score is not None),
         key=lambda trial: (trial.score or 0.0) * (-1 if up else 1),
@@ -257,7 +257,7 @@ def _on_fresh_folds(
 
 def _compared(study: Study, pairs: list[tuple[FoldResult, FoldResult]]) -> Gain:
     """Return the gain of the first of each pair over the second, on all their rows."""
-    metric = METRICS[study.opened.competition.metric]
+    metric = metric_of(study.opened.competition)
     rows = np.concatenate([one.fold.valid for one, _ in pairs])
     y = study.train.y.iloc[rows]
     better, than = (

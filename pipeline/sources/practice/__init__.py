@@ -5,6 +5,7 @@ board's side, in boards/NAME/, which only the grader of kc submit reads.
 """
 
 from pipeline.sources.practice.board import PracticeBoard, answers_for
+from pipeline.sources.practice.series import SeriesSource, read_series
 from pipeline.sources.practice.source import PracticeSource
 
-__all__ = ["PracticeBoard", "PracticeSource", "answers_for"]
+__all__ = ["PracticeBoard", "PracticeSource", "SeriesSource", "answers_for", "read_series"]

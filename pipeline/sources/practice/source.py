@@ -60,12 +60,12 @@ class PracticeSource:
         train, test = frame.iloc[:-n_test], frame.iloc[-n_test:]
         answers = test[[ids.name, y.name]]
         blank = sorted(y.unique())[0] if self._has_classes else 0
-        content = _csv(test.drop(columns=[y.name]))
+        content = as_csv(test.drop(columns=[y.name]))
         place = answers_for(self.board, hashlib.sha256(content.encode()).hexdigest())
-        save_text(place / ANSWERS, _csv(answers))
-        (folder / files.train).write_text(_csv(train), "utf-8")
+        save_text(place / ANSWERS, as_csv(answers))
+        (folder / files.train).write_text(as_csv(train), "utf-8")
         (folder / files.test).write_text(content, "utf-8")
-        sample = _csv(answers.assign(**{str(y.name): blank}))
+        sample = as_csv(answers.assign(**{str(y.name): blank}))
         (folder / files.sample_submission).write_text(sample, "utf-8")
 
     def _order(self) -> tuple[np.ndarray, int]:
@@ -96,5 +96,6 @@ def _held_back_last(y: pd.Series, has_classes: bool) -> np.ndarray:
     return np.concatenate([seen, held_back])
 
 
-def _csv(frame: pd.DataFrame) -> str:
+def as_csv(frame: pd.DataFrame) -> str:
+    """Return a frame as it is written for everybody."""
     return str(frame.to_csv(index=False, lineterminator="\n"))
