@@ -16,6 +16,7 @@ from conftest import TOML, Done, environment, only_run, write
 
 from pipeline.exporting.bundle import Bundle
 from pipeline.exporting.expressions import Writer
+from pipeline.generating import GeneratedFeatures
 
 # Python without the project: its names cannot be imported, however it is installed.
 ALONE = """\
@@ -406,6 +407,8 @@ def test_values_are_written_as_what_makes_them() -> None:
     assert write_value([1, 2.5, "a", None, True, (1,)]) == '[1, 2.5, "a", None, True, (1,)]'
     assert write_value({"n": 7, "m": 7}, {"n": 8, "m": 7}) == '{"n": seed, "m": 7}'
     assert write_value(SimpleImputer(strategy="median")) == 'SimpleImputer(strategy="median")'
+    seeds = (GeneratedFeatures(families=("counts",), seed=seed) for seed in (42, 43))
+    assert write_value(*seeds) == 'GeneratedFeatures(families=("counts",), seed=seed)'
     kernel = write_value(RBF(2.0, (0.1, 10.0)) + WhiteKernel())
     assert kernel == "(RBF(length_scale=2.0, length_scale_bounds=(0.1, 10.0)) + WhiteKernel())"
 

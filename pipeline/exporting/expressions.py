@@ -69,7 +69,9 @@ class Writer:
         told = {
             name: value
             for name, value in given.items()
-            if name not in usual or _differs(value, usual[name].default)
+            if name not in usual
+            or _differs(value, usual[name].default)
+            or _differs(value, others[name])  # the seed, though it be the usual one
         }
         return self.call(type(estimator), told, others)
 
