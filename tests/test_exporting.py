@@ -140,7 +140,7 @@ def test_a_script_says_what_its_run_said_and_reads_like_a_solution(
 
 
 @pytest.mark.slow
-def test_a_blend_of_several_models_with_repeats_is_reproduced(
+def test_a_blend_of_several_models_is_reproduced(
     made: Callable[..., Path], exported: Callable[..., Path]
 ) -> None:
     workspace = made()
@@ -148,7 +148,6 @@ def test_a_blend_of_several_models_with_repeats_is_reproduced(
     text = check_same(workspace, folder)
     record = json.loads((only_run(workspace, "tiny") / "run.json").read_text())
     weighed = [one for one in record["members"] if any(one["weights"])]
-    assert max(one["repeats"] for one in weighed) > 1
     for one in weighed:
         assert f'"{one["label"]}": {one["weights"]},' in text
         assert len(one["passes"]) == one["repeats"]

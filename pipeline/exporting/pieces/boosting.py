@@ -66,7 +66,7 @@ class Boosting:
                 continue
             parts = X.iloc[seen], column[seen], X.iloc[holdout], column[holdout]
             self.models.append(self.stop(model, *parts, self.patience))
-        self.found = [one.rounds for one in self.models]
+        self.found = list(rounds or [one.rounds for one in self.models])
         return self
 
     def predict(self, X: Any) -> np.ndarray:
