@@ -2,8 +2,9 @@
 
 import dataclasses
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from pipeline.durations import read_duration
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, UsageError
 from pipeline.terminal import glyphs
 from pipeline.workspace import Workspace
 
@@ -70,7 +71,23 @@ Name = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and the result only.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show a line for every epoch.")]
+Verbosity = Annotated[
+    int | None,
+    typer.Option(
+        "--verbose",
+        "-v",
+        min=0,
+        max=2,
+        metavar="[0|1|2]",
+        help="0: the result only (as --quiet); 1: a bar (usual); 2, or no number: each epoch.",
+    ),
+]
+Fresh = Annotated[
+    bool,
+    typer.Option(
+        "--fresh/--resume", help="Train anew; usual is to go on with what was interrupted."
+    ),
+]
 RunId = Annotated[
     str | None,
     typer.Option("--run", metavar="ID", help="A run; else the latest.", autocompletion=_runs),
@@ -116,16 +133,24 @@ Sample = Annotated[bool, typer.Option("--sample", help="Synthetic data of the sa
 INTERRUPTED = 130  # the exit code of Ctrl-C
 _WAIT = "10m"  # how long a score is waited for
 _LESS_WORTH = {True: "standard_error", False: "submitted"}  # one of them fits in 80 columns
+_USUAL: dict[str, tuple[str, str, Callable[[str], Any]]] = {
+    # options that may stand alone: their long name, what they mean then, what tells what may follow
+    "--wait": ("--wait", _WAIT, read_duration),
+    "--verbose": ("--verbose", "2", re.compile("-?[0-9]+").fullmatch),
+    "-v": ("--verbose", "2", re.compile("-?[0-9]+").fullmatch),
+}
 
 
-class _WaitCommand(TyperCommand):
-    """A command whose --wait may stand without a time."""
+class _Command(TyperCommand):
+    """A command some of whose options may stand without the value that is usual for them."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the usual time behind a --wait that none follows."""
+        """Put the usual value behind such an option if none follows."""
         following = [*args[1:], ""]
         filled = [
-            f"--wait={_WAIT}" if one == "--wait" and read_duration(after) is None else one
+            f"{_USUAL[one][0]}={_USUAL[one][1]}"
+            if one in _USUAL and _USUAL[one][2](after) is None
+            else one
             for one, after in zip(args, following, strict=True)
         ]
         return super().parse_args(ctx, filled)
@@ -319,7 +344,7 @@ def scale(context: typer.Context, name: Name, model: Model = None, as_json: Json
     _prepare(context, name, model, "scale", as_json)
 
 
-@app.command()
+@app.command(cls=_Command)
 def train(
     context: typer.Context,
     name: Name,
@@ -333,7 +358,8 @@ def train(
     patience: Patience = None,
     time: Time = None,
     quiet: Quiet = False,
-    verbose: Verbose = False,
+    verbose: Verbosity = None,
+    fresh: Fresh = False,
     as_json: Json = False,
 ) -> None:
     """Train and blend what the time bears, or one model. Example: kc train bike --time 10m."""
@@ -342,9 +368,9 @@ def train(
     from pipeline.stages.training import train as stage
 
     options = TrainOptions(
-        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats
+        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats, fresh
     )
-    with _shown(quiet=quiet or as_json, verbose=verbose):
+    with _shown(**_verbosity(verbose, quiet=quiet or as_json)):
         run = stage(context.obj, name, options)
     _print_run(run, as_json)
 
@@ -397,7 +423,7 @@ def tune(
         typer.echo(f"\n{found.toml}")
 
 
-@app.command("run")
+@app.command("run", cls=_Command)
 def run_(
     context: typer.Context,
     name: Name,
@@ -413,7 +439,8 @@ def run_(
     patience: Patience = None,
     time: Time = None,
     quiet: Quiet = False,
-    verbose: Verbose = False,
+    verbose: Verbosity = None,
+    fresh: Fresh = False,
     as_json: Json = False,
 ) -> None:
     """Fetch if needed, train, write and check a submission. Example: kc run bike --sample."""
@@ -423,9 +450,9 @@ def run_(
     from pipeline.stages.training import train as stage
 
     options = TrainOptions(
-        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats
+        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats, fresh
     )
-    with _shown(quiet=quiet or as_json, verbose=verbose):
+    with _shown(**_verbosity(verbose, quiet=quiet or as_json)):
         fetch_if_needed(context.obj, name, path, sample=sample)
         run = stage(context.obj, name, options)
     _print_run(run, as_json)
@@ -528,10 +555,41 @@ def runs(
     for row in rows:
         if row["public"] is not None:
             row["submitted"] = f"public {row['public']:.5g}"
-    _print_rows(rows, False, without=without)
+    names = [name for name in (rows[0] if rows else ()) if name not in without]
+    _print_table(rows, names, optional=("standard_error", "folds", "data"))
 
 
-@app.command(cls=_WaitCommand)
+@app.command()
+def report(
+    context: typer.Context,
+    name: Name,
+    run: RunId = None,
+    every: Annotated[bool, typer.Option("--all", help="Compare all runs on one page.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show where a run's page is, or one that compares all. Example: kc report bike --open."""
+    import webbrowser
+
+    from pipeline.stages import reporting
+
+    if every and run is not None:
+        raise UsageError("--all: compares all runs; leave out --run")
+    with _shown(quiet=as_json):
+        if every:
+            run_id, path = None, reporting.report_all(context.obj, name)
+        else:
+            found, path = reporting.report(context.obj, name, run)
+            run_id = found.id
+    if as_json:
+        _print_json({"competition": name, "run": run_id, "path": str(path)})
+    else:
+        typer.echo(path)
+    if open_ and not webbrowser.open(path.as_uri()):
+        typer.echo(f"no browser could be started; open {path.as_uri()} in one", err=True)
+
+
+@app.command(cls=_Command)
 def submit(
     context: typer.Context,
     name: Name,
@@ -700,6 +758,11 @@ def seconds(text: str | None) -> float | None:
     return found
 
 
+def _verbosity(level: int | None, *, quiet: bool) -> dict[str, bool]:
+    """Return what Keras's levels 0, 1 and 2 mean for what is shown; None is 1."""
+    return {"quiet": quiet or level == 0, "verbose": level == 2}
+
+
 def _shown(*, quiet: bool = False, verbose: bool = False) -> Any:
     from pipeline.terminal import shown
 
@@ -719,7 +782,9 @@ def _prepare(
         _print_json(facts | {"train": train, "test": test})
         return
     if prepared.changes:
-        _print_rows(prepared.changes, as_json=False)
+        _print_table(
+            prepared.changes, list(prepared.changes[0]), shrinkable=("for_example", "column")
+        )
     for path in prepared.paths:
         typer.echo(path)
 
@@ -740,6 +805,8 @@ def _print_run(run: "Run", as_json: bool) -> None:
     typer.echo(leaderboard_line(result["leaderboard"]))
     typer.echo(f"run        {result['path']}")
     typer.echo(f"submission {result['submission']}")
+    if result["report"] is not None:
+        typer.echo(f"report     {result['report']}")
     if run.record.get("budget", {}).get("interrupted"):
         raise typer.Exit(INTERRUPTED)
 
@@ -750,12 +817,6 @@ def _print_json(value: Any) -> None:
     typer.echo(json_text(value))
 
 
-def _print_rows(rows: list[dict[str, Any]], as_json: bool, without: Sequence[str] = ()) -> None:
-    """Print rows as JSON, or as an aligned table without the columns that make it too wide."""
-    names = [name for name in (rows[0] if rows else ()) if name not in without]
-    _print_table(rows, names, as_json=as_json)
-
-
 def _print_table(
     rows: list[dict[str, Any]],
     names: Sequence[str],
@@ -763,9 +824,13 @@ def _print_table(
     as_csv: bool = False,
     as_json: bool = False,
     shrinkable: tuple[str, ...] = (),
+    optional: tuple[str, ...] = (),
 ) -> None:
-    """Print rows as JSON, CSV, or a table."""
-    from pipeline.tables import csv_text, table_lines
+    """Print rows as JSON, CSV, or a table that fits the terminal.
+
+    shrinkable: columns whose cells are cut for that. optional: columns that are left out for it.
+    """
+    from pipeline.tables import csv_text, fitting_names, table_lines
     from pipeline.terminal import table_width
 
     if as_json:
@@ -775,6 +840,7 @@ def _print_table(
     elif not rows:
         typer.echo("nothing yet")
     else:
+        names = fitting_names(rows, names, optional, table_width())
         typer.echo("\n".join(table_lines(rows, names, shrinkable, table_width())))
 
 

@@ -31,7 +31,7 @@ class Entry:
 
     seconds: of all folds on one core, by experience with other data. together: its folds are one
     piece of work. can_stop: its fits heed a limit of seconds, and are worth something before.
-    refits: how many fits on all rows predict the test in place of the folds' fits.
+    refits: pieces of work of fits on all rows, which predict the test in place of the folds' fits.
     """
 
     choice: ModelChoice
@@ -124,7 +124,7 @@ class Schedule:
         for one in self.passes.values():
             if one.todo and not one.given_up and self._goes_on(one):
                 return self._unit(one)
-        if self.is_late and (unit := self._refit()):
+        if self.is_late and (unit := self._refit(with_networks=with_networks)):
             return unit
         waiting = [
             number
@@ -135,7 +135,7 @@ class Schedule:
             for number in waiting:
                 if self._fits(number, share=share):
                     return self._unit(self._begin(number, 0))
-        if unit := self._refit():
+        if unit := self._refit(with_networks=with_networks):
             return unit
         again = self._again(with_networks=with_networks)
         return None if again is None else self._unit(self._begin(*again))
@@ -279,12 +279,14 @@ class Schedule:
         least = LEAST if shortened and entry.can_stop else 1.0
         return least * self._elapsed(seconds, seconds / self.n_folds)
 
-    def _refit(self) -> Unit | None:
+    def _refit(self, *, with_networks: bool) -> Unit | None:
         """Return the next fit on all rows of what weighs most a second, if all that lack fit."""
         waiting = {}
         for number, weight in self.latest.items():
             needed = self._of_refits(number)
-            if 0 < SURE * needed <= self.left and not self.refits[number].given_up:
+            is_mine = with_networks or not self.entries[number].together
+            is_over = self.refits[number].given_up or not self._is_whole(number, 0)
+            if is_mine and not is_over and 0 < SURE * needed <= self.left:
                 waiting[number] = weight / needed
         if not waiting:
             return None
@@ -297,12 +299,15 @@ class Schedule:
         """Return the seconds that the fits on all rows that lack take all workers together."""
         each = self._of_a_refit(number)
         lacking = self.entries[number].refits - self.refits[number].n_begun
-        return self._elapsed(lacking * each, each) if lacking > 0 else 0.0
+        if lacking <= 0:
+            return 0.0
+        return each if self.entries[number].together else self._elapsed(lacking * each, each)
 
     def _of_a_refit(self, number: int) -> float:
         """Return the seconds that a fit on all rows takes one core."""
         known = self.refits[number].seconds
-        return sum(known) / len(known) if known else REFIT * self.expected(number) / self.n_folds
+        pieces = 1 if self.entries[number].together else self.n_folds
+        return sum(known) / len(known) if known else REFIT * self.expected(number) / pieces
 
     def _again(self, *, with_networks: bool) -> tuple[int, int] | None:
         """Return the configuration whose next repeat gains most a second, and its number."""

@@ -125,6 +125,28 @@ class Columns:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Images:
+    """That all features are pixels of one image a row, from 0 to 255.
+
+    They stand row by row, the channels of a pixel side by side.
+    """
+
+    height: int
+    width: int
+    channels: int = 1
+
+    @property
+    def n_pixels(self) -> int:
+        """How many columns an image takes."""
+        return self.height * self.width * self.channels
+
+    def __str__(self) -> str:
+        """Return the size as a person writes it."""
+        sizes = (self.height, self.width, self.channels)
+        return " x ".join(map(str, sizes[: 2 if self.channels == 1 else 3]))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """How the target is transformed for fitting, which values it can take, and what is answered.
 
@@ -238,6 +260,7 @@ class Competition:
     columns: Columns
     default_model: str = AUTO
     source: Source = Source()
+    images: Images | None = None
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     target: Target = Target()
     cleaning: Cleaning = Cleaning()
@@ -387,6 +410,7 @@ def _faults(c: Competition) -> Iterator[str]:
     yield from _source_faults(c.source, c.windows is not None)
     yield from _file_faults(c.files)
     yield from _column_faults(c.columns)
+    yield from _image_faults(c)
     if c.windows is not None:
         yield from _windows_faults(c, c.windows)
     yield from _validation_faults(c.validation, c.columns, c.task)
@@ -442,6 +466,8 @@ def _windows_faults(c: Competition, windows: Windows) -> Iterator[str]:
         yield "windows: needs columns.time, by which the rows are in order, and there is none"
     if windows.by in c.columns.target:
         yield f"windows.by: {windows.by!r} is the target"
+    if windows.by is not None and c.source.dataset == "prices":
+        yield 'source.dataset = "prices" is of one share; with windows.by use "series"'
     if c.task != "regression":
         yield f'windows: forecasts are numbers, task = "regression"; found "{c.task}"'
     if c.validation.scheme != "time":
@@ -528,6 +554,22 @@ def _column_faults(columns: Columns) -> Iterator[str]:
                 yield f"columns.text: {name!r} is also in columns.{role}"
     if columns.id is not None and columns.id in columns.drop:
         yield f"columns.drop: {columns.id!r} is columns.id, which is never a feature; remove it"
+
+
+def _image_faults(c: Competition) -> Iterator[str]:
+    if c.images is None:
+        return
+    if c.windows is not None:
+        yield "windows: with [images] a row is one image, and no step of a series; remove it"
+    for name in ("height", "width", "channels"):
+        if getattr(c.images, name) < 1:
+            yield f"images.{name}: expected 1 or more, found {getattr(c.images, name)}"
+    for role in ("categorical", "numeric", "datetime", "text"):
+        if getattr(c.columns, role):
+            yield f"columns.{role}: with [images] all features are pixels; remove it"
+    for table, value in (("preprocessing", c.preprocessing), ("cleaning", c.cleaning)):
+        if value != type(value)():
+            yield f"{table}: with [images] there is nothing to fill, scale or clean; remove it"
 
 
 def _validation_faults(validation: Validation, columns: Columns, task: Task) -> Iterator[str]:

@@ -6,7 +6,7 @@ import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,11 @@ class CsvFile:
         """Return the line, from 1, on which a row, from 0, begins; reads the file again."""
         data, _ = read_utf8(self.path, self.encoding)
         return next(itertools.islice(_records(data, self.separator), row + 1, None))[0]
+
+    def records(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the line on which each row begins, from the header on, and its cells."""
+        data, _ = read_utf8(self.path, self.encoding)
+        return _records(data, self.separator)
 
     def at(self, row: int, column: str) -> str:
         """Return where a cell is, as errors print it."""
@@ -129,6 +134,41 @@ def read_cells(
     file = CsvFile(path, encoding, separator)
     names = _header(data, file)
     return file, _cells(data, file, names)
+
+
+def read_typed(
+    path: Path,
+    dtype_of: Callable[[str], pa.DataType | None],
+    *,
+    encoding: str | None = None,
+    separator: str | None = None,
+) -> tuple[CsvFile, list[str], Iterator[pa.RecordBatch]]:
+    """Return how a CSV file is written, its columns, and its rows, some thousands at a time.
+
+    For files of so many numbers that their cells as text would fill the memory.
+    dtype_of: from a column's name to what its cells are read as; None leaves them as written.
+    Raises DataError as read_cells does; the rows raise pa.ArrowInvalid at the first cell that is
+    not of its type, or of another number of fields.
+    """
+    data, encoding = read_utf8(path, encoding)
+    separator = _checked(separator, path) or _detect_separator(data)
+    file = CsvFile(path, encoding, separator)
+    names = _header(data, file)
+    types = {f"f{i}": dtype_of(name) or _TEXT for i, name in enumerate(names)}
+    first = next(itertools.islice(_records(data, separator), 1, 2))[0]  # its line
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        reader = pa.csv.open_csv(
+            pa.BufferReader(data),
+            pa.csv.ReadOptions(
+                column_names=list(types), skip_rows=first - 1, block_size=_BLOCK, use_threads=False
+            ),
+            pa.csv.ParseOptions(delimiter=separator, newlines_in_values=b'"' in data),
+            pa.csv.ConvertOptions(column_types=types, check_utf8=False, null_values=[""]),
+        )
+        yield from reader
+
+    return file, names, rows()
 
 
 def _checked(separator: str | None, path: Path) -> str | None:

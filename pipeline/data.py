@@ -12,6 +12,7 @@ from pipeline.competition import Columns, Competition
 from pipeline.csvtext import CsvFile, CsvStyle, read_cells, read_style
 from pipeline.errors import DataError, did_you_mean
 from pipeline.kinds import Kind, text_columns
+from pipeline.pixels import read_images, take_images
 
 TEST_WITHOUT_IDS = (
     " If its rows are the sample's in the same order, declare [columns] by_position = true"
@@ -22,7 +23,8 @@ TEST_WITHOUT_IDS = (
 class Table:
     """A competition's file with typed columns: what a competition's features.py gets.
 
-    frame: integers as int64, numbers as float64, text as str, dates as datetime64[us].
+    frame: integers as int64, numbers as float64, text as str, dates as datetime64[us], pixels as
+        uint8.
     ids: (n_samples,), text; without an id column (in the training file), row numbers from 1.
     """
 
@@ -61,7 +63,7 @@ class TrainData:
     def subset(self, rows: npt.NDArray[np.intp]) -> "TrainData":
         """Return the rows at these positions, in this order."""
         return TrainData(
-            X=self.X.iloc[rows],
+            X=take_images(self.X, rows),
             y=self.y.iloc[rows],
             ids=self.ids.iloc[rows],
             groups=None if self.groups is None else self.groups.iloc[rows],
@@ -85,37 +87,51 @@ class TestData:
         return len(self.X)
 
 
-def read_train(path: Path, competition: Competition) -> Table:
+def read_train(path: Path, competition: Competition, folder: Path | None = None) -> Table:
     """Return the training file, its columns typed by what is declared and by their own cells.
 
+    folder: where the pixels of images are put, to be mapped into memory.
     Raises DataError if it is not CSV, a target is absent, or a cell is unlike its declaration.
     """
-    file, cells = _read(path, competition)
+    file, cells, images = _read_with_images(path, competition, folder)
     for name in competition.columns.target:
         _require(name, "target", cells, file)
     kinds, frame = {}, {}
     for column in text_columns(cells, file, competition):
         kinds[column.name] = column.kind()
         frame[column.name] = column.values(kinds[column.name])
-    return Table(file, pd.DataFrame(frame, copy=False), _ids(cells, competition.columns), kinds)
+    return _table(file, frame, images, cells, competition, kinds)
 
 
-def read_test(path: Path, competition: Competition, kinds: Mapping[str, Kind]) -> Table:
+def read_test(
+    path: Path,
+    competition: Competition,
+    kinds: Mapping[str, Kind],
+    folder: Path | None = None,
+) -> Table:
     """Return the test file without any target, its columns typed as the training file's are.
 
     Of time series it may tell targets: of rows before those that are asked for.
 
-    kinds: those of the training file; a column that it does not have is text.
+    kinds: those of the training file; a column that it does not have is text. folder: as in
+        read_train.
     Raises DataError if it is not CSV, has no id column, or a cell is unlike the training file's.
     """
-    file, cells = _read(path, competition)
-    return type_test(file, cells, competition, kinds)
+    file, cells, images = _read_with_images(path, competition, folder)
+    return type_test(file, cells, competition, kinds, images)
 
 
 def type_test(
-    file: CsvFile, cells: pd.DataFrame, competition: Competition, kinds: Mapping[str, Kind]
+    file: CsvFile,
+    cells: pd.DataFrame,
+    competition: Competition,
+    kinds: Mapping[str, Kind],
+    images: pd.DataFrame | None = None,
 ) -> Table:
-    """Return cells of text that are written like the test file's as read_test does."""
+    """Return cells of text that are written like the test file's as read_test does.
+
+    images: their pixels, where rows have some.
+    """
     if not competition.columns.by_position:
         _require(competition.columns.id_name, "id", cells, file, TEST_WITHOUT_IDS)
     if competition.windows is None:
@@ -123,7 +139,32 @@ def type_test(
     known = {str(name): kinds.get(str(name), "text") for name in cells}
     columns = text_columns(cells, file, competition)
     frame = {column.name: column.values(known[column.name]) for column in columns}
-    return Table(file, pd.DataFrame(frame, copy=False), _ids(cells, competition.columns), known)
+    return _table(file, frame, images, cells, competition, known)
+
+
+def _read_with_images(
+    path: Path, competition: Competition, folder: Path | None
+) -> tuple[CsvFile, pd.DataFrame, pd.DataFrame | None]:
+    """Return how a file is written, its cells as written and, where it has images, their pixels."""
+    if competition.images is not None:
+        return read_images(path, competition, folder)
+    return *_read(path, competition), None
+
+
+def _table(
+    file: CsvFile,
+    columns: dict[str, pd.Series],
+    images: pd.DataFrame | None,
+    cells: pd.DataFrame,
+    competition: Competition,
+    kinds: Mapping[str, Kind],
+) -> Table:
+    """Return typed columns and pixels as one table; nothing of the pixels is copied."""
+    frame = pd.DataFrame(columns, copy=False)
+    if images is not None:
+        frame = pd.concat([frame, images], axis="columns") if columns else images
+        kinds = {**kinds, **dict.fromkeys(map(str, images), "pixel")}
+    return Table(file, frame, _ids(cells, competition.columns), kinds)
 
 
 def read_sample(path: Path, competition: Competition) -> pd.DataFrame:

@@ -5,7 +5,7 @@ validation: the rows of a fold are predicted with weights, and by a way, that on
 other folds have chosen. Nothing is fitted here but weights.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
@@ -153,15 +153,21 @@ def greedy(question: Question, rounds: int = ROUNDS) -> np.ndarray:
     What counts is the first round that scored best. (Caruana et al., Ensemble selection from
     libraries of models, 2004.)
     """
+    added = greedy_path(question, rounds)
+    return np.bincount(added, minlength=len(question.predictions)) / len(added)
+
+
+def greedy_path(question: Question, rounds: int = ROUNDS) -> list[int]:
+    """Return which models the greedy selection adds, in order, up to the first best round."""
     losses_of_next = _greedy_losses(question)
-    counts, history, scores = np.zeros(len(question.predictions)), [], []
+    counts, added, scores = np.zeros(len(question.predictions)), [], []
     for n in range(1, rounds + 1):
         losses = losses_of_next(counts, n)
         chosen = _first_of_equals(losses, counts > 0)
         counts[chosen] += 1
-        history.append(counts / n)
+        added.append(chosen)
         scores.append(losses[chosen])
-    return history[int(np.argmin(scores))]
+    return added[: int(np.argmin(scores)) + 1]
 
 
 def _greedy_losses(question: Question) -> Callable[[np.ndarray, int], np.ndarray]:
@@ -419,3 +425,47 @@ def _chosen(candidates: Candidates) -> Blend:
         fold_ways=fold_ways,
         decided=decided,
     )
+
+
+@dataclass(frozen=True)
+class Path:
+    """What the greedy selection adds, in order, and what the mean scores after each addition.
+
+    target: what it is chosen for, None for the classes together. metric: of scores, which are those
+    of the rows that choose, and so optimistic.
+    """
+
+    target: str | None
+    metric: str
+    added: tuple[int, ...]
+    scores: tuple[float, ...]
+
+
+def greedy_paths(candidates: Candidates, targets: Sequence[str]) -> list[Path]:
+    """Return the way of the greedy selection on all rows, for each target or for the classes."""
+    paths = []
+    for number, question in enumerate(candidates.questions()):
+        if len(question.y) > MOST_ROWS:
+            rows = np.random.default_rng(0).choice(len(question.y), MOST_ROWS, replace=False)
+            question = question.at(np.sort(rows))
+        added = greedy_path(question)
+        sums = np.cumsum(question.predictions[added], axis=0)
+        sizes = np.arange(1, len(added) + 1).reshape(-1, *[1] * (sums.ndim - 1))
+        losses = question.losses(sums / sizes)
+        sign = -1 if METRICS[question.metric].greater_is_better else 1
+        name = None if candidates.labels is not None else targets[number]
+        on_scale = candidates.scale == "log1p"  # where errors of logarithms are what is declared
+        metric = candidates.metric.name if on_scale else question.metric
+        paths.append(Path(name, metric, tuple(added), tuple((sign * losses).tolist())))
+    return paths
+
+
+def error_correlation(candidates: Candidates) -> np.ndarray:
+    """Return how alike the models' out-of-fold errors are (n_models, n_models), from -1 to 1.
+
+    Predictions of one truth are all alike; what a blend gains from is errors that are not.
+    """
+    questions = candidates.questions()
+    errors = np.hstack([question.errors() for question in questions])
+    with np.errstate(invalid="ignore", divide="ignore"):  # a model without an error has no answer
+        return np.atleast_2d(np.corrcoef(errors))

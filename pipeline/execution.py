@@ -64,9 +64,14 @@ class Worker:
         except MemoryError:
             return Ended(work, error=WorkerError("there was not enough memory for it"))
         except _died():
-            self.stop()
-            self._begin()
+            self.begin_anew()
             return Ended(work, error=WorkerError("its process died, perhaps of too little memory"))
+
+    def begin_anew(self) -> None:
+        """End the process at once, whatever it is doing, and be free with another one."""
+        self.stop()
+        self.work = self.future = None
+        self._begin()
 
     def stop(self) -> None:
         """End the process at once, whatever it is doing."""

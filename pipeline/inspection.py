@@ -11,9 +11,8 @@ from pandas.api.types import is_numeric_dtype
 from pipeline.competition import Competition
 from pipeline.data import TestData, TrainData
 from pipeline.drift import Drift, measure_drift
-from pipeline.leaks import MIN_ROWS, MOST_ROWS, explained_by_hidden, find_suspects
+from pipeline.leaks import column_strengths, explained_by_hidden, find_suspects
 from pipeline.proposals import propose
-from pipeline.strength import goal_of, strength_of
 
 N_BINS = 12
 QUANTILES = {"1%": 0.01, "25%": 0.25, "median": 0.5, "75%": 0.75, "99%": 0.99}
@@ -53,15 +52,17 @@ def inspect_data(
     hidden: (n_samples, n_columns), the columns that only the training file has.
     """
     drift = None if competition.windows else measure_drift(train.X, test.X)
-    columns = _columns(train.X, test.X, drift, competition.columns.text)
-    columns["strength"] = _strengths(competition, train)
+    columns = column_facts(train.X, test.X, drift, competition.columns.text)
+    strengths = column_strengths(competition, train)
+    known = [strengths.get(name) for name in columns["column"]]
+    columns["strength"] = [None if one is None else round(max(0.0, one), 3) for one in known]
     return Inspection(
         n_train=len(train),
         n_test=len(test),
         columns=columns,
         target=_target(competition, train),
         drift=drift,
-        warnings=find_warnings(competition, train, test, drift),
+        warnings=find_warnings(competition, train, test, drift, strengths),
         hint=None if hidden is None else explained_by_hidden(hidden, train, competition),
         proposals=propose(competition, train, test, columns),
         order=_order(train, test),
@@ -70,15 +71,20 @@ def inspect_data(
 
 
 def find_warnings(
-    competition: Competition, train: TrainData, test: TestData, drift: Drift | None
+    competition: Competition,
+    train: TrainData,
+    test: TestData,
+    drift: Drift | None,
+    strengths: dict[str, float] | None = None,
 ) -> list[str]:
     """Return what a person should know before believing a score, one line each.
 
     drift: how far the test rows lie from the training rows, or None if that is not known.
+    strengths: how well each column explains the target, if that is known already.
     """
     if competition.windows is not None:  # all that a window holds is known before its answers
         return []
-    suspects = find_suspects(competition, train, test)
+    suspects = find_suspects(competition, train, test, strengths)
     return [*_drift_warnings(competition, drift), *(one.text for one in suspects)]
 
 
@@ -98,9 +104,13 @@ def unseen_levels(
     return {str(name): levels for name, levels in found.items() if levels}
 
 
-def _columns(
+def column_facts(
     train: pd.DataFrame, test: pd.DataFrame, drift: Drift | None, prose: Collection[str]
 ) -> pd.DataFrame:
+    """Return one row a feature: kind, levels, missing values, unseen levels, drift.
+
+    drift: how far the test rows lie from the training rows, or None where that is not known.
+    """
     unseen = unseen_levels(train, test, prose)
     rows = [
         {
@@ -117,23 +127,18 @@ def _columns(
     return pd.DataFrame(rows)
 
 
-def _strengths(competition: Competition, train: TrainData, seed: int = 0) -> list[float | None]:
-    """Return how well each column alone explains the target, on some thousand rows."""
-    if len(train) < MIN_ROWS:
-        return [None] * train.X.shape[1]
-    rows = np.sort(np.random.default_rng(seed).permutation(len(train))[:MOST_ROWS])
-    goal, is_classes = goal_of(train.y, competition)[rows], competition.task != "regression"
-    X = train.X.iloc[rows]
-    return [round(max(0.0, strength_of(X[name], goal, is_classes, seed)), 3) for name in X]
-
-
 def _order(train: TrainData, test: TestData) -> dict[str, list[str]] | None:
     """Return the first and last time of each file, where times are declared."""
     times = {"train": train.order, "test": test.order}
     known = {name: one.dropna() for name, one in times.items() if one is not None}
     return {
-        name: [str(one.min()), str(one.max())] for name, one in known.items() if len(one)
+        name: [_moment(one.min()), _moment(one.max())] for name, one in known.items() if len(one)
     } or None
+
+
+def _moment(value: object) -> str:
+    """Return a time as text, a day without its hour."""
+    return str(value).removesuffix(" 00:00:00")
 
 
 def _repeated(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, int]:

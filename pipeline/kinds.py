@@ -17,7 +17,14 @@ from pipeline.errors import DataError
 from pipeline.progress import Warned, emit
 
 Kind = Literal[
-    "integer", "float", "text", "datetime", "datetime_dayfirst", "datetime_monthfirst", "empty"
+    "integer",
+    "float",
+    "text",
+    "datetime",
+    "datetime_dayfirst",
+    "datetime_monthfirst",
+    "empty",
+    "pixel",
 ]
 Role = Literal[
     "numeric", "target", "datetime", "categorical", "text", "time", "id", "drop", "undeclared"

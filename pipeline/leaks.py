@@ -45,21 +45,38 @@ class Suspect:
 
 
 def find_suspects(
-    competition: Competition, train: TrainData, test: TestData, seed: int = 0
+    competition: Competition,
+    train: TrainData,
+    test: TestData,
+    strengths: dict[str, float] | None = None,
+    seed: int = 0,
 ) -> list[Suspect]:
     """Return what may give the answer away; a look at some thousand rows, whatever their number.
+
+    strengths: of the columns, if they are known already; see column_strengths.
+    """
+    if len(train) < MIN_ROWS:
+        return []
+    known = column_strengths(competition, train, seed) if strengths is None else strengths
+    return [
+        *_columns(competition, train, known, seed),
+        *_places(competition, train, test),
+        *_repeated_rows(competition, train, test),
+    ]
+
+
+def column_strengths(competition: Competition, train: TrainData, seed: int = 0) -> dict[str, float]:
+    """Return how well each column alone explains the target, none with too few rows to say.
 
     A column's strength is that of a small tree out of fold: the share of the variance of the
     target's ranks that it explains or, for classes, twice the distance of its area under the curve
     from a half.
     """
-    if len(train) < MIN_ROWS:
-        return []
-    return [
-        *_columns(competition, train, seed),
-        *_places(competition, train, test),
-        *_repeated_rows(competition, train, test),
-    ]
+    if len(train) < MIN_ROWS or competition.images:  # no single pixel tells
+        return {}
+    rows, is_classes = _sample(len(train), seed), competition.task != "regression"
+    goal, X = goal_of(train.y, competition)[rows], train.X.iloc[rows]
+    return {str(name): strength_of(X[name], goal, is_classes, seed) for name in X}
 
 
 def explained_by_hidden(
@@ -92,12 +109,10 @@ def explained_by_hidden(
     )
 
 
-def _columns(competition: Competition, train: TrainData, seed: int) -> Iterator[Suspect]:
+def _columns(
+    competition: Competition, train: TrainData, strengths: dict[str, float], seed: int
+) -> Iterator[Suspect]:
     """Yield the columns that are too good to be true."""
-    is_classes = competition.task != "regression"
-    rows = _sample(len(train), seed)
-    goal, X = goal_of(train.y, competition)[rows], train.X.iloc[rows]
-    strengths = {str(name): strength_of(X[name], goal, is_classes, seed) for name in X}
     named = [name for name in strengths if _is_called_like(name, competition.columns.target)]
     strong = {
         name: strength
@@ -106,7 +121,10 @@ def _columns(competition: Competition, train: TrainData, seed: int) -> Iterator[
     }
     if not strong:
         return
-    others = X.drop(columns=list(strong))
+    is_classes = competition.task != "regression"
+    rows = _sample(len(train), seed)
+    goal = goal_of(train.y, competition)[rows]
+    others = train.X.iloc[rows].drop(columns=list(strong))
     is_easy = strength_together(others, goal, is_classes, seed) > HONEST
     for name, strength in strong.items():
         unit = _as_another_unit(train, name, competition)

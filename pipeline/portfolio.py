@@ -14,7 +14,7 @@ from pandas.api.types import is_numeric_dtype
 
 from pipeline.budget import Entry
 from pipeline.competition import Competition, ModelChoice, Transform
-from pipeline.models import model_spec
+from pipeline.models import ModelSpec, model_spec
 
 MANY_LEVELS = 20
 SKEWED = 0.75  # a skewness from which on a root or a logarithm is worth trying
@@ -71,6 +71,12 @@ COSTS: Mapping[str, Cost] = {
     "svm": Cost(lambda s: 0.1 + 1e-7 * s.rows**2 * s.outputs, 10_000),
     "knn": Cost(lambda s: 0.1 + 5e-10 * s.rows**2 * s.columns, 30_000),
     "gaussian_process": Cost(lambda s: 0.1 + 2.5e-6 * s.rows**2 * s.outputs, 1_500),
+    # 30 epochs; beyond some hundred columns they are large images, or colours.
+    "conv1d": Cost(lambda s: 3.0 + 1.5e-3 * s.rows),
+    "conv2d": Cost(
+        lambda s: 3.0 + s.rows * (1.8e-3 + min(2e-5 * s.columns, 1.25e-2 + 3.6e-6 * s.columns))
+    ),
+    "simple_rnn": Cost(lambda s: 3.0 + 2.5e-3 * s.rows),
     "dnn": Cost(lambda s: 1.5 + 1.2e-3 * s.rows),
     "realmlp": Cost(lambda s: 1.5 + 2.0e-3 * s.rows, 60_000),
     "tabm": Cost(lambda s: 2.0 + 2.5e-2 * s.rows, 30_000),
@@ -158,6 +164,14 @@ CLASSES = (
 )
 
 
+# Of images a network of convolutions is worth most by far, and soon gives an answer too.
+IMAGES = (
+    _choice("conv2d"),
+    _choice("svm"),
+    _choice("extra_trees"),
+    _choice("knn"),
+    _choice("lightgbm"),
+)
 ENCODED = (  # where the levels of a column say much, and there are too many for trees to sort out
     _choice("lightgbm_encoded", "lightgbm", features=ENCODINGS),
     _choice("catboost_encoded", "catboost", features=ENCODINGS),
@@ -171,23 +185,31 @@ def make_portfolio(
 
     chosen: the models that somebody named, in their order; none leaves the choice to the portfolio.
     What the competition declares replaces what has its label here, and stands after the first of
-    the portfolio, which is quick: there shall soon be an answer.
+    the portfolio, which is quick: there shall soon be an answer. Of images it stands at the end.
     """
     if chosen:
         return list(_entries(chosen, competition, size))
     common = competition.preprocessing.features
+    kinds = NUMBERS if competition.task == "regression" else CLASSES
     usual = [
         replace(choice, features=choice.features or common)
-        for choice in (NUMBERS if competition.task == "regression" else CLASSES)
+        for choice in (kinds if competition.images is None else IMAGES)
     ]
     labels = [choice.label for choice in usual]
     declared = [one for label, one in competition.models.items() if label not in labels]
     first, *rest = [competition.models.get(choice.label, choice) for choice in usual]
+    if competition.images is not None:
+        return list(_entries([first, *rest, *declared], competition, size))
     encoded = ENCODED if size.has_many_levels else ()
     scaled = _scaled(competition) if size.is_skewed else ()
     fitting = [one for one in (*encoded, *scaled) if one.label not in competition.models]
     wanted = [first, *declared, *fitting, *rest]
     return list(_entries(wanted, competition, size))
+
+
+def _refits(spec: ModelSpec) -> int:
+    """Return in how many pieces of work the fits on all rows come; networks' are one."""
+    return min(spec.refits, 1) if spec.trains_together else spec.refits
 
 
 def _scaled(competition: Competition) -> Iterator[ModelChoice]:
@@ -239,5 +261,5 @@ def _entries(
             seconds,
             together=spec.trains_together,
             can_stop=spec.epochs is not None,
-            refits=spec.refits if size.is_refitted else 0,
+            refits=_refits(spec) if size.is_refitted else 0,
         )

@@ -8,6 +8,7 @@ from pandas.api.types import is_numeric_dtype
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import (
+    FunctionTransformer,
     MaxAbsScaler,
     MinMaxScaler,
     OneHotEncoder,
@@ -27,6 +28,7 @@ SCALERS: Mapping[str, type | None] = {
     "none": None,
 }
 MISSING_LEVEL = "missing"
+MOST_PIXEL = 255.0
 MAX_LEVELS = 100  # the rarer levels of a column share one one-hot column
 
 
@@ -75,6 +77,18 @@ def make_scaler(name: str) -> ColumnTransformer:
     """Return the step that scales the numeric columns; "none" leaves them as they are."""
     scaler = SCALERS[name]
     return _by_column([] if scaler is None else [("numeric", scaler(), NumericColumns())])
+
+
+def make_pixel_scaler() -> tuple[str, ColumnTransformer]:
+    """Return the step that takes pixels from bytes to numbers from 0 to 1."""
+    scaler = FunctionTransformer(scale_pixels, feature_names_out="one-to-one")
+    return "scale", _by_column([("pixels", scaler, NumericColumns())])
+
+
+def scale_pixels(X: pd.DataFrame) -> pd.DataFrame:
+    """Return bytes as numbers from 0 to 1, in single precision."""
+    scaled: pd.DataFrame = X.astype("float32") / MOST_PIXEL
+    return scaled
 
 
 def make_encoder(name: str) -> ColumnTransformer:

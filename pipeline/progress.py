@@ -27,6 +27,13 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class Looked:
+    """What may give the answer away was looked for; found: a line each, shown as warnings too."""
+
+    found: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class FoldStarted:
     """A fold's fit begins, or that of several at once; folds count from 1 for people.
 
@@ -96,7 +103,7 @@ class BudgetSpent:
     working: tuple[Working, ...] = ()
 
 
-Event = BudgetSpent | Note | Warned | FoldStarted | EpochEnded | FoldEnded | Downloaded
+Event = BudgetSpent | Looked | Note | Warned | FoldStarted | EpochEnded | FoldEnded | Downloaded
 Listener = Callable[[Event], None]
 
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())

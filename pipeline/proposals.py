@@ -25,6 +25,8 @@ def propose(
 
     columns: as Inspection has them.
     """
+    if competition.images:  # of a single pixel there is nothing to be said
+        return list(_of_target(competition, train))
     return [
         *_of_target(competition, train),
         *_of_time(competition, train, test),

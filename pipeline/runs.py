@@ -28,6 +28,7 @@ REQUIRED = {
     "origin", "predicting_folds", "rows", "score", "seconds", "seed", "skipped_folds",
     "standard_error", "validation",
 }  # fmt: skip
+FINDINGS, REPORT = "findings.json", "report.html"  # what older runs do not have
 PACKAGES = (
     "kc", "tensorflow", "keras", "numpy", "pandas", "scikit-learn", "lightgbm", "catboost",
     "xgboost",
@@ -57,6 +58,25 @@ class Run:
             return pd.read_csv(path, dtype={"id": "str"}, keep_default_na=False, na_values=[""])
         except (OSError, ValueError) as error:
             raise DataError(f"{path}: cannot be read: {error}; move the run away") from None
+
+    def findings(self) -> dict[str, Any]:
+        """Return what findings.json says, or nothing where there is none.
+
+        Raises DataError if it cannot be read.
+        """
+        path = self.path / FINDINGS
+        if not path.is_file():
+            return {}
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: cannot be read: {error}; move the run away") from None
+        return found
+
+    @property
+    def report(self) -> Path:
+        """The page that shows it; older runs have none."""
+        return self.path / REPORT
 
     def estimators(self) -> list[Any]:
         """Return the fitted estimators whose mean predicts new rows.
@@ -90,6 +110,10 @@ class UnfinishedRun:
         """Write a frame as CSV without its index."""
         self.save_text(name, frame.to_csv(index=False, lineterminator="\n"))
 
+    def finished(self) -> Run:
+        """Return the run as it will be read, once its record is written."""
+        return Run(self.id, self.folder, load_run(self.folder).record)
+
     def save_estimator(self, number: int, estimator: Any) -> None:
         """Write a fold's fitted estimator."""
         joblib.dump(estimator, self._path(f"fold-{number}/estimator.joblib"), compress=3)
@@ -103,8 +127,12 @@ class UnfinishedRun:
             shutil.copy2(source, path)
 
     def save_record(self, record: dict[str, Any]) -> None:
-        """Write run.json; what JSON cannot say, NaN and infinity, becomes null."""
-        self.save_text("run.json", json_text(record) + "\n")
+        """Write run.json."""
+        self.save_json("run.json", record)
+
+    def save_json(self, name: str, value: Any) -> None:
+        """Write JSON; what it cannot say, NaN and infinity, becomes null."""
+        self.save_text(name, json_text(value) + "\n")
 
     def _path(self, name: str) -> Path:
         path = self.folder / name

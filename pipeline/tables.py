@@ -39,6 +39,20 @@ def table_lines(
     ]
 
 
+def fitting_names(
+    rows: Sequence[dict[str, Any]], names: Sequence[str], optional: Sequence[str], width: int
+) -> list[str]:
+    """Return the columns without as many of the optional ones, in their order, as do not fit."""
+    from rich.cells import cell_len
+
+    kept = list(names)
+    for name in optional:
+        head = table_lines(rows, kept)
+        if max(map(cell_len, head)) > width and name in kept:
+            kept.remove(name)
+    return kept
+
+
 def bar_lines(rows: Sequence[tuple[str, str, float]], length: int = 40) -> list[str]:
     """Return rows of a name, a number as text and its size, the sizes as bars on a terminal."""
     from rich.cells import cell_len
@@ -99,7 +113,7 @@ def wrapped(text: str, indent: int, width: int = WIDTH) -> list[str]:
             lines.append(" " * indent + word)
         else:
             lines[-1] = line
-    return lines
+    return [line.rstrip() for line in lines]
 
 
 def _fitted(cell: str, width: int, *, is_right: bool = False) -> str:

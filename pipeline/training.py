@@ -21,9 +21,10 @@ from pipeline.features import Features
 from pipeline.generating import GeneratedFeatures, TextFeatures, check_families
 from pipeline.metrics import Metric, fitted_metric, metric_of
 from pipeline.models import REST, make_model, model_spec
+from pipeline.models.checkpoints import Store
 from pipeline.models.learning import Shown
 from pipeline.models.parts import SumOfParts
-from pipeline.preprocessing import make_preprocessor
+from pipeline.preprocessing import make_pixel_scaler, make_preprocessor
 from pipeline.progress import FoldEnded, FoldStarted, emit
 from pipeline.splits import (
     Fold,
@@ -170,7 +171,11 @@ def make_estimator(
         scale_invariant=spec.scale_invariant,
         handles_text=spec.handles_text,
     )
-    model = make_model(choice, competition.task, seed, fitted_metric(competition))
+    images = competition.images
+    if images is not None:  # bytes, of which none is missing
+        steps = [] if spec.handles_pixels or spec.scale_invariant else [make_pixel_scaler()]
+    size = None if images is None else (images.height, images.width, images.channels)
+    model = make_model(choice, competition.task, seed, fitted_metric(competition), size)
     whole = Pipeline([*own, *made, *steps, ("model", model)])
     if competition.task != "regression":
         return whole
@@ -276,17 +281,27 @@ def _mean_of(each: Sequence[Any]) -> np.ndarray | None:
 
 
 def refit(
-    estimator: BaseEstimator, train: TrainData, competition: Competition, lesson: Lesson
-) -> FoldResult:
-    """Fit a fresh clone on all rows, as long as the fits of folds have taught.
+    estimators: Sequence[BaseEstimator],
+    train: TrainData,
+    competition: Competition,
+    lesson: Lesson,
+) -> list[FoldResult]:
+    """Fit fresh clones on all rows, as long as the fits of folds have taught.
 
+    Networks are not told how long: each is stopped by other rows, which it holds out.
     Raises ModelError for a parameter value that the model refuses.
     """
-    started = time.monotonic()
+    started, numbers = time.monotonic(), range(len(estimators))
     seen, dropped = clean_rows(train, competition.cleaning)
-    fitted = fit(clone(estimator), seen, competition, lesson=lesson)
-    fold, seconds = all_rows(0, len(train)), time.monotonic() - started
-    return _scored(fitted, train, fold, competition, dropped, seconds)
+    clones = [clone(one) for one in estimators]
+    if trains_together(clones[0]):
+        first = competition.validation.seed
+        others = [competition.with_validation(seed=first + number) for number in numbers]
+        fitted = _fit_together(clones, [seen for _ in numbers], others)
+    else:
+        fitted = [fit(one, seen, competition, lesson=lesson) for one in clones]
+    fold, seconds = all_rows(0, len(train)), (time.monotonic() - started) / len(clones)
+    return [_scored(one, train, fold, competition, dropped, seconds) for one in fitted]
 
 
 def fit_folds(
@@ -295,21 +310,23 @@ def fit_folds(
     folds: Sequence[Fold],
     competition: Competition,
     max_seconds: float | None = None,
+    store: Store | None = None,
 ) -> list[FoldResult]:
     """Fit a fresh clone a fold on its training rows, and score each on its validation rows.
 
-    max_seconds: for all of them together.
+    max_seconds: for all of them together. store: where networks are kept while they are trained.
     Raises ModelError if a model predicts what is not a number.
     """
     started = time.monotonic()
     parts = [clean_rows(train.subset(fold.train), competition.cleaning) for fold in folds]
     clones = [clone(estimator) for _ in folds]
     if trains_together(estimator):
-        fitted = _fit_together(clones, [seen for seen, _ in parts], competition, max_seconds)
+        seen = [one for one, _ in parts]
+        fitted = _fit_together(clones, seen, [competition for _ in folds], max_seconds, store)
     else:
         share = None if max_seconds is None else max_seconds / len(folds)
         fitted = [
-            fit(one, seen, competition, share) for one, (seen, _) in zip(clones, parts, strict=True)
+            fit(one, own, competition, share) for one, (own, _) in zip(clones, parts, strict=True)
         ]
     seconds = (time.monotonic() - started) / len(folds)
     return [
@@ -351,23 +368,27 @@ def _scored(
 def _fit_together(
     estimators: list[Any],
     parts: list[TrainData],
-    competition: Competition,
-    max_seconds: float | None,
+    competitions: list[Competition],
+    max_seconds: float | None = None,
+    store: Store | None = None,
 ) -> list[Any]:
     """Return the estimators, fitted each on its own rows, their models all at once.
 
     Each prepares its rows by itself; its model, the last step, puts off its own fit.
+    competitions: they say which of its rows each holds out.
     """
     later: list[Any] = []
     fitted = [
         fit(one, seen, competition, later=later)
-        for one, seen in zip(estimators, parts, strict=True)
+        for one, seen, competition in zip(estimators, parts, competitions, strict=True)
     ]
     models, rows = zip(*later, strict=True)
     with _naming(models[0]):
-        type(models[0]).fit_together(models, rows, max_seconds, _shown(estimators[0], competition))
+        shown = _shown(estimators[0], competitions[0])
+        type(models[0]).fit_together(models, rows, max_seconds, shown, store)
     return [
-        _learn_variance(one, seen, competition) for one, seen in zip(fitted, parts, strict=True)
+        _learn_variance(one, seen, competition)
+        for one, seen, competition in zip(fitted, parts, competitions, strict=True)
     ]
 
 

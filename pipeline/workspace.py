@@ -85,9 +85,18 @@ class Workspace:
         """Return the file that notes what was handed in."""
         return self.runs / f"{name}.submissions.jsonl"
 
+    def ranking(self, name: str) -> Path:
+        """Return the file that keeps the leaderboard as it was seen last."""
+        return self.data(name) / "leaderboard.json"
+
     def board(self, name: str) -> Path:
         """Return the folder of a practice set's board, which has the answers held back."""
         return self.root / "boards" / name
+
+    @property
+    def reports(self) -> Path:
+        """The folder of pages that were made after their runs; it is always safe to delete."""
+        return self.root / "reports"
 
     @property
     def runs(self) -> Path:

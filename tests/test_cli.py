@@ -312,6 +312,19 @@ def test_inspect_json_is_one_object(kc: Kc, fetched: Path) -> None:
     columns = {column["column"]: column for column in found["columns"]}
     ozone = "hour_bef_ozone"
     assert columns[ozone]["missing_train"] == int(train[ozone].isna().sum())
+    assert columns["hour"]["strength"] > 0.4
+    assert sum(found["target"]["count"]["histogram"]["counts"]) == len(train)
+    assert found["plots"] == []
+
+
+def test_inspect_draws_what_there_is(kc_here: Kc, tiny: Callable[..., Path]) -> None:
+    work = tiny()
+    out = kc_here(work, "inspect", "tiny", "--plots", work / "pictures", expect=0).out
+    paths = [
+        work / "pictures" / f"{name}.png" for name in ("target", "correlation", "distribution")
+    ]
+    assert out.splitlines()[-3:] == list(map(str, paths)), "no cell is missing"
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -412,7 +425,7 @@ def test_a_stage_runs_as_a_process(kc: Kc, fetched: Path, tmp_path: Path) -> Non
 STAGES = "(read|features|clean|folds|scale|encode|epoch|fold|train|estimate|write|warning) "
 RESULT = [
     "competition", "run", "path", "submission", "model", "metric", "score", "standard_error",
-    "leaderboard", "seconds",
+    "leaderboard", "seconds", "report",
 ]  # fmt: skip
 
 
@@ -433,6 +446,7 @@ def test_train_prints_one_json_object(kc: Kc, fetched: Path, tmp_path: Path) -> 
     )
     assert Path(result["path"]) == only_run(work, "ddarung")
     assert Path(result["submission"]) == only_run(work, "ddarung") / "submission.csv"
+    assert Path(result["report"]) == only_run(work, "ddarung") / "report.html"
     record = json.loads((only_run(work, "ddarung") / "run.json").read_text())
     assert record["seed"] == 7
     assert record["validation"]["scheme"] == "kfold"
@@ -448,8 +462,8 @@ def test_a_run_folder_is_complete(trained: Path) -> None:
     sample = pd.read_csv(trained / "data" / "ddarung" / "raw" / "submission.csv")
     submission = pd.read_csv(run / "submission.csv")
     assert sorted(path.name for path in run.iterdir()) == [
-        "competition.toml", "features.py", *(f"fold-{n}" for n in range(5)), "oof.csv", "run.json",
-        "submission.csv", "test.csv", "train.log",
+        "competition.toml", "features.py", "findings.json", *(f"fold-{n}" for n in range(6)),
+        "oof.csv", "report.html", "run.json", "submission.csv", "test.csv", "train.log",
     ]  # fmt: skip
     assert list(submission["id"]) == list(sample["id"])
     assert submission["count"].ge(0).all()
@@ -463,13 +477,13 @@ def test_train_tells_its_stages_in_lines(kc_here: Kc, trained: Path, tmp_path: P
     done = kc_here(work, "train", "ddarung", "--model", "ridge", expect=0)
     assert [line.split()[0] for line in done.err.splitlines()] == [
         "read", "features", "warning", "clean", "folds", "clean", "scale", "encode", *["fold"] * 5,
-        "train", "estimate", "write",
+        "refit", "train", "estimate", "write",
     ]  # fmt: skip
     assert all(line.endswith("reused") for line in done.err.splitlines() if line[:5] == "fold ")
     assert re.fullmatch(
         r"rmse \d+\.\d{5} \+- \d+\.\d{5} \(out-of-fold, ridge\)\nleaderboard [\d.]+ \([\d.]+ to "
         r"[\d.]+, 90 %\)(; the test rows look different \(AUC [\d.]+\): expect worse.*)?\n"
-        r"run +\S+\nsubmission +\S+\n",
+        r"run +\S+\nsubmission +\S+\nreport +\S+\n",
         done.out,
     )
     newest = max((work / "runs").iterdir())
@@ -502,6 +516,35 @@ def test_verbose_shows_every_epoch(kc_here: Kc, fetched: Path, tmp_path: Path) -
     epochs = [line for line in done.err.splitlines() if line.startswith("epoch ")]
     assert len(epochs) == 2 * 3
     assert re.fullmatch(r"epoch    1/3  loss \d+\.\d{5}  valid \d+\.\d{5}", epochs[0])
+
+
+@pytest.mark.parametrize(
+    ("level", "n_epochs", "has_lines"),
+    [
+        (["--verbose", "0"], 0, False),
+        (["-v", "0"], 0, False),
+        (["--quiet"], 0, False),
+        ([], 0, True),
+        (["--verbose", "1"], 0, True),
+        (["--verbose=2"], 6, True),
+        (["-v"], 6, True),
+    ],
+)
+def test_verbose_has_the_levels_of_keras(
+    kc_here: Kc, fetched: Path, tmp_path: Path, level: list[str], n_epochs: int, has_lines: bool
+) -> None:
+    work = copy_of(fetched, tmp_path / "work")
+    options = ("-m", "lightgbm", "--folds", 2, "--epochs", 3)
+    done = kc_here(work, "train", "ddarung", *level, *options, expect=0)
+    lines = [line for line in done.err.splitlines() if not line.startswith("warning ")]
+    assert sum(line.startswith("epoch ") for line in lines) == n_epochs
+    assert bool(lines) is has_lines
+    assert done.out.startswith("rmse ")
+
+
+def test_verbose_has_no_other_levels(kc_here: Kc, tmp_path: Path) -> None:
+    done = kc_here(tmp_path, "train", "ddarung", "--verbose", 3, expect=2)
+    assert "Invalid value for '--verbose' / '-v'" in done.err
 
 
 def test_time_that_runs_out_still_leaves_a_checked_submission(
@@ -553,7 +596,8 @@ def test_a_terminal_gets_a_live_bar(fetched: Path, tmp_path: Path) -> None:
     assert "\x1b" in text
     assert "random_forest  fold 1 of 2" in text
     assert "random_forest  fold 2 of 2" in text
-    assert re.search(r"fold     2/2  score \d+\.\d{5}  \d+\.\d s", text)
+    plain = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", text)
+    assert re.search(r"fold     2/2  score \d+\.\d{5}  \d+\.\d s", plain)
 
 
 def test_run_fetches_once_and_trains(kc: Kc, kc_here: Kc, tmp_path: Path) -> None:
@@ -561,7 +605,10 @@ def test_run_fetches_once_and_trains(kc: Kc, kc_here: Kc, tmp_path: Path) -> Non
     assert done.err.startswith("fetch    3 files, ")
     assert done.err.rstrip().endswith("submission.csv, 1,710 rows, checked against the sample")
     submission = only_run(tmp_path, "bike") / "submission.csv"
-    assert done.out.splitlines()[-1] == f"submission {submission}"
+    assert done.out.splitlines()[-2:] == [
+        f"submission {submission}",
+        f"report     {submission.with_name('report.html')}",
+    ]
     assert submission.read_text().startswith("datetime,count\n")
     again = kc_here(tmp_path, "run", "bike", "--model", "ridge", "--folds", 2, "--json", expect=0)
     assert again.err == ""
@@ -688,8 +735,8 @@ def test_cache_clear_deletes_finished_folds_only(
     n_files = len(list(cache.iterdir()))
     kept = {name: content for name, content in files_of(work).items() if "/cache/" not in name}
     done = kc_here(work, "cache", "clear", "ddarung", expect=0)
-    assert n_files == 5
-    assert done.out.startswith("deleted 5 finished folds, 0.")
+    assert n_files == 6, "five folds, and a fit on all rows"
+    assert done.out.startswith("deleted 6 finished folds, 0.")
     assert files_of(work) == kept
     assert (
         kc_here(work, "cache", "clear", "ddarung", expect=0).out

@@ -456,6 +456,56 @@ drop = [
 """ in text_of(tmp_path)
 
 
+def pixels(name: Callable[[int], str], n_columns: int, most: int = 255) -> Files:
+    """Return files of numbers from 0 to most, some columns of which never change."""
+    names = [name(i) for i in range(n_columns)]
+
+    def rows(n: int, first: int) -> list[list[str]]:
+        shown = [[(i * 37 + j * 11) % (most + 1) for j in range(n_columns)] for i in range(n)]
+        return [[str(first + i), *map(str, [0, *row[1:]])] for i, row in enumerate(shown)]
+
+    train = [[*row, "cat" if i % 2 else "dog"] for i, row in enumerate(rows(30, 1))]
+    sample = [[str(31 + i), "cat"] for i in range(6)]
+    tables = {
+        "train.csv": [["id", *names, "label"], *train],
+        "test.csv": [["id", *names], *rows(6, 31)],
+        "sample_submission.csv": [["id", "label"], *sample],
+    }
+    return {file: "".join(f"{','.join(row)}\n" for row in cells) for file, cells in tables.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "n_columns", "size"),
+    [
+        (lambda i: f"pixel{i}", 64, {"height": 8, "width": 8}),
+        (lambda i: f"{i // 8 + 1}x{i % 8 + 1}", 64, {"height": 8, "width": 8}),
+        (str, 192, {"height": 8, "width": 8, "channels": 3}),
+    ],
+)
+def test_columns_of_pixels_are_images(
+    tmp_path: Path, name: Callable[[int], str], n_columns: int, size: dict[str, int]
+) -> None:
+    declared = new(tmp_path, pixels(name, n_columns))
+    assert declared["images"] == size
+    assert list(declared["columns"]) == ["id", "target"], "what never changes is a pixel too"
+    assert "numbered columns from 0 to 255" in text_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        (pixels(lambda i: f"v{i}", 64, most=99), "nothing is bright"),
+        (pixels(lambda i: f"v{i}", 65), "no square"),
+        (pixels(lambda i: f"v{i}", 49), "few columns"),
+        (pixels(lambda i: f"{'vw'[i % 2]}{i}", 64), "called differently"),
+        (pixels(lambda i: f"v{i}", 64, most=300), "brighter than a byte"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_other_numbered_columns_are_no_images(tmp_path: Path, files: Files, what: str) -> None:
+    assert "images" not in new(tmp_path, files)
+
+
 def test_numbers_that_may_name_a_kind_are_only_suggested(tmp_path: Path) -> None:
     declared = new(tmp_path, with_column("season", "{j}"))
     assert "categorical" not in declared["columns"]

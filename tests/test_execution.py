@@ -113,3 +113,12 @@ def test_an_interruption_does_not_reach_the_workers(workers: Workers) -> None:
     worker.do(work, ("sleep", 1.0))
     os.kill(pid, signal.SIGINT)
     assert done(workers)[0].result == 1.0
+
+
+def test_a_worker_that_is_begun_anew_gives_up_its_work_and_takes_other(workers: Workers) -> None:
+    worker = workers.each[-1]
+    worker.do(work, ("sleep", 600))
+    worker.begin_anew()
+    assert worker.is_free
+    worker.do(work, ("other", 7))
+    assert [one.result for one in done(workers)] == [7]

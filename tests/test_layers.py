@@ -12,14 +12,14 @@ ROOT = Path(__file__).parents[1]
 # The lowest floor first; a module may import from lower floors only, and inside its own package.
 FLOORS = (
     "errors",
-    "dates declaration durations encodings jsontext labels language machine packages progress "
-    "schemas slugs storage",
+    "charts dates declaration durations encodings jsontext labels language machine packages "
+    "progress schemas slugs storage",
     "competition csvtext ledger plotting tables terminal workspace",
-    "budget cache drift execution features kinds metrics models preprocessing runs scoring "
+    "budget cache drift execution features kinds metrics models pixels preprocessing runs scoring "
     "sources splits strength targets totals windows",
-    "data decisions description estimate generating raw rowwise tuning",
+    "data decisions description estimate generating importance mistakes raw rowwise tuning",
     "checks cleaning ensemble forecasts leaks portfolio proposals submission tomltext",
-    "diagnosis grading inference inspection training",
+    "diagnosis grading inference inspection report training",
     "exporting",
     "stages",
     "cli notebook",

@@ -116,7 +116,9 @@ def test_recurrent_layers_hand_on_sequences_to_the_next_and_the_end_to_the_dense
 
 @pytest.mark.parametrize("kind", [name for name, spec in MODELS.items() if spec.network])
 def test_batch_normalisation_and_dropout_stand_where_they_are_asked_for(kind: str) -> None:
-    plain, normalised = built(kind, 8, dropout=0.25), built(kind, 8, batch_normalization=True)
+    plain, normalised = (
+        built(kind, 8, dropout=0.25, batch_normalization=asked) for asked in (False, True)
+    )
     n_hidden = sum(type(layer).__name__ == "Dropout" for layer in plain.layers)
     assert n_hidden >= 2
     assert {layer.rate for layer in plain.layers if hasattr(layer, "rate")} == {0.25}

@@ -187,7 +187,8 @@ def test_a_fit_on_all_rows_makes_of_each_part_as_many_rounds_as_its_folds_have_t
     np.testing.assert_allclose(lesson.rounds, mean)
     parameters = CHOICES["lightgbm"]
     choice = ModelChoice(label="lightgbm", kind="lightgbm", parameters=parameters, by_parts=True)
-    whole = refit(make_estimator(competition, choice, Features(), 3), train, competition, lesson)
+    estimator = make_estimator(competition, choice, Features(), 3)
+    (whole,) = refit([estimator], train, competition, lesson)
     made = [model.rounds_[0] for model in final_models(whole.estimator)]
     assert made == [max(1, round(1.25 * rounds)) for (rounds,) in mean]
     assert len(whole.fold.valid) == 0

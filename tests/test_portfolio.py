@@ -5,11 +5,20 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from pipeline.competition import Columns, Competition, Files, ModelChoice, Preprocessing, Target
+from pipeline.competition import (
+    Columns,
+    Competition,
+    Files,
+    Images,
+    ModelChoice,
+    Preprocessing,
+    Target,
+)
 from pipeline.models import make_model
 from pipeline.portfolio import (
     CLASSES,
     COSTS,
+    IMAGES,
     NUMBERS,
     Size,
     has_many_levels,
@@ -41,11 +50,26 @@ def test_every_configuration_for_classes_can_be_made(choice: ModelChoice, task: 
     assert hasattr(make_model(choice, task, seed=1), "predict_proba")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("choices", [NUMBERS, CLASSES])
+@pytest.mark.parametrize("choices", [NUMBERS, CLASSES, IMAGES])
 def test_labels_are_distinct_and_costs_are_known(choices: tuple[ModelChoice, ...]) -> None:
     names = [choice.label for choice in choices]
     assert len(set(names)) == len(names)
     assert {choice.kind for choice in choices} <= COSTS.keys()
+
+
+def test_images_are_for_a_convolution_first() -> None:
+    digits = dataclasses.replace(KINDS, images=Images(height=28, width=28))
+    size = Size(rows=4800, columns=784, outputs=10, folds=3)
+    assert labels(digits, size) == ["conv2d", "svm", "extra_trees", "knn", "lightgbm"]
+    own = ModelChoice(label="conv2d", kind="conv2d", parameters={"filters": [8]})
+    other = ModelChoice(label="lstm", kind="lstm")
+    declared = dataclasses.replace(digits, models={"lstm": other, "conv2d": own})
+    entries = make_portfolio(declared, size)
+    assert entries[0].choice == own
+    assert entries[0].can_stop
+    assert entries[-1].choice == other
+    large = labels(digits, dataclasses.replace(size, rows=60_000))
+    assert large == ["conv2d", "lightgbm"], "what grows with the rows' square is left out"
 
 
 def test_the_first_is_quick_whatever_the_size() -> None:

@@ -95,6 +95,7 @@ def test_the_architecture_lists_every_module():
         ("source", competition.Source),
         ("files", competition.Files),
         ("columns", competition.Columns),
+        ("images", competition.Images),
         ("target", competition.Target),
         ("cleaning", competition.Cleaning),
         ("preprocessing", competition.Preprocessing),

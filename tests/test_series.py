@@ -138,6 +138,11 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str, message:
     assert str(caught.value) == f"{tmp_path}/{message}"
 
 
+def test_prices_are_of_one_share() -> None:
+    with pytest.raises(DeclarationError, match=r'dataset = "prices" is of one share; with windows'):
+        declared("prices", by="name")
+
+
 def test_a_series_needs_windows() -> None:
     with pytest.raises(DeclarationError, match=r'dataset = "series" is cut into windows; declare'):
         Competition(

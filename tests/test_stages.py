@@ -111,6 +111,7 @@ def test_a_run_holds_everything_that_made_it(tmp_path):
     folds = {f"fold-{number}/estimator.joblib" for number in range(6)}  # five and all rows
     assert names == folds | {
         "competition.toml", "run.json", "oof.csv", "test.csv", "submission.csv", "train.log",
+        "findings.json", "report.html",
     }  # fmt: skip
     record = run.record
     assert record["metric"] == "rmse"

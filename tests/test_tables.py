@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from pipeline.tables import bar_lines, csv_text, shown, table_lines, wrapped
+from pipeline.tables import bar_lines, csv_text, fitting_names, shown, table_lines, wrapped
 
 
 def test_wide_letters_take_two_columns() -> None:
@@ -32,6 +32,14 @@ def test_numbers_end_below_each_other_and_a_wider_terminal_cuts_less() -> None:
     lines = table_lines(rows, ("n", "team"), ("team",), 100, right=["n"])
     assert [line[:6] for line in lines] == ["   n  ", "   5  ", "1200  "]
     assert cell_len(lines[1]) == 100 - 1, "a cut between two columns of a wide letter leaves one"
+
+
+def test_columns_that_are_worth_less_are_left_out_until_a_line_fits() -> None:
+    rows = [{"run": "r" * 20, "folds": "5 kfold", "data": "real", "score": 1.5}]
+    names = ("run", "folds", "data", "score")
+    assert fitting_names(rows, names, ("folds", "data"), 80) == list(names)
+    assert fitting_names(rows, names, ("folds", "data"), 33) == ["run", "data", "score"]
+    assert fitting_names(rows, names, ("folds", "data"), 20) == ["run", "score"]
 
 
 def test_bars_are_as_long_as_their_numbers() -> None:

@@ -2,9 +2,7 @@
 
 import io
 import re
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +26,8 @@ from pipeline.progress import (
     emit,
     kept_folds,
 )
+from pipeline.stages import automatic
+from pipeline.stages.folding import FoldWork
 from pipeline.terminal import can_redraw, glyphs, shown
 from pipeline.terminal.live import Bar, Waiting, clock_time, next_view
 
@@ -253,54 +253,41 @@ def test_what_is_kept_is_said_in_words() -> None:
     assert kept_folds(3) == "3 finished folds are kept, and the same command goes on from them"
 
 
-def _hear_ctrl_c() -> None:
-    """Let a child be interrupted, though this process may have been started in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-@pytest.mark.slow
 def test_an_interruption_says_what_is_kept_and_the_same_command_finds_it(
-    kc: Callable[..., Done], fetched: Path, tmp_path: Path
+    kc_here: Callable[..., Done], tiny: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work = copy_of(fetched, tmp_path / "work")
-    command = [KC, "--workspace", work, "train", "ddarung", "-m", "random_forest", "--folds", "40"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
-        preexec_fn=_hear_ctrl_c,
-    )  # fmt: skip
-    with process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("fold     2/40"):
-                break
-        process.send_signal(signal.SIGINT)
-        rest = process.stderr.read()
-    assert process.returncode == 130
-    last = rest.splitlines()[-1]
-    kept = re.fullmatch(
-        r"interrupted; (\d+) finished folds are kept, and the same command goes on from them", last
+    work, fitted = tiny(), []
+    fit_anew = FoldWork.fit_anew
+
+    def interrupted(self: FoldWork, folds: list[Any], seconds: float | None) -> Any:
+        if len(fitted) == 2:
+            raise KeyboardInterrupt
+        fitted.append(folds)
+        return fit_anew(self, folds, seconds)
+
+    monkeypatch.setattr(FoldWork, "fit_anew", interrupted)
+    done = kc_here(work, "train", "tiny", expect=130)
+    assert done.err.splitlines()[-1] == (
+        "interrupted; 2 finished folds are kept, and the same command goes on from them"
     )
-    assert kept, rest
-    again = kc(work, *command[3:])
-    reused = re.findall(r"^fold +\d+/40 .*reused$", again.err, re.MULTILINE)
-    assert len(reused) == int(kept[1]) >= 2
+    assert not (work / "runs").exists() or not any((work / "runs").iterdir())
+    monkeypatch.undo()
+    monkeypatch.setattr(FoldWork, "fit_anew", fit_anew)
+    again = kc_here(work, "train", "tiny", expect=0)
+    assert len(re.findall(r"^fold .* reused$", again.err, re.MULTILINE)) == 2
 
 
 @pytest.mark.slow
 def test_a_budget_that_is_interrupted_before_any_model_says_so(
-    fetched: Path, tmp_path: Path
+    kc_here: Callable[..., Done], fetched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = copy_of(fetched, tmp_path / "work")
-    code = (
-        "import sys, pipeline.stages.automatic as automatic, cli\n"
-        "def stop(*_): raise KeyboardInterrupt\n"
-        "automatic._settle = stop\n"
-        "sys.argv = ['kc', '--workspace', sys.argv[1], 'train', 'ddarung', '--time', '60s']\n"
-        "cli.main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, work], capture_output=True, text=True, env=environment()
-    )
-    assert done.returncode == 130, done.stderr
-    assert re.fullmatch(r"interrupted; .*kept.*", done.stderr.splitlines()[-1])
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(automatic, "_work", interrupted)
+    done = kc_here(work, "train", "ddarung", "--time", "60s", expect=130)
+    assert done.err.splitlines()[-1] == "interrupted; no fold was finished, so nothing is kept"
+    assert done.out == ""
     assert not list((work / "runs").glob("ddarung-*"))

@@ -14,6 +14,7 @@ from pipeline.features import Features
 from pipeline.progress import FoldEnded, FoldStarted, listening
 from pipeline.targets import RootRegressor, bound_target, restore
 from pipeline.training import (
+    Lesson,
     fit_folds,
     is_refitted,
     lesson_of,
@@ -122,11 +123,20 @@ def test_a_fit_on_all_rows_is_told_the_variance_of_roots_by_the_folds(label):
     estimator = make_estimator(competition, MODELS[label], Features(), seed=3)
     results = fit_folds(estimator, train, folds_of(train, competition), competition)
     lesson = lesson_of([one.estimator for one in results])
-    whole = refit(estimator, train, competition, lesson).estimator
+    whole = refit([estimator], train, competition, lesson)[0].estimator
     np.testing.assert_allclose(
         whole.variance_, np.mean([one.estimator.variance_ for one in results], axis=0)
     )
     assert (lesson.rounds is None) == (label == "ridge")
+
+
+def test_networks_on_all_rows_are_each_stopped_by_other_rows():
+    train, competition = rows(), declared("kfold")
+    estimator = make_estimator(competition, MODELS["dnn"], Features(), seed=3)
+    one, other = refit([estimator, estimator], train, competition, Lesson())
+    assert len(one.fold.train) == len(other.fold.train) == len(train)
+    said = [respond(fit.estimator, train.X, None) for fit in (one, other)]
+    assert (said[0] != said[1]).any()
 
 
 @pytest.mark.parametrize(

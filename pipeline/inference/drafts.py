@@ -3,11 +3,12 @@
 import dataclasses
 from dataclasses import dataclass
 
-from pipeline.competition import Files
+from pipeline.competition import Files, Images
 from pipeline.inference.answers import Question, find_question
 from pipeline.inference.columns import Finding, Use, find_columns
 from pipeline.inference.evidence import Said, Tables, cells_of, read_tables
 from pipeline.inference.folds import Division, find_division
+from pipeline.inference.images import find_images
 from pipeline.inference.roles import Roles
 from pipeline.inference.spelling import dayfirst, levels, maybe_levels, spelled
 from pipeline.inference.sums import find_parts
@@ -20,6 +21,7 @@ class Draft:
 
     n_rows: of train and test. guessed_days: nothing shows whether dates begin with the day.
     maybe_levels: columns in which a word for "missing" is so frequent that it may be a level.
+    images: the size of what all features are the pixels of, if they are.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Draft:
     columns: tuple[Finding, ...]
     division: Division
     n_rows: tuple[int, int]
+    images: Images | None = None
 
     def of(self, use: Use) -> list[Finding]:
         """Return the columns of one use, in the order of the file."""
@@ -65,7 +68,8 @@ def infer_from(name: str, tables: Tables, said: Said) -> Draft:
     if aim.task == "regression":
         parts = find_parts(train, test, question, aim.target.transform or "none")
         aim = dataclasses.replace(aim, target=dataclasses.replace(aim.target, parts=parts))
-    found = find_columns(train, test, question)
+    images = find_images(train, test, question)
+    found = [] if images is not None else find_columns(train, test, question)
     return Draft(
         name=name,
         said=said,
@@ -78,4 +82,5 @@ def infer_from(name: str, tables: Tables, said: Said) -> Draft:
         columns=tuple(found),
         division=find_division(train, test, question, found, aim.classes, day),
         n_rows=(len(tables.train), len(tables.test)),
+        images=images,
     )

@@ -20,7 +20,7 @@ COMMENT_AT = 32  # where comments begin
 
 def draft_toml(draft: Draft) -> str:
     """Return the text of competition.toml."""
-    makers = (_head, _source, _files, _columns, _levels, _target, _validation, _models)
+    makers = (_head, _source, _files, _columns, _images, _levels, _target, _validation, _models)
     sections = [list(make(draft)) for make in makers]
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
@@ -42,6 +42,8 @@ def draft_lines(draft: Draft) -> list[tuple[str, str]]:
         ("metric", f"{aim.metric} ({aim.metric_why})"),
         ("folds", f"{division.n_splits}, {_scheme(draft)}" + _because(division.why)),
     ]
+    if draft.images is not None:
+        lines.append(("images", f"{draft.images} pixels"))
     if aim.target.parts:
         lines.append(("parts", f"{' + '.join(aim.target.parts)} = {question.target[0]}"))
     for why, names in _by_reason(draft.of("drop")).items():
@@ -212,6 +214,15 @@ def _wrapped(key: str, names: Sequence[str], why: str = "") -> Iterator[str]:
     yield _commented(f"{key} = [", why)
     yield from _filled(names)
     yield "]"
+
+
+def _images(draft: Draft) -> Iterator[str]:
+    images = draft.images
+    if images is not None:
+        yield _commented("[images]", f"{images.n_pixels:,} numbered columns from 0 to 255")
+        yield f"height = {images.height}"
+        yield f"width = {images.width}"
+        yield from ["channels = 3"] if images.channels == 3 else []
 
 
 def _levels(draft: Draft) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.competition import ModelChoice, Task
@@ -28,6 +28,9 @@ class ModelSpec:
     handles_missing, handles_text: the model makes its own sense of missing values, and of columns
         of text. scale_invariant: it compares values of a column, and never computes with them.
     trains_together: its folds are one piece of work, as those of networks are.
+    handles_pixels: it takes images as bytes, and scales them itself; its factory is told their size
+        by `images`, as (height, width, channels).
+    defaults: parameters that hold unless others are declared.
     takes_shape: it gives a row of columns its axes back by a parameter shape.
     refits: how many fits on all rows may predict the test in place of those of the folds.
     """
@@ -40,6 +43,8 @@ class ModelSpec:
     handles_text: bool = False
     scale_invariant: bool = False
     trains_together: bool = False
+    handles_pixels: bool = False
+    defaults: dict[str, Any] = field(default_factory=dict)
     takes_shape: bool = False
     refits: int = 0
 
@@ -49,14 +54,16 @@ def estimator(factory: str, *, refits: int = 1, **facts: Any) -> ModelSpec:
     return ModelSpec(factory=factory, refits=refits, **facts)
 
 
-def network(function: str, **facts: Any) -> ModelSpec:
+def network(function: str, *, takes_shape: bool = False, **defaults: Any) -> ModelSpec:
     """Return the spec of a function from Keras inputs to logits."""
     return ModelSpec(
         factory="pipeline.models.neural:make_network",
         network=function,
         epochs="epochs",
         trains_together=True,
-        **facts,
+        handles_pixels=True,
+        takes_shape=takes_shape,
+        defaults=defaults,
     )
 
 
@@ -72,18 +79,28 @@ def boosting(function: str, *, epochs: str = "n_estimators", **facts: Any) -> Mo
     )
 
 
+# How networks learn that are trained one by one: as long as a schedule lasts, which is not cut off.
+# They are kept by their loss: of a few rows that are held out, labels say less.
+IN_ONE_CYCLE: dict[str, Any] = {
+    "epochs": 30,
+    "patience": 30,
+    "learning_rate": 0.003,
+    "schedule": "one_cycle",
+    "watch": "loss",
+}
+
 MODELS: dict[str, ModelSpec] = {
     "dnn": network("pipeline.models.networks:dnn"),
-    "conv1d": network("pipeline.models.networks:conv1d", takes_shape=True),
-    "conv2d": network("pipeline.models.networks:conv2d", takes_shape=True),
-    "simple_rnn": network("pipeline.models.networks:simple_rnn", takes_shape=True),
-    "lstm": network("pipeline.models.networks:lstm", takes_shape=True),
-    "gru": network("pipeline.models.networks:gru", takes_shape=True),
+    "conv1d": network("pipeline.models.networks:conv1d", takes_shape=True, **IN_ONE_CYCLE),
+    "conv2d": network("pipeline.models.networks:conv2d", takes_shape=True, **IN_ONE_CYCLE),
+    "simple_rnn": network("pipeline.models.networks:simple_rnn", takes_shape=True, **IN_ONE_CYCLE),
+    "lstm": network("pipeline.models.networks:lstm", takes_shape=True, **IN_ONE_CYCLE),
+    "gru": network("pipeline.models.networks:gru", takes_shape=True, **IN_ONE_CYCLE),
     "realmlp": estimator(
         "pipeline.models.realmlp:make_realmlp",
         epochs="epochs",
         trains_together=True,
-        refits=0,
+        refits=5,
         handles_missing=True,
         handles_text=True,
         scale_invariant=True,
@@ -136,9 +153,16 @@ def model_spec(choice: ModelChoice) -> ModelSpec:
     raise ModelError(f"no model {choice.kind!r}; {did_you_mean(choice.kind, MODELS)}")
 
 
-def make_model(choice: ModelChoice, task: Task, seed: int, metric: str | None = None) -> Any:
+def make_model(
+    choice: ModelChoice,
+    task: Task,
+    seed: int,
+    metric: str | None = None,
+    images: tuple[int, int, int] | None = None,
+) -> Any:
     """Return the unfitted estimator of a declared model.
 
+    images: the size of the images that its rows are, which a model that handles pixels is told.
     metric: the score, on the scale that the model is fitted on, which a factory with a keyword-only
         parameter of that name is told; None where the score cannot be seen on that scale.
     Raises ModelError if the model is unknown, cannot do the task, is not installed, or does not
@@ -155,8 +179,10 @@ def make_model(choice: ModelChoice, task: Task, seed: int, metric: str | None = 
     first = (spec.network,) if spec.network else ()
     try:
         _check_counts(choice.parameters, (*COUNTS, spec.epochs))
-        told = {"metric": metric} if "metric" in parameters_of(factory) else {}
-        return factory(*first, task, seed, **told | choice.parameters)
+        told: dict[str, Any] = {"metric": metric} if "metric" in parameters_of(factory) else {}
+        if images is not None and spec.handles_pixels:
+            told["images"] = images
+        return factory(*first, task, seed, **told | spec.defaults | choice.parameters)
     except ModelError as error:
         raise ModelError(f"models.{choice.label}: {error}") from None
     except TypeError as error:  # a parameter that a factory of one's own does not take

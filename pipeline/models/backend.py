@@ -14,7 +14,9 @@ from typing import Any
 from pipeline.errors import ModelError
 
 # Imported before a model is loaded, which may have layers of theirs.
-OWN_LAYERS = tuple(f"pipeline.models.{name}" for name in ("layers", "embeddings", "members"))
+OWN_LAYERS = tuple(
+    f"pipeline.models.{name}" for name in ("augmentation", "layers", "embeddings", "members")
+)
 
 
 def load_keras() -> Any:

@@ -19,6 +19,7 @@ from pipeline.competition import Task as TaskName
 from pipeline.errors import ModelError
 from pipeline.models import check_parameters, parameters_of
 from pipeline.models.backend import load_keras, model_from_bytes, model_to_bytes
+from pipeline.models.checkpoints import Store
 from pipeline.models.epochs import train
 from pipeline.models.holdout import even_share
 from pipeline.models.learning import Loss, Recipe, Shown
@@ -31,7 +32,7 @@ KERAS_LOSSES: dict[Loss, str] = {
     "categorical_crossentropy": "sparse_categorical_crossentropy",
 }
 PREDICT_ROWS = 8192  # at once; far beyond where a call's overhead matters
-PREDICT_VALUES = 2**24  # in the largest tensor of a call; 64 MB
+PREDICT_VALUES = 2**23  # in the largest tensor of a call; 32 MB, of which a call has a dozen
 
 
 @dataclass(frozen=True)
@@ -102,13 +103,15 @@ class Networks(BaseEstimator, abc.ABC):
         rows: Sequence[Rows],
         max_seconds: float | None = None,
         shown: Shown | None = None,
+        store: Store | None = None,
     ) -> None:
         """Fit estimators of equal parameters, each on its own rows, in one compiled program.
 
         Each learns what it would learn alone. Networks that have a layer without a rule for that
         are trained one after the other.
-        max_seconds: for all of them; the epochs that pass them are the last ones.
+        max_seconds: for all of them; as many epochs are planned as end before.
         shown: what is told of the held-out rows after each epoch.
+        store: where trainings are kept while they last, and gone on with.
         Raises ModelError for a parameter out of range, or columns that a network cannot take.
         """
         deadline = None if max_seconds is None else time.monotonic() + max_seconds
@@ -121,6 +124,7 @@ class Networks(BaseEstimator, abc.ABC):
             tasks,
             replace(estimators[0]._recipe(n_train), shown=shown),
             deadline,
+            store,
         )
         for one, replicas in zip(estimators, trained, strict=True):
             one._keep(replicas)
@@ -223,10 +227,7 @@ class Networks(BaseEstimator, abc.ABC):
         per_row = max(math.prod(layer.output.shape[1:]) for layer in self.model_.layers)
         size = min(PREDICT_ROWS, max(16, PREDICT_VALUES // per_row))
         parts = [x[start : start + size] for start in range(0, len(x), size)]
-        said = [
-            np.concatenate([model(part, training=False).numpy() for part in parts])
-            for model in self.models_
-        ]
+        said = [np.concatenate([_said(model, part) for part in parts]) for model in self.models_]
         mean: np.ndarray = np.mean(said, axis=0, dtype=float)
         return mean
 
@@ -241,6 +242,10 @@ class Networks(BaseEstimator, abc.ABC):
             models = [model_from_bytes(content) for content in state["models_"]]
             state = {**state, "models_": models}
         super().__setstate__(state)
+
+
+def _said(model: Any, rows: np.ndarray) -> np.ndarray:
+    return np.asarray(model(rows.astype("float32", copy=False), training=False))
 
 
 def make_networks(

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Loss = Literal["squared_error", "binary_crossentropy", "categorical_crossentropy"]
-Schedule = Literal["constant", "coslog4", "flat_cos"]
+Schedule = Literal["constant", "coslog4", "flat_cos", "one_cycle"]
+WARM_UP = 0.15  # of the time that one_cycle takes to reach the whole learning rate
 # What Keras calls them: weights that only shift or scale are not decayed.
 UNDECAYED = ("bias", "beta", "gamma")
 
@@ -82,10 +83,19 @@ def coslog4(t: Any) -> Any:
     return 0.5 * (1 - tf.cos(2 * math.pi * tf.math.log(1 + 15 * t) / math.log(2)))
 
 
+def one_cycle(t: Any) -> Any:
+    """Return a straight way up from 0 to 1, then half a cosine down to 0 (arXiv 1708.07120)."""
+    import tensorflow as tf
+
+    down = 0.5 * (1 + tf.cos(math.pi * (t - WARM_UP) / (1 - WARM_UP)))
+    return tf.where(t < WARM_UP, t / WARM_UP, down)
+
+
 SCHEDULES: dict[str, Callable[[Any], Any]] = {
     "constant": constant,
     "coslog4": coslog4,
     "flat_cos": flat_cos,
+    "one_cycle": one_cycle,
 }
 
 

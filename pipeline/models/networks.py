@@ -108,15 +108,16 @@ def conv2d(
     n_outputs: int,
     *,
     shape: Sizes | None = None,
-    filters: Sizes = (32, 64),
+    filters: Sizes = (32, 64, 128),
     kernel_size: Sizes = 3,
     strides: Sizes = 1,
     padding: Padding = "same",
     pool_size: Sizes = 2,
     dense: Sizes = (128,),
-    dropout: float = 0.1,
-    batch_normalization: bool = False,
+    dropout: float = 0.2,
+    batch_normalization: bool = True,
     activation: str = "relu",
+    augment: dict[str, Any] | None = None,
 ) -> Any:
     """Stack convolutions over an image, each followed by max pooling, then dense layers.
 
@@ -124,12 +125,18 @@ def conv2d(
         channels), row by row and channels last; without it as one column of grey cells.
     kernel_size, strides, pool_size: one number for both axes, or one for each. A pool_size of 1
         pools nothing; an axis that is shorter is left as it is.
+    augment: flip, shift, rotate, zoom; what is done by chance to the images that it learns from.
     Returns logits (batch, n_outputs), 0 before the first step.
     Raises ModelError for a shape that is not that of the columns, or a kernel that does not fit.
     """
     style = _Style(activation, dropout, batch_normalization)
     kernel = _Kernel(kernel_size, strides, padding, pool_size)
-    x = _convolutions(_shaped(inputs, shape, n_axes=3), filters, kernel, style)
+    x = _shaped(inputs, shape, n_axes=3)
+    if augment:
+        from pipeline.models.augmentation import augmented
+
+        x = augmented(x, augment)
+    x = _convolutions(x, filters, kernel, style)
     return _logits(_dense(x, _sizes("dense", dense), style), n_outputs)
 
 

@@ -153,6 +153,15 @@ class Program:
         self.best_score.assign(np.full(self.n_replicas, np.inf, "float32"))
         self.learns.assign(np.ones(self.n_replicas, bool))
 
+    def state(self) -> list[np.ndarray]:
+        """Return all that changes while it trains."""
+        return [variable.numpy() for variable in self._state]
+
+    def restore(self, state: list[np.ndarray]) -> None:
+        """Stand where a program of the same architecture and number of replicas stood."""
+        for variable, value in zip(self._state, state, strict=True):
+            variable.assign(value)
+
     def take(self, other: "Program", places: np.ndarray) -> None:
         """Set the replicas to those at some places of another program."""
         import tensorflow as tf

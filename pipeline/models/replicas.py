@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import ModelError
+from pipeline.models.checkpoints import NOT_KEPT, Checkpoint, Kept
 from pipeline.models.learning import Recipe, Shown
 from pipeline.models.noise import replica_keys
 from pipeline.models.program import Done, Program, Rows, program_of
@@ -23,6 +24,14 @@ from pipeline.progress import EpochEnded, counted, emit
 
 CALL_SECONDS = 0.25  # a call does as many epochs as take about this long
 SURE = 0.95  # of the time that is left is planned with
+CHANGING = (
+    "best",
+    "best_epoch",
+    "best_shown",
+    "epochs",
+    "learns",
+    "plan",
+)  # of a crew, as it is trained
 COMPACT_STEPS = 2000  # below them a smaller program costs more to compile than it saves
 
 
@@ -67,17 +76,19 @@ def fit_replicas(
     tasks: Sequence[Task],
     recipe: Recipe,
     deadline: float | None = None,
+    kept: Kept = NOT_KEPT,
 ) -> list[list[Replica]]:
     """Train the networks of all tasks at once, and return them task by task.
 
     models: for each task one network a seed, a functional Keras model from (n_features,) to logits,
         its weights as they shall be before the first step. All are of one architecture.
     deadline: on the clock of time.monotonic(); as many epochs are planned as end before it.
+    kept: the place of this training on disk, where it is kept meanwhile, and gone on with.
     Raises ModelError if a network has a layer without a rule, or none of its epochs a finite loss.
     """
     models = [model for nets in models for model in nets]
     program, crew = _start(models, tasks, recipe)
-    histories = _train(program, crew, recipe, deadline, tasks[0].plan)
+    histories = _train(program, crew, recipe, deadline, kept, tasks[0].plan)
     trained = [
         _finished(model, crew.best[number], histories[number], crew, number, recipe)
         for number, model in enumerate(models)
@@ -135,6 +146,7 @@ def _train(
     crew: _Crew,
     recipe: Recipe,
     deadline: float | None,
+    kept: Kept,
     plan: Sequence[tuple[int, int]] = (),
 ) -> list[dict[str, list[float]]]:
     """Train until every replica has stopped, and return their losses epoch by epoch.
@@ -146,6 +158,9 @@ def _train(
     members = np.arange(len(crew.best))  # which replica stands where in the program
     told: list[dict[str, list[float]]] = [{} for _ in members]
     epoch, together, first, compiled = 0, 1, 0, 0.0
+    found = kept.load(recipe.epochs, has_deadline=deadline is not None)
+    if found is not None:
+        program, members, told, epoch = _taken_up(found, program, crew, recipe)
     while epoch < recipe.epochs and crew.learns.any():
         started = time.monotonic()
         changes = [at - epoch for at, _ in plan if at > epoch]
@@ -158,7 +173,7 @@ def _train(
         if deadline is not None:
             now = time.monotonic()
             an_epoch = (now - compiled) / (epoch - first) if first else 0.0
-            planned = _planned(recipe, epoch, an_epoch, deadline - now)
+            planned = epochs_that_fit(recipe.epochs, epoch, an_epoch, deadline - now)
         else:
             planned = dict(plan).get(epoch, recipe.epochs)
         if planned != recipe.epochs:
@@ -167,15 +182,47 @@ def _train(
         if not first:  # that call compiled, so its time says nothing of the others
             first, compiled = epoch, time.monotonic()
         program, members = _compacted(program, crew, members, recipe, epoch)
+        if kept.is_due:
+            kept.save(_put_down(program, crew, members, told, epoch, recipe))
     _keep_best(program, crew, members)
     return told
 
 
-def _planned(recipe: Recipe, epoch: int, an_epoch: float, left: float) -> int:
-    """Return how many epochs end in the seconds that are left; an_epoch: 0 if not known yet."""
+def _put_down(
+    program: Program,
+    crew: _Crew,
+    members: np.ndarray,
+    told: list[dict[str, list[float]]],
+    epoch: int,
+    recipe: Recipe,
+) -> Checkpoint:
+    """Return all that changes while replicas learn."""
+    facts = {name: getattr(crew, name) for name in CHANGING}
+    facts |= {"members": members, "told": told}
+    return Checkpoint(epoch, recipe.epochs, program.state(), facts)
+
+
+def _taken_up(
+    checkpoint: Checkpoint, program: Program, crew: _Crew, recipe: Recipe
+) -> tuple[Program, np.ndarray, list[dict[str, list[float]]], int]:
+    """Return the program, its members, their histories and the epoch, as they were put down."""
+    facts = checkpoint.facts
+    for name in CHANGING:
+        setattr(crew, name, facts[name])
+    members = facts["members"]
+    program = program_of(program.template, program.shapes, len(members), recipe)
+    program.restore(checkpoint.values)
+    return program, members, facts["told"], checkpoint.epoch
+
+
+def epochs_that_fit(planned: int, epoch: int, an_epoch: float, left: float) -> int:
+    """Return how many of the planned epochs end in the seconds that are left.
+
+    epoch: how many are done. an_epoch: the seconds that one takes, 0 if not known yet.
+    """
     if left <= 0:
         return epoch
-    return min(recipe.epochs, epoch + int(SURE * left / an_epoch)) if an_epoch else recipe.epochs
+    return min(planned, epoch + int(SURE * left / an_epoch)) if an_epoch else planned
 
 
 def _note(

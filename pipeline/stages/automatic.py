@@ -11,6 +11,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 
 from pipeline.budget import Entry, Pass, Schedule, Unit
 from pipeline.cache import Cache
@@ -20,6 +21,7 @@ from pipeline.decisions import Decided, decide, fold_scores
 from pipeline.ensemble import Blend, Candidates, Mixer, choose_blend
 from pipeline.errors import ModelError, PipelineError
 from pipeline.execution import Ended, Workers
+from pipeline.importance import Importance
 from pipeline.ledger import load_ledger
 from pipeline.machine import cores
 from pipeline.metrics import metric_of
@@ -36,11 +38,33 @@ from pipeline.progress import (
 )
 from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import check_folds
+from pipeline.stages.asking import Asked, ask_blend
 from pipeline.stages.estimating import warn_of_leaks
 from pipeline.stages.opening import Data, Opened
 from pipeline.stages.preparing import row_note
-from pipeline.stages.recording import Log, Outcome, blend_record, spread, tell_decision, write_run
-from pipeline.stages.units import Done, Task, all_folds, carry_out, get_ready, keep_estimators
+from pipeline.stages.recording import (
+    Log,
+    Outcome,
+    blend_record,
+    spread,
+    standard_error,
+    tell_decision,
+    write_run,
+)
+from pipeline.stages.studying import (
+    MOST_SECONDS,
+    attempt,
+    compare_members,
+)
+from pipeline.stages.units import (
+    MEMBERS,
+    Done,
+    Task,
+    all_folds,
+    carry_out,
+    get_ready,
+    keep_estimators,
+)
 from pipeline.storage import check_writable, scratch_folder
 from pipeline.training import Lesson, is_refitted, joined_lesson
 
@@ -49,6 +73,10 @@ TICK = 0.5  # seconds between two looks at the clock
 BETWEEN = 0.08  # of the budget passes at least between two runs that are kept on the way
 WORTH_REPEATING = 0.01  # the least weight in the blend
 MARGIN = 1.0  # seconds that the end of a command takes besides what was measured
+ASKING = 0.04  # of the budget is for what columns are worth, if that is enough to ask anything
+LEAST_ASKING = 1.0  # seconds
+INTERRUPTED = "the work was interrupted before it"
+ON_THE_WAY = "this run was kept on the way, and it is found out at the end"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +84,8 @@ class Member:
     """A configuration with all its passes, their predictions averaged.
 
     oof, test: (n_samples, n_columns) and (n_test, n_columns). keys: of the fits in the cache that
-    predict the test. passes: what moves the seeds of each, from 0. refits: how many fits are on all
-    rows.
+    predict the test. first_keys: of its first pass, whatever they predict. histories: of its first
+    pass. passes: what moves the seeds of each, from 0. refits: how many fits are on all rows.
     """
 
     number: int
@@ -66,6 +94,8 @@ class Member:
     test: np.ndarray
     seconds: float
     keys: list[str]
+    first_keys: list[str]
+    histories: dict[int, pd.DataFrame]
     passes: list[int]
     refits: int
     is_cut: bool
@@ -88,6 +118,7 @@ class Mixed:
     test: np.ndarray
     decided: Decided
     plain: float
+    candidates: Candidates
     ways: dict[str, float] = field(default_factory=dict)
 
 
@@ -104,6 +135,8 @@ class Effort:
     began: float
     log: Log
     ending: float  # seconds that a blend and its run take
+    asking: float  # seconds that are kept for what columns are worth
+    command: str
     kept: Run | None = None
     kept_at: float = 0.0
     n_whole: int = 0  # passes
@@ -126,11 +159,14 @@ def train_all(
     chosen: Sequence[ModelChoice],
     seconds: float,
     seed: int,
+    command: str = "",
+    fresh: bool = False,
 ) -> Run:
     """Train what the budget bears, and leave one run of the best blend behind.
 
     workers: begun while the files were read. chosen: the models that were named, or none for all.
-    seconds: from the command's begin to its end.
+    seconds: from the command's begin to its end. command: what repeats it. fresh: finished work is
+    not looked for.
     Raises the first model's PipelineError if no model could be fitted.
     """
     began = time.monotonic() - log.age
@@ -158,23 +194,38 @@ def train_all(
         train=data.train,
         test=data.test,
         labels=data.labels,
+        fresh=fresh,
     )
     ending = max(2.0, log.age / 2)  # as long as files were read, as long they are written
-    stop_at = began + seconds - MARGIN - ending
+    asking = min(MOST_SECONDS, ASKING * seconds)
+    asking = asking if asking >= LEAST_ASKING else 0.0
+    stop_at = began + seconds - MARGIN - ending - asking
     schedule = Schedule(entries, len(folds), len(workers), stop_at, time.monotonic)
     fold = np.full(len(data.train), -1)
     for one in folds:
         fold[one.valid] = one.number
-    effort = Effort(opened, data, task, schedule, fold, seconds, began, log, ending)
+    effort = Effort(
+        opened, data, task, schedule, fold, seconds, began, log, ending, asking, command
+    )
     with scratch_folder(opened.workspace.cache(opened.name)) as scratch, _interruptible():
         path = scratch / "task.joblib"
         joblib.dump(task, path)
+        mixed: Mixed | None = None
+        importance: Importance | str = INTERRUPTED
         try:
             _work(effort, workers, path)
+            mixed = _mix(effort) if effort.n_whole else None
+            if mixed is not None:
+                blend = mixed
+                importance = attempt(
+                    "the importance of columns",
+                    lambda: _ask(effort, blend, workers, path),
+                    "it could not be found out",
+                )
         except KeyboardInterrupt:
             effort.interrupted = True
         workers.stop()
-    return _finish(effort)
+    return _finish(effort, mixed, importance)
 
 
 def _work(effort: Effort, workers: Workers, path: Path) -> None:
@@ -281,6 +332,8 @@ def _what(unit: Unit, n_folds: int) -> str:
 def _member(effort: Effort, number: int, passes: Sequence[Pass]) -> Member:
     """Return a configuration's passes as one: the mean of their predictions."""
     oofs, tests, keys, is_cut = [], [], [], False
+    firsts: list[Done] = [passes[0].results[unit] for unit in sorted(passes[0].results)]  # type: ignore[misc]
+    histories = {number: rows for done in firsts for number, rows in done.histories.items()}
     for one in passes:
         results: list[Done] = [one.results[unit] for unit in sorted(one.results)]  # type: ignore[misc]
         n_columns = results[0].valid[0][2].shape[1] if results[0].valid else 0
@@ -295,8 +348,19 @@ def _member(effort: Effort, number: int, passes: Sequence[Pass]) -> Member:
     seconds = sum(sum(one.seconds) for one in passes)
     entry = effort.schedule.entries[number]
     oof, test = np.mean(oofs, axis=0), np.mean(tests, axis=0)
-    numbers = [one.repeat for one in passes]
-    return Member(number, entry, oof, test, seconds, keys, numbers, 0, is_cut)
+    return Member(
+        number,
+        entry,
+        oof,
+        test,
+        seconds,
+        keys,
+        [done.key for done in firsts],
+        histories,
+        [one.repeat for one in passes],
+        0,
+        is_cut,
+    )
 
 
 def _refitted(effort: Effort, member: Member, weight: float) -> Member:
@@ -337,7 +401,7 @@ def _mix(effort: Effort, *, firsts_only: bool = False) -> Mixed:
     oof = spread(found.oof, fold)
     test = found.mixer(np.array([member.test for member in members]))
     return Mixed(
-        members, found.mixer, found.way, fold, oof, test, found.decided, found.plain,
+        members, found.mixer, found.way, fold, oof, test, found.decided, found.plain, candidates,
         {str(way): score for way, score in found.ways.items()},
     )  # fmt: skip
 
@@ -349,7 +413,9 @@ def _alone(member: Member, candidates: Candidates, fold: np.ndarray) -> Mixed:
         candidates.y, prediction, candidates.fold, candidates.metric, candidates.labels
     )
     mixer = candidates.mixer(np.ones((1, 1)))
-    return Mixed([member], mixer, "best", fold, member.oof, member.test, decided, decided.score)
+    return Mixed(
+        [member], mixer, "best", fold, member.oof, member.test, decided, decided.score, candidates
+    )
 
 
 def _keep_so_far(effort: Effort) -> None:
@@ -359,21 +425,21 @@ def _keep_so_far(effort: Effort) -> None:
     if effort.n_whole == effort.n_kept or not is_time or effort.schedule.left < effort.ending:
         return
     with only_listening(lambda event: None):
-        kept = _keep(effort, is_last=False)
+        kept = _keep(effort, _mix(effort), ON_THE_WAY, is_last=False)
     emit(Note("kept", f"{kept.id}, {kept.record['score']:.5f}", {"run": kept.id}))
     effort.kept_at = time.monotonic()
     effort.ending = 1.25 * (effort.kept_at - now)
-    effort.schedule.stop_at = effort.deadline - MARGIN - effort.ending
+    effort.schedule.stop_at = effort.deadline - MARGIN - effort.ending - effort.asking
 
 
-def _keep(effort: Effort, *, is_last: bool) -> Run:
+def _keep(effort: Effort, mixed: Mixed, importance: Importance | str, *, is_last: bool) -> Run:
     """Write a run of all that is whole, and remove the one before it."""
-    mixed, before, effort.n_kept = _mix(effort), effort.kept, effort.n_whole
+    before, effort.n_kept = effort.kept, effort.n_whole
     _prefer(effort, mixed)
     if is_last:
         _tell(effort, mixed)
     effort.kept = write_run(
-        effort.opened, effort.data, _outcome(effort, mixed, is_last), effort.log
+        effort.opened, effort.data, _outcome(effort, mixed, importance, is_last), effort.log
     )
     if before is not None:
         _remove(effort, before)
@@ -406,12 +472,26 @@ def _remove(effort: Effort, run: Run) -> None:
         shutil.rmtree(run.path, ignore_errors=True)
 
 
-def _outcome(effort: Effort, mixed: Mixed, is_last: bool) -> Outcome:
+def _outcome(effort: Effort, mixed: Mixed, importance: Importance | str, is_last: bool) -> Outcome:
+    labels = [member.entry.choice.label for member in mixed.members]
+    together = None
+    if len(labels) > 1:
+        competition = effort.opened.competition
+        together = attempt(
+            "the comparison of models",
+            lambda: compare_members(mixed.candidates, labels, competition),
+            None,
+        )
+
     def save(run: UnfinishedRun) -> None:
         cache = Cache(effort.opened.workspace.cache(effort.opened.name))
         for member, weights in zip(mixed.members, mixed.mixer.weights, strict=True):
+            label = member.entry.choice.label
             if np.any(weights):
-                keep_estimators(run, member.entry.choice.label, member.keys, cache)
+                keep_estimators(run, label, member.keys, cache)
+            if member.histories:
+                parts = [rows.assign(fold=n) for n, rows in sorted(member.histories.items())]
+                run.save_frame(f"{MEMBERS}/{label}/history.csv", pd.concat(parts))
 
     return Outcome(
         label=LABEL,
@@ -422,6 +502,9 @@ def _outcome(effort: Effort, mixed: Mixed, is_last: bool) -> Outcome:
         decision=mixed.decided.decision,
         facts=_facts(effort, mixed, is_last),
         save=save,
+        importance=importance,
+        together=together,
+        command=effort.command,
     )
 
 
@@ -444,8 +527,14 @@ def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
                 "run": None,
                 **asdict(member.entry.choice),
                 "score": metric(y[covered], member.oof[covered], data.labels),
+                "standard_error": standard_error(
+                    fold_scores(
+                        y[covered], member.oof[covered], mixed.fold[covered], metric, data.labels
+                    )
+                ),
                 "weights": weights,
                 "seconds": round(member.seconds, 3),
+                "expected_seconds": round(member.entry.seconds, 3),
                 "repeats": member.repeats,
                 "passes": member.passes,
                 "refits": member.refits,
@@ -466,7 +555,27 @@ def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
     }
 
 
-def _finish(effort: Effort) -> Run:
+def _ask(effort: Effort, mixed: Mixed, workers: Workers, path: Path) -> Importance | str:
+    """Return what columns are worth to the blend, in the time that is kept for it."""
+    until = min(time.monotonic() + MOST_SECONDS, effort.deadline - MARGIN - effort.ending)
+    members = [
+        Asked(one.entry.choice.label, one.number, one.first_keys, one.entry.together)
+        for one in mixed.members
+    ]
+    return ask_blend(
+        members,
+        mixed.mixer,
+        mixed.fold,
+        effort.opened.competition,
+        effort.data,
+        effort.task.seed,
+        workers,
+        path,
+        until,
+    )
+
+
+def _finish(effort: Effort, mixed: Mixed | None, importance: Importance | str) -> Run:
     """Leave the last and best run, and say what was left out.
 
     Raises KeyboardInterrupt if that came before any model was whole.
@@ -476,7 +585,7 @@ def _finish(effort: Effort) -> Run:
         raise KeyboardInterrupt(kept_folds(n_done))
     if not effort.n_whole:
         raise _why_nothing(effort)
-    run = _keep(effort, is_last=True)
+    run = _keep(effort, mixed or _mix(effort), importance, is_last=True)
     if effort.interrupted:
         emit(
             Warned(

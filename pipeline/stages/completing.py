@@ -8,13 +8,12 @@ from pipeline.models import MODELS
 from pipeline.stages.advising import run_folders
 from pipeline.workspace import Workspace
 
-ORIGINS = ("fetched", "not fetched")
-
 
 def complete_competition(workspace: Workspace, begun: str) -> list[tuple[str, str]]:
     """Return the names of competitions that begin so, and whether their files are here."""
+    fetched = {path.parent.name for path in (workspace.root / "data").glob("*/manifest.json")}
     return [
-        (name, ORIGINS[not (workspace.data(name) / "manifest.json").is_file()])
+        (name, "fetched" if name in fetched else "not fetched")
         for name in workspace.names()
         if name.startswith(begun)
     ]

@@ -27,6 +27,7 @@ from pipeline.stages.recording import (
     tell_decision,
     write_run,
 )
+from pipeline.stages.studying import attempt, compare_members, importance_of_members
 from pipeline.workspace import Workspace
 
 LABEL = "ensemble"
@@ -51,7 +52,21 @@ def blend(workspace: Workspace, name: str, run_ids: Sequence[str] = ()) -> Run:
         candidates, tests = _read_members(members, opened.competition, data)
         found = choose_blend(candidates)
         _tell(members, found, opened.competition)
-        outcome = _outcome(members, candidates, found, found.mixer(tests), data)
+        labels = [run.record["model"]["label"] for run in members]
+        outcome = replace(
+            _outcome(members, candidates, found, found.mixer(tests), data),
+            importance=attempt(
+                "the importance of columns",
+                lambda: importance_of_members(members, found.mixer.weights),
+                "it could not be found out",
+            ),
+            together=attempt(
+                "the comparison of models",
+                lambda: compare_members(candidates, labels, opened.competition),
+                None,
+            ),
+            command=f"kc ensemble {name} {' '.join(run.id for run in members)}",
+        )
         return write_run(opened, data, outcome, log)
 
 
@@ -230,7 +245,9 @@ def _facts(members: Sequence[Run], found: Blend, scores: np.ndarray) -> dict[str
                 "run": run.id,
                 "label": run.record["model"]["label"],
                 "score": run.record["score"],
+                "standard_error": run.record["standard_error"],
                 "weights": weights,
+                "seconds": run.record["seconds"],
             }
             for run, weights in zip(members, found.mixer.weights.tolist(), strict=True)
         ],

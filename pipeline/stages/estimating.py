@@ -13,15 +13,17 @@ from pipeline.estimate import Estimate, estimate
 from pipeline.forecasts import naive_forecast
 from pipeline.inspection import find_warnings, is_unlike
 from pipeline.metrics import METRICS, metric_of
-from pipeline.progress import Note, Warned, counted, emit
+from pipeline.progress import Looked, Note, Warned, counted, emit
 from pipeline.splits import resolve_scheme
 from pipeline.stages.opening import Data
 
 
 def warn_of_leaks(competition: Competition, data: Data) -> None:
     """Warn of drift, of rows that stand twice, and of what may give the answer away."""
-    for text in find_warnings(competition, data.train, data.test, data.drift):
+    found = find_warnings(competition, data.train, data.test, data.drift)
+    for text in found:
         emit(Warned(text))
+    emit(Looked(tuple(found)))
 
 
 def naive_record(

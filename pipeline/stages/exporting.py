@@ -16,6 +16,7 @@ from pipeline.exporting.models import Trained
 from pipeline.exporting.story import OWN_FILE, Mixed, Solution, write_sections
 from pipeline.exporting.writing import notebook_text, script_text
 from pipeline.features import import_file
+from pipeline.models import model_spec
 from pipeline.models.rounds import best_round
 from pipeline.progress import Note, counted, emit
 from pipeline.runs import Run, find_run
@@ -180,11 +181,13 @@ class _Tree:
         passes = member.get("passes", list(range(member["repeats"])))
         folds, refits, taught = self._folds(), member.get("refits", 0), []
         ended: dict[tuple[int, int, int], Any] = {}
+        if refits and model_spec(choice).trains_together:
+            refits = model_spec(choice).refits  # one piece of work
         if refits:
             passes = passes[:1]  # those after the first teach nothing
-        if member["cut_short"] and refits:
+        if member["cut_short"] and refits and not model_spec(choice).trains_together:
             taught = [_taught(run, member)]
-        elif member["cut_short"]:
+        elif member["cut_short"] and not refits:
             ended = dict(_ended_members(run, member, len(passes)))
         return self._trained(
             choice,
@@ -317,7 +320,7 @@ def _ended(
             found = [best_round(model.model_)]
         if not found:
             raise UsageError(
-                f"run {run.id}: a network was cut short by the clock, and this older run does not "
-                "say when; train again"
+                f"run {run.id}: a network was cut short by the clock in a way that is not kept; "
+                "train again with more time"
             )
         yield (*place, part), found

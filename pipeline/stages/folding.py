@@ -13,9 +13,10 @@ from pipeline.data import TrainData
 from pipeline.description import tell
 from pipeline.errors import ModelError
 from pipeline.features import blaming
+from pipeline.models import model_spec
 from pipeline.progress import emit
 from pipeline.splits import Fold
-from pipeline.stages.opening import Opened
+from pipeline.stages.opening import Opened, unfitted
 from pipeline.training import (
     FoldResult,
     Lesson,
@@ -33,6 +34,7 @@ class FoldWork:
     """The folds of one model with one seed.
 
     Folds that are fitted at once are kept at once: one alone might differ in its last bit.
+    fresh: whether what was finished or begun before is neither looked for nor gone on with.
     """
 
     opened: Opened
@@ -40,6 +42,7 @@ class FoldWork:
     seed: int
     train: TrainData
     estimator: Any
+    fresh: bool = False
 
     @cached_property
     def cache(self) -> Cache:
@@ -52,7 +55,7 @@ class FoldWork:
             self.opened.competition.fingerprint(self.choice.label),
             str(self.seed),
             _data_digest(self.train),
-            _code(self.opened),
+            code_of(self.opened),
         )
 
     def key(self, folds: list[Fold]) -> str:
@@ -68,37 +71,57 @@ class FoldWork:
         What the clock ended is not kept: the same command may have more time.
         """
         key = self.key(folds)
-        found = self.cache.load(key)
-        results = found or self.fit_anew(folds, max_seconds)
-        if found is None and not any(result.stopped_by_time for result in results):
-            self.cache.save(key, results)
+        found = None if self.fresh else self.cache.load(key)
+        results = found or self._fit_and_keep(folds, max_seconds, key)
         if folds[0].number == 0:
             _tell_steps(results[0].estimator, self.train)
         return [(result, found is not None) for result in results]
+
+    def _fit_and_keep(
+        self, folds: list[Fold], max_seconds: float | None, key: str
+    ) -> list[FoldResult]:
+        """Fit folds, going on with what was begun of them, and keep what the clock did not end."""
+        begun = Unfinished(self.cache, key)
+        if self.fresh:
+            begun.clear()
+        results = self.fit_anew(folds, max_seconds, begun)
+        if not any(result.stopped_by_time for result in results):
+            self.cache.save(key, results)
+        begun.clear()
+        return results
 
     def refit_key(self, lesson: Lesson) -> str:
         """Return the name of a finished fit on all rows in the cache."""
         taught = [one for one in (lesson.rounds, lesson.variances) if one is not None]
         return digest(self._basis, "refit", *map(array_digest, taught))
 
-    def refit(self, lesson: Lesson) -> FoldResult:
-        """Return the fit on all rows, found again or fitted as long as folds have taught."""
+    def refit(self, lesson: Lesson) -> list[FoldResult]:
+        """Return a fit on all rows, found again or fitted as long as folds have taught.
+
+        Of networks, which are trained at once, as many as predict the test.
+        """
         key, opened = self.refit_key(lesson), self.opened
-        found: list[FoldResult] | None = self.cache.load(key)
+        found: list[FoldResult] | None = None if self.fresh else self.cache.load(key)
         if found is None:
+            at_once = model_spec(self.choice).refits if trains_together(self.estimator) else 1
+            seeds = range(self.seed, self.seed + at_once)
+            estimators = [unfitted(opened, self.choice, seed) for seed in seeds]
             with self._blaming():
-                found = [refit(self.estimator, self.train, opened.competition, lesson)]
+                found = refit(estimators, self.train, opened.competition, lesson)
             self.cache.save(key, found)
-        return found[0]
+        return found
 
-    def fit_anew(self, folds: list[Fold], max_seconds: float | None) -> list[FoldResult]:
-        """Fit folds, neither looking for them nor keeping them.
+    def fit_anew(
+        self, folds: list[Fold], max_seconds: float | None, begun: "Unfinished | None" = None
+    ) -> list[FoldResult]:
+        """Fit folds, neither looking for them finished nor keeping them.
 
+        begun: where networks are kept while they are trained.
         What the model or features.py has to say names the declaration.
         """
         with self._blaming():
             return fit_folds(
-                self.estimator, self.train, folds, self.opened.competition, max_seconds
+                self.estimator, self.train, folds, self.opened.competition, max_seconds, begun
             )
 
     @contextlib.contextmanager
@@ -110,6 +133,27 @@ class FoldWork:
         except ModelError as error:
             path = self.opened.folder / "competition.toml"
             raise ModelError(f"{path}: models.{self.choice.label}: {error}") from error
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """The networks of one piece of work while they are trained, in the cache beside its key."""
+
+    cache: Cache
+    key: str
+
+    def load(self, name: str) -> Any | None:
+        """Return what was kept of a network, or None; see Cache.load."""
+        return self.cache.load(f"{self.key}.{name}")
+
+    def save(self, name: str, state: Any) -> None:
+        """Keep a network's state in the place of the one before it; raises StorageError."""
+        self.cache.save(f"{self.key}.{name}", state)
+
+    def clear(self) -> None:
+        """Forget them; what is finished stays."""
+        for path in self.cache.folder.glob(f"{self.key}.*.joblib"):
+            path.unlink(missing_ok=True)
 
 
 def at_once(estimator: Any, train: TrainData) -> int:
@@ -136,7 +180,7 @@ def _data_digest(train: TrainData) -> str:
     return digest(*("" if part is None else frame_digest(part) for part in parts))
 
 
-def _code(opened: Opened) -> str:
+def code_of(opened: Opened) -> str:
     """Return the digest of the package's sources and of the competition's own code."""
     own = [content for name, content in sorted(opened.sources.items()) if name.endswith(".py")]
     return digest(_package_code(), *own)

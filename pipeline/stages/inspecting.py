@@ -1,9 +1,8 @@
 """inspect: declaration and files side by side."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
@@ -102,7 +101,7 @@ def inspection_lines(opened: Opened, found: Inspection) -> list[str]:
         "",
         *_target_lines(found),
         "",
-        *_column_lines(found),
+        *([] if competition.images else _column_lines(found)),
         "",
         *_drift_lines(scheme, found),
         *_advice("warning", found.warnings),
@@ -202,16 +201,16 @@ def _column_lines(found: Inspection) -> list[str]:
     """Return a row a column; shares of missing cells are in percent, nothing where none is."""
     rows = [
         {
-            "column": row.column,
-            "kind": row.kind,
-            "levels": row.levels,
-            "missing": _share(row.missing_train, found.n_train),
-            "in test": _share(row.missing_test, found.n_test),
-            "unseen": row.unseen_in_test or "",
-            "drift": "" if found.drift is None else f"{float(row.drift_auc):.2f}",
-            "explains": "" if row.strength is None else f"{row.strength:.2f}",
+            "column": row["column"],
+            "kind": row["kind"],
+            "levels": row["levels"],
+            "missing": _share(row["missing_train"], found.n_train),
+            "in test": _share(row["missing_test"], found.n_test),
+            "unseen": row["unseen_in_test"] or "",
+            "drift": "" if found.drift is None else f"{row['drift_auc']:.2f}",
+            "explains": "" if row["strength"] is None else f"{row['strength']:.2f}",
         }
-        for row in cast("Iterator[Any]", found.columns.itertuples())
+        for row in found.columns.to_dict("records")
     ]
     names = list(rows[0])
     return table_lines(rows, names, ("column",), table_width(), names[2:])

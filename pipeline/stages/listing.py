@@ -61,6 +61,7 @@ def run_result(run: Run) -> dict[str, Any]:
         "naive": record.get("naive"),  # older runs have none, nor a leaderboard
         "leaderboard": record.get("leaderboard"),
         "seconds": record["seconds"],
+        "report": str(run.report) if run.report.is_file() else None,
     }
 
 

@@ -171,8 +171,9 @@ def read_data(opened: Opened) -> Data:
     workspace, competition = opened.workspace, opened.competition
     manifest = verify(workspace.data(opened.name))
     raw, files = workspace.raw(opened.name), competition.files
-    train_table = read_train(raw / files.train, competition)
-    test_table = read_test(raw / files.test, competition, train_table.kinds)
+    folder = workspace.data(opened.name)
+    train_table = read_train(raw / files.train, competition, folder)
+    test_table = read_test(raw / files.test, competition, train_table.kinds, folder)
     sample = read_sample(raw / files.sample_submission, competition)
     style = read_sample_style(raw / files.sample_submission, competition)
     if competition.columns.by_position:

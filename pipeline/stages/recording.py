@@ -13,18 +13,38 @@ import pandas as pd
 from pipeline.competition import Competition, ModelChoice
 from pipeline.decisions import Decided, Decision
 from pipeline.ensemble import Mixer
+from pipeline.importance import Importance
 from pipeline.metrics import METRICS
-from pipeline.progress import Event, Note, Warned, counted, emit
+from pipeline.progress import Event, Looked, Note, Warned, counted, emit
 from pipeline.raw import Manifest
-from pipeline.runs import Run, UnfinishedRun, git_state, load_run, start_run, versions
+from pipeline.runs import (
+    FINDINGS,
+    REPORT,
+    Run,
+    UnfinishedRun,
+    git_state,
+    load_run,
+    start_run,
+    versions,
+)
 from pipeline.sources.kernels import SUBMISSION, working_folder
 from pipeline.splits import resolve_scheme
 from pipeline.stages.estimating import leaderboard_record, naive_record
+from pipeline.stages.folding import code_of
 from pipeline.stages.opening import Data, Opened
+from pipeline.stages.reporting import save_report
+from pipeline.stages.studying import (
+    Together,
+    attempt,
+    find_importance,
+    save_findings,
+    seconds_for_importance,
+)
+from pipeline.stages.units import history_of
 from pipeline.storage import save_bytes
 from pipeline.submission import check_submission, make_submission, save_submission
 from pipeline.terminal import line
-from pipeline.training import CVResult, FoldResult, final_model, final_models, predict
+from pipeline.training import CVResult, FoldResult, final_model, predict
 
 
 @dataclass
@@ -35,11 +55,17 @@ class Log:
     lines: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    suspects: list[str] | None = None  # what may give the answer away, once that was looked for
 
     @property
     def age(self) -> float:
         """Seconds since it was begun."""
         return time.monotonic() - self.started
+
+    @property
+    def text(self) -> str:
+        """What is written into train.log."""
+        return "\n".join(self.lines) + "\n"
 
     def __call__(self, event: Event) -> None:
         """Keep an event."""
@@ -48,6 +74,8 @@ class Log:
             self.lines.append(f"{self.age:9.1f}  {text}")
         if isinstance(event, Note):
             self.notes.append(event)
+        if isinstance(event, Looked):
+            self.suspects = list(event.found)
         if isinstance(event, Warned):
             self.warnings.append(event.text)
 
@@ -60,7 +88,8 @@ class Outcome:
     the training rows. answers: what is scored of oof. tests: predictions (n_test, n_columns) of the
     test rows, whose mean counts. decision: what is done to them before they are answers. facts:
     what run.json says of this kind of run. save: writes what belongs to it beside. other_folds: as
-    fold, of further repeats.
+    fold, of further repeats. importance: of the columns, or why it is not known. together: how the
+    members of a blend are alike. command: what repeats the run.
     """
 
     label: str
@@ -72,6 +101,9 @@ class Outcome:
     facts: dict[str, Any]
     save: Callable[[UnfinishedRun], None]
     other_folds: tuple[np.ndarray, ...] = ()
+    importance: Importance | str = "it was not asked for"
+    together: Together | None = None
+    command: str = ""
 
 
 def save_run(
@@ -82,12 +114,18 @@ def save_run(
     seed: int,
     log: Log,
     facts: dict[str, Any] | None = None,
+    *,
+    command: str = "",
+    deadline: float | None = None,
 ) -> Run:
     """Predict the test rows, and write a complete run with a checked submission.
 
-    facts: what run.json shall say besides.
+    facts: what run.json shall say besides. command: what repeats the run. deadline: on the clock of
+    time.monotonic(), until when columns may be shuffled to find out what they are worth.
     Raises what write_run raises.
     """
+    left = None if deadline is None else deadline - time.monotonic()
+    seconds = seconds_for_importance(log.age, left)
     outcome = Outcome(
         label=choice.label,
         fold=result.fold_of,
@@ -98,6 +136,12 @@ def save_run(
         facts=_training_facts(opened.competition, choice, result, seed) | (facts or {}),
         save=lambda run: _save_estimators(run, result),
         other_folds=tuple(repeat.fold_of for repeat in result.repeats[1:]),
+        importance=attempt(
+            "the importance of columns",
+            lambda: find_importance(result, data.train, opened.competition, seed, seconds),
+            "it could not be found out",
+        ),
+        command=command,
     )
     return write_run(opened, data, outcome, log)
 
@@ -127,8 +171,13 @@ def write_run(opened: Opened, data: Data, outcome: Outcome, log: Log) -> Run:
         text = f"submission.csv, {counted(len(submission), 'row')}, checked against the sample"
         emit(Note("write", text, {"rows": len(submission)}))
         facts = outcome.facts | {"naive": naive, "leaderboard": leaderboard, "id": run.id}
+        facts |= {"command": outcome.command, "code": code_of(opened)}
         run.save_record(_record(opened, data, log) | facts)
-        run.save_text("train.log", "\n".join(log.lines) + "\n")
+        studied = (outcome.answers, outcome.importance, outcome.together)
+        attempt(FINDINGS, lambda: save_findings(run, competition, data, *studied), None)
+        run.save_text("train.log", log.text)  # the page shows it
+        attempt(REPORT, lambda: save_report(run, workspace), None)
+        run.save_text("train.log", log.text)
     written = workspace.runs / run.id
     hand_to_notebook(written / "submission.csv")
     return load_run(written)
@@ -149,20 +198,9 @@ def _save_estimators(run: UnfinishedRun, result: CVResult) -> None:
     for one in dict.fromkeys([*result.folds, *result.predicting]):
         number = one.fold.number
         run.save_estimator(number, one.estimator)
-        history = _history(one.estimator)
+        history = history_of(one.estimator)
         if history is not None:
             run.save_frame(f"fold-{number}/history.csv", history)
-
-
-def _history(estimator: Any) -> pd.DataFrame | None:
-    """Return the losses of each epoch, for a sum of those of each part; None without epochs."""
-    models = [one for one in final_models(estimator) if getattr(one, "history_", None)]
-    frames = [pd.DataFrame(one.history_) for one in models]
-    for part, epochs in enumerate(frames):
-        epochs.insert(0, "epoch", np.arange(1, len(epochs) + 1))
-        if len(frames) > 1:
-            epochs.insert(0, "part", estimator.names_[part])
-    return pd.concat(frames) if frames else None
 
 
 def _oof_frame(competition: Competition, data: Data, outcome: Outcome) -> pd.DataFrame:
@@ -213,6 +251,7 @@ def _record(opened: Opened, data: Data, log: Log) -> dict[str, Any]:
         "features": list(data.train.X.columns),
         "stages": [asdict(note) for note in log.notes],
         "warnings": log.warnings,
+        "suspects": log.suspects,
         "origin": data.manifest.origin,
         "data": {file.name: file.sha256 for file in data.manifest.files},
         "versions": versions(),
@@ -254,13 +293,11 @@ def blend_record(
 
     ways: the nested score of each. scores: of the folds, NaN where their rows allow none.
     """
-    finite = scores[np.isfinite(scores)]
-    error = float(finite.std(ddof=1) / np.sqrt(len(finite))) if len(finite) > 1 else None
     return {
         "model": {"label": label, "kind": label, "parameters": {"way": way}},
         "score": decided.score,
-        "mean": float(finite.mean()),
-        "standard_error": error,
+        "mean": float(np.nanmean(scores)),
+        "standard_error": standard_error(scores),
         "decision": decision_record(decided.decision, decided.plain),
         "refits": [],
         "skipped_folds": 0,
@@ -275,6 +312,12 @@ def blend_record(
             "nested_score_of_each_way": ways,
         },
     }
+
+
+def standard_error(scores: np.ndarray) -> float | None:
+    """Return the standard error of the folds' mean score, of those that have one; None for one."""
+    finite = scores[np.isfinite(scores)]
+    return float(finite.std(ddof=1) / np.sqrt(len(finite))) if len(finite) > 1 else None
 
 
 def spread(values: np.ndarray, fold: np.ndarray) -> np.ndarray:

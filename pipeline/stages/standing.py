@@ -17,6 +17,7 @@ from pipeline.sources import ListingBoard, Submission, Team
 from pipeline.sources.dacon_words import no_leaderboard, no_list
 from pipeline.stages.boards import open_board
 from pipeline.stages.earlier import learn, without_marker
+from pipeline.stages.ranking import rank_of, save_ranking
 from pipeline.workspace import Workspace
 
 SUBMISSION_COLUMNS: tuple[str, ...] = (
@@ -127,6 +128,9 @@ def leaderboard(
         teams = list(itertools.islice(board.teams(), top if score is None else None))
     greater = METRICS[competition.metric].greater_is_better
     _warn_of_direction(teams, competition, greater=greater)
+    if score is not None and competition.source.kind != "practice":  # else not all were asked for
+        known = [team.score for team in teams if team.score is not None]
+        save_ranking(workspace.ranking(name), competition.metric, known)
     rows = [_team_row(number, team) for number, team in enumerate(teams[:top], start=1)]
     return rows, None if score is None else place_of(score, teams, greater=greater)
 
@@ -137,11 +141,11 @@ def place_of(score: float, teams: list[Team], *, greater: bool) -> Place:
     greater: whether a greater score is better.
     """
     scores = [team.score for team in teams if team.score is not None]
-    better = sum(other > score if greater else other < score for other in scores)
+    place = rank_of(score, scores, greater=greater)
     level = scores.count(score)
-    worse = len(scores) - better - level
+    worse = len(scores) - (place - 1) - level
     percentile = 100 * worse / len(scores) if scores else 0.0
-    return Place(score, better + 1, level, len(scores), percentile)
+    return Place(score, place, level, len(scores), percentile)
 
 
 def _note_news(ledger: Path, listed: list[Submission]) -> None:

@@ -85,6 +85,8 @@ def _settings(config: dict[str, Any]) -> list[str]:
         said += [] if set(config["strides"]) == {1} else [f"strides {_by(config['strides'])}"]
         said.append(config["padding"])
     said += [f"rate {config['rate']:g}"] if "rate" in config else []
+    said += ["flip"] if config.get("flip") else []
+    said += [f"{name} {config[name]:g}" for name in ("shift", "rotate", "zoom") if config.get(name)]
     activation = config.get("activation")
     if activation and (activation != "linear" or not said):  # alone, it is all a layer does
         said.append(str(activation))

@@ -43,10 +43,12 @@ from pipeline.stages.opening import (
 )
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, save_run, tell_decision
+from pipeline.stages.studying import MOST_SECONDS
 from pipeline.stages.units import repeated
 from pipeline.storage import check_writable
 from pipeline.training import (
     CVResult,
+    FoldResult,
     cross_validate,
     folds_of,
     is_refitted,
@@ -58,6 +60,7 @@ from pipeline.workspace import Workspace
 
 SCHEMES, RULES = get_args(Scheme), get_args(Rule)
 OTHER_ROWS = 0.9  # an adversarial AUC from which on folds by chance mislead
+FOR_IMPORTANCE = 0.05  # of --time, at most, for what columns are worth to one model
 ENOUGH_ROWS = 200  # with fewer, runs on the way to the test are too short to say anything
 SECONDS, SAMPLE_SECONDS = 300.0, 60.0  # for all models, if nobody says how long
 
@@ -71,6 +74,7 @@ class TrainOptions:
     seconds: for all folds of a model together; for several models, from the moment began to the
         end, on the clock of time.monotonic().
     repeats: sets of folds of one model; several models are repeated as the time allows.
+    fresh: train anew what an earlier command has finished or begun.
     """
 
     label: str | None = None
@@ -83,6 +87,7 @@ class TrainOptions:
     began: float | None = None
     rule: str | None = None
     repeats: int | None = None
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         """Check what the command line checks before it.
@@ -116,9 +121,14 @@ def train(workspace: Workspace, name: str, options: TrainOptions | None = None) 
         data = read_data(opened)
         warn_of_leaks(opened.competition, data)
         seed = opened.competition.validation.seed if options.seed is None else options.seed
-        result = validate_model(opened, choice, data, seed, options.seconds)
+        limit = options.seconds
+        until = None if limit is None else time.monotonic() + limit
+        if limit is not None:
+            limit -= min(MOST_SECONDS, FOR_IMPORTANCE * limit)
+        result = validate_model(opened, choice, data, seed, limit, fresh=options.fresh)
         _tell_training(opened.competition, choice, result)
-        return save_run(opened, choice, data, result, seed, log)
+        command = command_of(name, replace(options, label=choice.label, seed=seed))
+        return save_run(opened, choice, data, result, seed, log, command=command, deadline=until)
 
 
 def _train_several(opened: Opened, label: str, options: TrainOptions, log: Log) -> Run:
@@ -139,9 +149,37 @@ def _train_several(opened: Opened, label: str, options: TrainOptions, log: Log) 
         data = replace(data, train=in_order(data, opened.competition))
         seed = opened.competition.validation.seed if options.seed is None else options.seed
         usual = SAMPLE_SECONDS if is_sample(data.manifest.origin) else SECONDS
+        seconds = options.seconds or usual
+        command = command_of(opened.name, replace(options, label=label, seconds=seconds, seed=seed))
         return train_all(
-            opened, data, workers, log, chosen=chosen, seconds=options.seconds or usual, seed=seed
+            opened,
+            data,
+            workers,
+            log,
+            chosen=chosen,
+            seconds=seconds,
+            seed=seed,
+            fresh=options.fresh,
+            command=command,
         )
+
+
+def command_of(name: str, options: TrainOptions) -> str:
+    """Return the command that trains with these options."""
+    seconds = None if options.seconds is None else f"{options.seconds:g}s"
+    given = {
+        "model": None if options.label == AUTO else options.label,
+        "seed": options.seed,
+        "folds": options.n_splits,
+        "scheme": options.scheme,
+        "rule": options.rule,
+        "repeats": options.repeats,
+        "epochs": options.epochs,
+        "patience": options.patience,
+        "time": seconds,
+    }
+    told = [f"--{key} {value}" for key, value in given.items() if value is not None]
+    return " ".join([f"kc train {name}", *told])
 
 
 def _with_options(opened: Opened, options: TrainOptions) -> tuple[Opened, ModelChoice]:
@@ -183,11 +221,17 @@ def _limited(choice: ModelChoice, options: TrainOptions) -> ModelChoice:
 
 
 def validate_model(
-    opened: Opened, choice: ModelChoice, data: Data, seed: int, seconds: float | None = None
+    opened: Opened,
+    choice: ModelChoice,
+    data: Data,
+    seed: int,
+    seconds: float | None = None,
+    *,
+    fresh: bool = False,
 ) -> CVResult:
     """Fit a model's folds, or find them again, in as many sets of folds as are declared.
 
-    seconds: for all of them together.
+    seconds: for all of them together. fresh: finished folds are not looked for.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     competition = opened.competition
@@ -198,7 +242,7 @@ def validate_model(
     tell_folds(competition, sets[0], len(train))
     for folder in (opened.workspace.runs, opened.workspace.cache(opened.name)):
         check_writable(folder)
-    work = FoldWork(opened, choice, seed, train, estimator)
+    work = FoldWork(opened, choice, seed, train, estimator, fresh)
 
     def fit_set(folds: list[Fold], until: float | None) -> CVResult:
         return cross_validate(
@@ -216,7 +260,7 @@ def validate_model(
     with _saying_what_is_kept():
         results = _fit_sets(fit_set, sets, deadline, competition.validation.seed)
         found = merge_repeats(results, train, metric_of(competition))
-        return _refitted(found, opened, choice, train, seed, deadline)
+        return _refitted(found, opened, choice, train, seed, deadline, fresh)
 
 
 def _refitted(
@@ -226,6 +270,7 @@ def _refitted(
     train: TrainData,
     seed: int,
     deadline: float | None,
+    fresh: bool,
 ) -> CVResult:
     """Return the result with fits on all rows, where these are wanted and there is time for all."""
     few = is_refitted(opened.competition, len(train))
@@ -234,16 +279,19 @@ def _refitted(
     left = math.inf if deadline is None else deadline - time.monotonic()
     if not wanted or result.skipped or left < wanted * usual * REFIT:
         return result
-    lesson, refits = lesson_of([one.estimator for one in result.folds]), []
-    for number in range(wanted):
-        other = seed + number
-        work = FoldWork(opened, choice, other, train, unfitted(opened, choice, other))
-        one = work.refit(lesson)
-        fold = replace(one.fold, number=len(result.folds) + number)
-        refits.append(replace(one, fold=fold))
+    lesson = lesson_of([one.estimator for one in result.folds])
+    refits: list[FoldResult] = []
+    while len(refits) < wanted:
+        other = seed + len(refits)
+        work = FoldWork(opened, choice, other, train, unfitted(opened, choice, other), fresh)
+        refits += work.refit(lesson)
+    numbered = [
+        replace(one, fold=replace(one.fold, number=number))
+        for number, one in enumerate(refits, start=len(result.folds))
+    ]
     text = f"{counted(wanted, 'fit')} on all {len(train):,} rows predict the test"
     emit(Note("refit", text, {"refits": wanted, "rows": len(train)}))
-    return replace(result, refits=tuple(refits))
+    return replace(result, refits=tuple(numbered))
 
 
 @contextlib.contextmanager

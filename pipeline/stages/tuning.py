@@ -198,7 +198,19 @@ def _conclude(study: Study, default: Trial, trials: list[Trial], log: Log) -> Tu
             )
         )
         facts = {"search": _search_facts(default, trials, gain, fresh, n_fresh)}
-        run = save_run(work.opened, work.choice, study.data, result, study.seed, log, facts)
+        seconds = study.deadline - (time.monotonic() - log.age)
+        run = save_run(
+            work.opened,
+            work.choice,
+            study.data,
+            result,
+            study.seed,
+            log,
+            facts,
+            command=f"kc tune {work.opened.name} --model {study.choice.label} "
+            f"--seed {study.seed} --time {seconds:.0f}s",
+            deadline=study.deadline - AT_END / 2,
+        )
         toml = toml_table(work.choice)
     return Tuned(
         label=study.label,

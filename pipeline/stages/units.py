@@ -8,12 +8,14 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 
 from pipeline.budget import Unit
 from pipeline.cache import Cache, digest, frame_digest
 from pipeline.competition import Competition, ModelChoice, load_competition
 from pipeline.data import TestData, TrainData
 from pipeline.errors import DataError
+from pipeline.importance import ask_shuffled, rows_to_ask
 from pipeline.progress import Event, Warned, only_listening
 from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import Fold, all_rows
@@ -22,9 +24,11 @@ from pipeline.stages.opening import Opened, open_competition, unfitted
 from pipeline.training import (
     FoldResult,
     Lesson,
+    final_models,
     folds_of,
     lesson_of,
     needs_refit,
+    respond,
     respond_test,
 )
 from pipeline.workspace import Workspace
@@ -36,7 +40,8 @@ MEMBERS = "members"  # the folder of a run that has the fits of its members
 class Task:
     """What all units of one command share; it is written once and read by each worker.
 
-    choices: the portfolio's. n_splits, scheme, rule: of the folds, as chosen at run time.
+    choices: the portfolio's. n_splits, scheme, rule: of the folds, as chosen at run time. fresh:
+    whether finished work is not looked for.
     """
 
     workspace: Workspace
@@ -49,6 +54,7 @@ class Task:
     train: TrainData
     test: TestData
     labels: np.ndarray | None
+    fresh: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +63,8 @@ class Done:
 
     valid: of each fold, its number, the positions of the rows it predicted out of fold, and their
     predictions. test: predictions (n_test, n_columns) of the test rows, one a fit that may predict
-    them. key: of the fits in the cache. lesson: what they teach a fit on all rows.
+    them. key: of the fits in the cache. lesson: what they teach a fit on all rows. histories: the
+    losses by epoch of folds that have them.
     """
 
     valid: list[tuple[int, np.ndarray, np.ndarray]]
@@ -67,6 +74,21 @@ class Done:
     stopped_by_time: bool
     warnings: list[str]
     lesson: Lesson
+    histories: dict[int, pd.DataFrame]
+
+
+@dataclass(frozen=True, eq=False)
+class Shuffling:
+    """What is asked of a configuration's fits: what each column is worth to them.
+
+    entry: its place in the portfolio. keys: of its fits in the cache.
+    """
+
+    path: Path
+    entry: int
+    keys: list[str]
+    columns: list[str]
+    seconds: float
 
 
 def get_ready() -> None:
@@ -89,9 +111,10 @@ def carry_out(work: tuple[Path, Unit, Lesson]) -> Done:
     seed = task.seed + unit.repeat
     told: list[Event] = []
     with only_listening(told.append):
-        fits = FoldWork(opened, choice, seed, task.train, unfitted(opened, choice, seed))
+        estimator = unfitted(opened, choice, seed)
+        fits = FoldWork(opened, choice, seed, task.train, estimator, task.fresh)
         if unit.is_refit:
-            results, key = [fits.refit(lesson)], fits.refit_key(lesson)
+            results, key = fits.refit(lesson), fits.refit_key(lesson)
         else:
             every = all_folds(task.train, task.test, opened.competition)
             chosen = [every[number] for number in unit.folds]
@@ -111,7 +134,54 @@ def carry_out(work: tuple[Path, Unit, Lesson]) -> Done:
         stopped_by_time=is_cut,
         warnings=[event.text for event in told if isinstance(event, Warned)],
         lesson=lesson_of([result.estimator for result in results]),
+        histories={
+            result.fold.number: history
+            for result in results
+            if len(result.fold.valid) and (history := history_of(result.estimator)) is not None
+        },
     )
+
+
+def shuffle_columns(work: Shuffling) -> dict[int, np.ndarray] | None:
+    """Return what the fits say of their validation rows with each column shuffled, by fold.
+
+    As ask_shuffled returns it; None if time ran out, or a fit is not in the cache any more.
+    """
+    until = time.monotonic() + work.seconds
+    task, opened = _load(work.path)
+    cache = Cache(opened.workspace.cache(opened.name))
+    found: dict[int, np.ndarray] = {}
+    fits: list[FoldResult] = []
+    for key in work.keys:
+        loaded: list[FoldResult] | None = cache.load(key)
+        if loaded is None or time.monotonic() > until:
+            return None
+        fits += [one for one in loaded if len(one.fold.valid)]
+    for one in fits:
+        number = one.fold.number
+        rows = rows_to_ask(one.fold.valid, len(fits), task.seed, number)
+        found[number] = ask_shuffled(
+            lambda X, one=one: respond(one.estimator, X, task.labels),  # type: ignore[misc]
+            task.train.X.iloc[rows],
+            work.columns,
+            task.seed,
+            number,
+            until,
+        )
+        if np.isnan(found[number]).any():
+            return None
+    return found
+
+
+def history_of(estimator: Any) -> pd.DataFrame | None:
+    """Return the losses of each epoch, for a sum of those of each part; None without epochs."""
+    models = [one for one in final_models(estimator) if getattr(one, "history_", None)]
+    frames = [pd.DataFrame(one.history_) for one in models]
+    for part, epochs in enumerate(frames):
+        epochs.insert(0, "epoch", np.arange(1, len(epochs) + 1))
+        if len(frames) > 1:
+            epochs.insert(0, "part", estimator.names_[part])
+    return pd.concat(frames) if frames else None
 
 
 def repeated(competition: Competition, repeat: int) -> Competition:

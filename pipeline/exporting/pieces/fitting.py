@@ -138,7 +138,9 @@ def cross_fit(
                 of_test.append(found)
         oofs.append(oof)
         tests.append(np.nanmean(of_test, axis=0))
-    if model.refits:
+    if model.refits and model.together > 1:
+        tests = [predict(test) for predict in refit_together(model, problem, train)]
+    elif model.refits:
         tests = [refit(model, problem, train, n, lessons)(test) for n in range(model.refits)]
     return np.mean(oofs, axis=0), np.mean(tests, axis=0)
 
@@ -181,6 +183,28 @@ def refit(
         fit.added = np.mean([lesson[part][1] for lesson in lessons], axis=0)
     model.fit(fits)
     return partial(respond, fits, model, problem)
+
+
+def refit_together(
+    model: Model, problem: Problem, train: Rows
+) -> list[Callable[[pd.DataFrame], np.ndarray]]:
+    """Return what predicts new rows by networks of all rows, each stopped by other ones."""
+    rows, first = problem.clean(train), model.passes[0]
+    each = [
+        fits_of(
+            model,
+            problem,
+            rows,
+            (-1, n),
+            replace(first, model=first.model + n, held_out=first.held_out + n),
+        )
+        for n in range(model.refits)
+    ]
+    model.fit([fit for fits in each for fit in fits])
+    for n, fits in enumerate(each):
+        for fit in fits:
+            learn_variance(fit, model, problem, replace(first, held_out=first.held_out + n))
+    return [partial(respond, fits, model, problem) for fits in each]
 
 
 def fits_of(

@@ -38,6 +38,7 @@ GROUPED = re.compile(r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$|^\+[\d.]+$")
 CLOSE, CHANGE = "종가", "전일비"  # a day's last price, and how far it lies from the day before's
 PRICES = ("시가", "고가", "저가", CLOSE, CHANGE)
 SHARES = ("거래량", "개인", "기관", "외인(수량)", "외국계", "프로그램")
+TRAIN, SHOWN, HIDDEN, ASKED = range(4)  # what becomes of a row
 SPLIT = 1.5  # times the price of the day before; no market lets one rise or fall so far in a day
 
 
@@ -73,9 +74,9 @@ class SeriesSource:
             except DataError as error:
                 raise SourceError(str(error)) from None
         files, columns = self.competition.files, self.competition.columns
-        test = cells[part > 0].copy()
+        test = cells[part != TRAIN].copy()
         blank = [n for n in test if n not in (columns.id, columns.time, _windows(self).by)]
-        test.loc[part[part > 0] > 1, blank] = ""
+        test.loc[np.isin(part[part != TRAIN], (HIDDEN, ASKED)), blank] = ""
         answers = cells.loc[part == ASKED, [columns.id_name, *columns.target]]
         content = as_csv(test)
         place = answers_for(self.board, hashlib.sha256(content.encode()).hexdigest())
@@ -137,9 +138,6 @@ def read_series(path: Path, competition: Competition) -> tuple[CsvFile, pd.DataF
         cells.insert(0, columns.id_name, np.arange(1, len(cells) + 1).astype(str))
     rows = tuple(order.index.tolist())
     return OrderedFile(path, file.encoding, file.separator, rows), cells
-
-
-TRAIN, SHOWN, HIDDEN, ASKED = range(4)
 
 
 def _parts(cells: pd.DataFrame, competition: Competition) -> np.ndarray:

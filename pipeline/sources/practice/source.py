@@ -16,6 +16,7 @@ from pipeline.sources.practice.sets import PICTURES, PracticeRows, load_rows
 from pipeline.storage import save_text
 
 SHARE = 0.2  # of the rows that are held back where a set has no test part of its own
+ROWS_AT_ONCE = 2048  # that are written; 2,048 large images are 25 MB of text
 SEED = 20  # of the choice; the same for everybody, or scores could not be compared
 
 
@@ -48,7 +49,7 @@ class PracticeSource:
         return self.rows.origin
 
     def fetch(self, folder: Path) -> None:
-        """Write the three files, after the answers, which no other place has.
+        """Write the three files into a folder that nobody sees yet, and the answers elsewhere.
 
         Raises SourceError.
         """
@@ -56,17 +57,25 @@ class PracticeSource:
         order, n_test = self._order()
         ids = pd.Series(np.arange(1, len(order) + 1), name=self.competition.columns.id_name)
         X, y = rows.X.iloc[order].reset_index(drop=True), rows.y.iloc[order].reset_index(drop=True)
+        self._check_size(X)
         frame = pd.concat([ids, X, y], axis="columns")
         train, test = frame.iloc[:-n_test], frame.iloc[-n_test:]
         answers = test[[ids.name, y.name]]
         blank = sorted(y.unique())[0] if self._has_classes else 0
-        content = as_csv(test.drop(columns=[y.name]))
-        place = answers_for(self.board, hashlib.sha256(content.encode()).hexdigest())
-        save_text(place / ANSWERS, as_csv(answers))
-        (folder / files.train).write_text(as_csv(train), "utf-8")
-        (folder / files.test).write_text(content, "utf-8")
-        sample = as_csv(answers.assign(**{str(y.name): blank}))
-        (folder / files.sample_submission).write_text(sample, "utf-8")
+        digest = _write_csv(folder / files.test, test.drop(columns=[y.name]))
+        save_text(answers_for(self.board, digest) / ANSWERS, as_csv(answers))
+        _write_csv(folder / files.train, train)
+        _write_csv(folder / files.sample_submission, answers.assign(**{str(y.name): blank}))
+
+    def _check_size(self, X: pd.DataFrame) -> None:
+        """Check that images are of the size that is declared; raises SourceError."""
+        images = self.competition.images
+        if images is not None and X.shape[1] != images.n_pixels:
+            raise SourceError(
+                f"{self.origin}: expected images of {images} as [images] says, which is "
+                f"{images.n_pixels:,} numbers, found {X.shape[1]:,}; resize them, or correct "
+                "[images]"
+            )
 
     def _order(self) -> tuple[np.ndarray, int]:
         """Return positions of rows, those to hold back at the end, and how many they are."""
@@ -94,6 +103,18 @@ def _held_back_last(y: pd.Series, has_classes: bool) -> np.ndarray:
         np.arange(len(y)), test_size=n_test, random_state=SEED, stratify=strata
     )
     return np.concatenate([seen, held_back])
+
+
+def _write_csv(path: Path, frame: pd.DataFrame) -> str:
+    """Write a frame some rows at a time, and return the digest of the file."""
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for start in range(0, len(frame), ROWS_AT_ONCE):
+            rows = frame.iloc[start : start + ROWS_AT_ONCE]
+            content = rows.to_csv(index=False, lineterminator="\n", header=not start).encode()
+            digest.update(content)
+            file.write(content)
+    return digest.hexdigest()
 
 
 def as_csv(frame: pd.DataFrame) -> str:
