@@ -202,6 +202,11 @@ SCHEMAS: Mapping[str, Schema] = {
             seconds=("number", "that it took"),
         )
     ),
+    "report": _object(
+        competition=("text", "its name"),
+        run=("text or null", "the run whose page it is; null of the page that compares all"),
+        path=("text", "the page"),
+    ),
     "submit": _object(
         competition=("text", "its name"),
         run=("text", "whose submission it is"),

@@ -86,6 +86,7 @@ def test_tables_and_runs_are_printed_as_described(
     assert answer("inspect", "tiny")["rows"] == {"train": 9, "test": 3}
     drawn = answer("plot", "tiny", "--x", "size", "--y", "price", "--out", tmp_path / "p.svg")
     assert Path(drawn["picture"]).is_file()
+    assert Path(answer("report", "tiny")["path"]).is_file()
     for stage in ("clean", "scale", "encode"):
         assert Path(answer(stage, "tiny")["train"]).is_file()
     assert answer("train", "tiny", "--model", "lasso")["model"] == "lasso"
