@@ -10,10 +10,15 @@ from pipeline.competition import Competition, ModelChoice
 from pipeline.errors import UsageError
 
 BARE = re.compile(r"[A-Za-z0-9_-]+")  # what a key may be without quotes
-TABLES = (
-    "source", "files", "columns", "levels", "windows", "target", "cleaning", "preprocessing",
-    "validation",
-)  # fmt: skip
+PLAIN = (
+    "name",
+    "title",
+    "task",
+    "metric",
+    "default_model",
+    "models",
+)  # what is no table of its own
+TABLES = tuple(one.name for one in dataclasses.fields(Competition) if one.name not in PLAIN)
 
 
 def competition_toml(competition: Competition) -> str:

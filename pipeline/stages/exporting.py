@@ -56,6 +56,8 @@ def export(
     opened = _opened(workspace, run)
     if opened.competition.windows is not None:
         raise UsageError(f"run {run.id}: forecasts [windows], of which no script is written")
+    if opened.competition.images is not None:
+        raise UsageError(f"run {run.id}: sees [images], of which no script is written")
     data = read_data(opened)
     _check_files(run, data)
     data = replace(data, train=in_order(data, opened.competition))
