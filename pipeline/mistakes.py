@@ -33,7 +33,8 @@ def errors_in_bins(column: pd.Series, errors: np.ndarray) -> list[Bin]:
     names, order = _bins(column)
     bins = []
     for name in order:
-        mine = errors[(names == name) & np.isfinite(errors)]
+        here = np.array([one == name for one in names])  # numpy drops what ends in a NUL
+        mine = errors[here & np.isfinite(errors)]
         if len(mine):
             spread = float(mine.std(ddof=1) / np.sqrt(len(mine))) if len(mine) > 1 else float("nan")
             bins.append(Bin(name, len(mine), float(mine.mean()), spread))
