@@ -14,7 +14,7 @@ from conftest import copy_of
 from dacon_server import TEAM, DaconServer
 from dacon_server import TOKEN as DACON_TOKEN
 from kaggle_server import KaggleServer
-from pages import Page, Reader, check_understood, in_short
+from pages import Page, Reader, check_understood, in_short, save_pictures
 from test_layers import ROOT
 
 DOCS = ROOT / "docs"
@@ -55,6 +55,7 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pack(folder / f"{slug}.zip", files_in(Workspace(elsewhere).raw(name)))
     pack(folder / "flats.zip", flats())
     pack(folder / "shops.zip", shops())
+    save_pictures(folder, "mnist")
     return folder
 
 
@@ -112,6 +113,7 @@ def reader(
         "DACON_TEAM": TEAM,
         "KC_LANG": "en",
         "KC_TIMEOUT": "5",
+        "KC_TRUST": "1",  # a reader writes these files
         "OMP_NUM_THREADS": "1",
     }.items():
         monkeypatch.setenv(name, value)
