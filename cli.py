@@ -2,12 +2,11 @@
 
 import contextlib
 import dataclasses
-import json
 import os
 import re
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from pipeline.durations import read_duration
 from pipeline.errors import PipelineError, TrustError, UsageError
 from pipeline.terminal import glyphs
 from pipeline.trust import SWITCH
@@ -137,11 +137,11 @@ Sample = Annotated[bool, typer.Option("--sample", help="Synthetic data of the sa
 INTERRUPTED = 130  # the exit code of Ctrl-C
 _WAIT = "10m"  # how long a score is waited for
 _LESS_WORTH = {True: "standard_error", False: "submitted"}  # one of them fits in 80 columns
-_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)")
-_USUAL = {  # options that may stand alone: their long name, what they mean then, what may follow
-    "--wait": ("--wait", _WAIT, _TIME),
-    "--verbose": ("--verbose", "2", re.compile("-?[0-9]+")),
-    "-v": ("--verbose", "2", re.compile("-?[0-9]+")),
+_USUAL: dict[str, tuple[str, str, Callable[[str], Any]]] = {
+    # options that may stand alone: their long name, what they mean then, what tells what may follow
+    "--wait": ("--wait", _WAIT, read_duration),
+    "--verbose": ("--verbose", "2", re.compile("-?[0-9]+").fullmatch),
+    "-v": ("--verbose", "2", re.compile("-?[0-9]+").fullmatch),
 }
 
 
@@ -153,7 +153,7 @@ class _Command(TyperCommand):
         following = [*args[1:], ""][: len(args)]
         filled = [
             f"{_USUAL[one][0]}={_USUAL[one][1]}"
-            if one in _USUAL and not _USUAL[one][2].fullmatch(after)
+            if one in _USUAL and _USUAL[one][2](after) is None
             else one
             for one, after in zip(args, following, strict=True)
         ]
@@ -211,6 +211,7 @@ def new(
     id_: Annotated[
         str | None, typer.Option("--id", help="The sample's column that names its rows.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Declare a competition from its files alone. Example: kc new titanic --from titanic.zip."""
     from pipeline.stages.declaring import NewOptions, declare
@@ -224,8 +225,11 @@ def new(
         target=tuple(target or ()),
         id=id_,
     )
-    with _shown():
+    with _shown(quiet=as_json):
         written = declare(context.obj, name, options)
+    if as_json:
+        _print_json({"competition": name, "declaration": written})
+        return
     typer.echo(f"declared {written}")
     typer.echo(f"next     kc train {name}")
 
@@ -239,12 +243,16 @@ def fetch(
     everything: Annotated[
         bool, typer.Option("--all", help="Of a large competition, also files that go undeclared.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Bring a competition's files here and keep them untouched. Example: kc fetch bike."""
     from pipeline.stages.fetching import fetch as stage
 
-    with _shown():
-        stage(context.obj, name, path, sample=sample, everything=everything)
+    with _shown(quiet=as_json):
+        manifest = stage(context.obj, name, path, sample=sample, everything=everything)
+    if as_json:
+        facts = {"competition": name, "folder": context.obj.raw(name)}
+        _print_json(facts | dataclasses.asdict(manifest))
 
 
 @app.command()
@@ -313,32 +321,36 @@ def plot(
         str | None,
         typer.Option(metavar="ID", help="Whose curves; else the latest's.", autocompletion=_runs),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Draw columns, or a run's learning curves. Example: kc plot bike --x temp --y count."""
     from pipeline.stages.plotting import PlotOptions
     from pipeline.stages.plotting import plot as stage
 
-    with _shown():
+    with _shown(quiet=as_json):
         path = stage(context.obj, name, PlotOptions(kind, x, y, by, out, run))
-    typer.echo(path)
+    if as_json:
+        _print_json({"competition": name, "picture": path})
+    else:
+        typer.echo(path)
 
 
 @app.command()
-def clean(context: typer.Context, name: Name, model: Model = None) -> None:
+def clean(context: typer.Context, name: Name, model: Model = None, as_json: Json = False) -> None:
     """Show what cleaning changes, and write the cleaned frames. Example: kc clean house."""
-    _prepare(context, name, model, "clean")
+    _prepare(context, name, model, "clean", as_json)
 
 
 @app.command()
-def encode(context: typer.Context, name: Name, model: Model = None) -> None:
+def encode(context: typer.Context, name: Name, model: Model = None, as_json: Json = False) -> None:
     """Show how text becomes numbers, and write the frames. Example: kc encode house."""
-    _prepare(context, name, model, "encode")
+    _prepare(context, name, model, "encode", as_json)
 
 
 @app.command()
-def scale(context: typer.Context, name: Name, model: Model = None) -> None:
+def scale(context: typer.Context, name: Name, model: Model = None, as_json: Json = False) -> None:
     """Show how numbers are scaled, and write the frames. Example: kc scale house."""
-    _prepare(context, name, model, "scale")
+    _prepare(context, name, model, "scale", as_json)
 
 
 @app.command(cls=_Command)
@@ -485,17 +497,48 @@ def predict(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to write; stdout if left out.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Predict new rows with a finished run. Example: kc predict bike --input new.csv."""
+    from pipeline.runs import find_run
     from pipeline.stages.predicting import predict as stage
     from pipeline.storage import save_text
 
-    with _shown():
-        text = stage(context.obj, name, path, run).to_csv(index=False, lineterminator="\n")
-    if output is None:
-        sys.stdout.write(text)
-    else:
+    with _shown(quiet=as_json):
+        chosen = find_run(context.obj.runs, name, run)
+        answers = stage(context.obj, name, path, chosen.id)
+    text = answers.to_csv(index=False, lineterminator="\n")
+    if output is not None:
         save_text(output, text)
+    if as_json:
+        rows = None if output else answers.to_dict("records")
+        facts = {"competition": name, "run": chosen.id, "rows": len(answers)}
+        _print_json(facts | {"output": output, "predictions": rows})
+    elif output is None:
+        sys.stdout.write(text)
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    name: Name,
+    run: RunId = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to; exports/RUN if left out.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a run as a script and a notebook of its own. Example: kc export bike."""
+    from pipeline.stages.exporting import export as stage
+
+    with _shown(quiet=as_json):
+        made = stage(context.obj, name, run, out)
+    if as_json:
+        paths = {"script": made.script, "notebook": made.notebook}
+        _print_json({"competition": name, "run": made.run.id, **paths})
+        return
+    typer.echo(made.script)
+    typer.echo(made.notebook)
 
 
 @app.command()
@@ -572,24 +615,29 @@ def submit(
     by_hand: Annotated[
         bool, typer.Option("--by-hand", help="Note it, and show where to upload it yourself.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Check a run's submission once more, and hand it in, once. Example: kc submit house --wait."""
     from pipeline.stages import submitting, telling, waiting
 
     def ask(lines: list[str], question: str) -> None:
-        typer.echo("\n".join(lines))
+        typer.echo("\n".join(lines), err=as_json)
         if not yes:
-            typer.confirm(question, abort=True)
+            typer.confirm(question, abort=True, err=as_json)
 
     most = seconds(wait)
     with _shown(verbose=True):  # no live bar, which would fight with the question
         done = submitting.submit(
             context.obj, name, run, message, again=again, by_hand=by_hand, ask=ask
         )
-        typer.echo(telling.outcome_line(done.entry, done.ready, adopted=done.adopted))
+        entry = done.entry
+        typer.echo(telling.outcome_line(entry, done.ready, adopted=done.adopted), err=as_json)
         if most is not None:
             entry = waiting.wait_for_score(context.obj, done, most)
-            typer.echo(telling.score_line(entry))
+            typer.echo(telling.score_line(entry), err=as_json)
+    if as_json:
+        facts = {"competition": name, "adopted": done.adopted}
+        _print_json(facts | dataclasses.asdict(entry))
 
 
 @app.command()
@@ -679,12 +727,30 @@ def trust(
     typer.echo(f"trusted  {foreign.kind} {foreign.name}{until}")
 
 
+@app.command()
+def schema(
+    command: Annotated[
+        str | None, typer.Argument(metavar="[COMMAND]", help="A command; else their names.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of a command's --json. Example: kc schema train."""
+    from pipeline.schemas import SCHEMAS, schema_of
+
+    if command is None:
+        typer.echo("\n".join(SCHEMAS))
+    else:
+        _print_json(schema_of(command))
+
+
 @cache_app.command("clear")
-def cache_clear(context: typer.Context, name: Name) -> None:
+def cache_clear(context: typer.Context, name: Name, as_json: Json = False) -> None:
     """Delete the finished folds of a competition. Example: kc cache clear bike."""
     from pipeline.stages.listing import clear_cache
 
     files, size = clear_cache(context.obj, name)
+    if as_json:
+        _print_json({"competition": name, "files": files, "bytes": size})
+        return
     typer.echo(f"deleted {files} finished folds, {size / 1e6:.1f} MB")
 
 
@@ -703,7 +769,10 @@ def main() -> None:
 
         if debug:
             raise
-        typer.echo(f"error: {hide_secrets(str(error))}", err=True)
+        text = hide_secrets(str(error))
+        typer.echo(f"error: {text}", err=True)
+        if "--json" in arguments:  # who reads stdout as JSON finds JSON there
+            _print_json({"error": {"kind": type(error).__name__, "message": text}})
         sys.exit(1)
     except SystemExit as end:
         if end.code == INTERRUPTED and (kept := _kept(end)):
@@ -779,10 +848,10 @@ def seconds(text: str | None) -> float | None:
     """Return a time like 90, 90s, 5m or 1.5h in seconds."""
     if text is None:
         return None
-    match = _TIME.fullmatch(text.strip())
-    if not match or float(match[1]) == 0:
+    found = read_duration(text)
+    if not found:
         raise typer.BadParameter(f"expected a time like 90s, 5m or 2h; found {text!r}")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    return found
 
 
 def _verbosity(level: int | None, *, quiet: bool) -> dict[str, bool]:
@@ -796,11 +865,18 @@ def _shown(*, quiet: bool = False, verbose: bool = False) -> Any:
     return shown(quiet=quiet, verbose=verbose)
 
 
-def _prepare(context: typer.Context, name: str, model: str | None, stage: str) -> None:
+def _prepare(
+    context: typer.Context, name: str, model: str | None, stage: str, as_json: bool
+) -> None:
     from pipeline.stages import preparing
 
-    with _shown():
+    with _shown(quiet=as_json):
         prepared = getattr(preparing, stage)(context.obj, name, model)
+    if as_json:
+        train, test = prepared.paths
+        facts = {"competition": name, "stage": stage, "changes": prepared.changes}
+        _print_json(facts | {"train": train, "test": test})
+        return
     if prepared.changes:
         _print_table(
             prepared.changes, list(prepared.changes[0]), shrinkable=("for_example", "column")
@@ -832,7 +908,9 @@ def _print_run(run: "Run", as_json: bool) -> None:
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    from pipeline.jsontext import json_text
+
+    typer.echo(json_text(value))
 
 
 def _print_table(

@@ -1,12 +1,10 @@
 """The stages of a competition, from its files to a checked submission.
 
-    from pathlib import Path
-    from pipeline import TrainOptions, Workspace, fetch, train
+    from pipeline import fetch, train
 
-    workspace = Workspace(Path())
-    fetch(workspace, "bike", sample=True)
-    run = train(workspace, "bike", TrainOptions(label="ridge"))
-    print(run.record["score"], run.submission)
+    fetch("bike", sample=True)
+    run = train("bike", model="ridge")
+    print(run.score, run.submission)
 
 A name is imported when it is first asked for, so that importing the package costs nothing.
 """
@@ -15,14 +13,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.competition import Competition, load_competition
+    from pipeline.competition import Competition
     from pipeline.errors import PipelineError
-    from pipeline.runs import Run, find_run, list_runs
+    from pipeline.notebook import Run, fetch, list_runs, load_competition, train
+    from pipeline.runs import find_run
     from pipeline.stages.browsing import list_remote_files
     from pipeline.stages.declaring import NewOptions, declare
     from pipeline.stages.diagnosing import diagnose
     from pipeline.stages.ensembling import blend
-    from pipeline.stages.fetching import fetch
+    from pipeline.stages.exporting import export
     from pipeline.stages.inspecting import inspect
     from pipeline.stages.plotting import PlotOptions, plot
     from pipeline.stages.predicting import predict
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from pipeline.stages.standing import leaderboard, list_submissions
     from pipeline.stages.submitting import submit
     from pipeline.stages.summarizing import summarize
-    from pipeline.stages.training import TrainOptions, train
+    from pipeline.stages.training import TrainOptions
     from pipeline.stages.tuning import TuneOptions, tune
     from pipeline.windows import last_windows, make_windows
     from pipeline.workspace import Workspace
@@ -41,7 +40,7 @@ _HOMES = {
     "NewOptions": "stages.declaring",
     "PipelineError": "errors",
     "PlotOptions": "stages.plotting",
-    "Run": "runs",
+    "Run": "notebook",
     "TrainOptions": "stages.training",
     "TuneOptions": "stages.tuning",
     "Workspace": "workspace",
@@ -49,15 +48,16 @@ _HOMES = {
     "declare": "stages.declaring",
     "diagnose": "stages.diagnosing",
     "encode": "stages.preparing",
-    "fetch": "stages.fetching",
+    "export": "stages.exporting",
+    "fetch": "notebook",
     "find_run": "runs",
     "inspect": "stages.inspecting",
     "last_windows": "windows",
     "list_remote_files": "stages.browsing",
     "leaderboard": "stages.standing",
-    "list_runs": "runs",
+    "list_runs": "notebook",
     "list_submissions": "stages.standing",
-    "load_competition": "competition",
+    "load_competition": "notebook",
     "make_windows": "windows",
     "plot": "stages.plotting",
     "predict": "stages.predicting",
@@ -66,7 +66,7 @@ _HOMES = {
     "scale": "stages.preparing",
     "submit": "stages.submitting",
     "summarize": "stages.summarizing",
-    "train": "stages.training",
+    "train": "notebook",
     "tune": "stages.tuning",
 }
 
@@ -85,6 +85,7 @@ __all__ = [
     "declare",
     "diagnose",
     "encode",
+    "export",
     "fetch",
     "find_run",
     "inspect",

@@ -5,7 +5,7 @@ import hashlib
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -159,11 +159,15 @@ def spread_dates(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     A column that the frame has already is kept. [columns] time stays: as days since 1970, which
     order the folds as the dates do.
     """
-    dates = [
-        name
-        for name in frame.columns
-        if is_datetime64_any_dtype(frame[name]) and name not in columns.not_features
-    ]
+    return spread(frame, columns.not_features, columns.time)
+
+
+def spread(frame: pd.DataFrame, but: Collection[str], time: str | None = None) -> pd.DataFrame:
+    """Return the frame with its dates as calendar numbers, and the time as days since 1970.
+
+    but: columns that are no features, and stay.
+    """
+    dates = [n for n in frame.columns if is_datetime64_any_dtype(frame[n]) and n not in but]
     numbers = {
         f"{name}_{part}": getattr(frame[name].dt, attribute).astype(float)
         for name in dates
@@ -173,7 +177,7 @@ def spread_dates(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     days = {
         d: (frame[d].dt.tz_localize(None) - EPOCH) / pd.Timedelta(days=1)
         for d in dates
-        if d == columns.time
+        if d == time
     }
     return frame.drop(columns=[d for d in dates if d not in days]).assign(**days, **numbers)
 

@@ -1,6 +1,7 @@
 """Where predictions miss: the mean error in bins of each column's values."""
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,7 +33,8 @@ def errors_in_bins(column: pd.Series, errors: np.ndarray) -> list[Bin]:
     names, order = _bins(column)
     bins = []
     for name in order:
-        mine = errors[(names == name) & np.isfinite(errors)]
+        here = np.array([one == name for one in names])  # numpy drops what ends in a NUL
+        mine = errors[here & np.isfinite(errors)]
         if len(mine):
             spread = float(mine.std(ddof=1) / np.sqrt(len(mine))) if len(mine) > 1 else float("nan")
             bins.append(Bin(name, len(mine), float(mine.mean()), spread))
@@ -92,13 +94,18 @@ def _plain(written: str) -> str:
 
 
 def _of_levels(values: pd.Series) -> tuple[np.ndarray, list[str]]:
-    counts = values.dropna().astype(str).value_counts()
-    counts = counts.sort_index().sort_values(ascending=False, kind="stable")
-    most = len(counts) if len(counts) <= FEW_VALUES else N_BINS
-    order = sorted((str(name) for name in counts.index[:most]), key=_natural)
-    others = f"{len(counts) - most} others" if len(counts) > most else None
-    names = values.astype(str).where(values.astype(str).isin(order), others or MISSING)
-    return names.to_numpy(dtype=object), [*order, *([others] if others else [])]
+    texts = [
+        MISSING if is_gap else str(value)
+        for value, is_gap in zip(values, values.isna(), strict=True)
+    ]
+    counts = Counter(text for text, is_gap in zip(texts, values.isna(), strict=True) if not is_gap)
+    ranked = sorted(counts, key=lambda text: (-counts[text], text))
+    most = len(ranked) if len(ranked) <= FEW_VALUES else N_BINS
+    order = sorted(ranked[:most], key=_natural)
+    others = f"{len(ranked) - most} others" if len(ranked) > most else MISSING
+    shown = set(order)
+    names = np.array([text if text in shown else others for text in texts], dtype=object)
+    return names, [*order, *([others] if len(ranked) > most else [])]
 
 
 def _natural(name: str) -> tuple[int, float, str]:

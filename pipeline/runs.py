@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-import numpy as np
 import pandas as pd
 
 from pipeline.errors import DataError, TrustError, UsageError, did_you_mean
+from pipeline.jsontext import json_text
 from pipeline.packages import package_versions
 from pipeline.progress import Warned, emit
 from pipeline.storage import UNFINISHED, alone_in, complete_folder
@@ -194,8 +194,7 @@ class UnfinishedRun:
 
     def save_json(self, name: str, value: Any) -> None:
         """Write JSON; what it cannot say, NaN and infinity, becomes null."""
-        text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
-        self.save_text(name, text + "\n")
+        self.save_text(name, json_text(value) + "\n")
 
     def sign(self, seal: Seal) -> None:
         """Write down which bytes this workspace wrote; no file is added afterwards.
@@ -329,18 +328,3 @@ def load_run(folder: Path) -> Run:
     if not isinstance(record, dict) or not record.keys() >= REQUIRED:
         raise DataError(f"{path}: is not the record of a run; move the folder away")
     return Run(folder.name, folder, record)
-
-
-def _plain(value: Any) -> Any:
-    """Return the value in JSON's own types."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

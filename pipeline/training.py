@@ -721,6 +721,11 @@ def _stops_early(estimator: Any) -> bool:
     return "holdout" in inspect.signature(final_model(estimator).fit).parameters
 
 
+def validation_share(estimator: Any) -> float | None:
+    """Return the share of the training rows that stops a whole's fit early; None if none does."""
+    return _validation_fraction(final_model(estimator)) if _stops_early(estimator) else None
+
+
 def _validation_fraction(model: Any) -> float:
     fraction = getattr(model, "validation_fraction", 0.1)
     if not isinstance(fraction, int | float) or not 0 < fraction < 1:

@@ -65,6 +65,10 @@ class Workspace:
         """Return the folder of what a download has brought so far; it is always safe to delete."""
         return self.data(name) / "download"
 
+    def exports(self, run: str) -> Path:
+        """Return the folder of a run's script and notebook."""
+        return self.root / "exports" / run
+
     def cache(self, name: str) -> Path:
         """Return the folder of finished work; it is always safe to delete."""
         return self.data(name) / "cache"

@@ -45,7 +45,8 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"tensorflow", "keras", "pandas", "numpy", "sklearn", "kaggle", "lightgbm", "pyarrow"}
 COMMANDS = (
     "list", "new", "doctor", "fetch", "files", "inspect", "plot", "clean", "encode", "scale",
-    "train", "summary", "run", "predict", "runs", "submit", "submissions", "leaderboard",
+    "train", "summary", "run", "predict", "runs", "submit", "submissions", "leaderboard", "export",
+    "schema",
 )  # fmt: skip
 
 

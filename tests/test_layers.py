@@ -12,16 +12,18 @@ ROOT = Path(__file__).parents[1]
 # The lowest floor first; a module may import from lower floors only, and inside its own package.
 FLOORS = (
     "errors",
-    "charts dates declaration encodings labels language machine packages progress slugs storage",
+    "charts dates declaration durations encodings jsontext labels language machine packages "
+    "progress schemas slugs storage",
     "competition csvtext ledger plotting tables terminal trust workspace",
     "features",
     "budget cache drift execution kinds metrics models pixels preprocessing runs scoring sources "
     "splits strength targets totals windows",
     "data decisions description estimate generating importance mistakes raw rowwise tuning",
-    "checks cleaning ensemble forecasts leaks portfolio proposals submission",
+    "checks cleaning ensemble forecasts leaks portfolio proposals submission tomltext",
     "diagnosis grading inference inspection report training",
+    "exporting",
     "stages",
-    "cli",
+    "cli notebook",
 )
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names.split()}
 HEAVY = ("tensorflow", "keras", "lightgbm", "catboost", "xgboost", "kaggle", "matplotlib", "optuna")

@@ -50,7 +50,7 @@ def test_the_korean_readme_has_the_numbers_and_the_code_of_the_english_one():
     rows = [re.findall(r"\d+\.\d+", line) for line in README.splitlines() if line[:1] == "|"]
     korean = [re.findall(r"\d+\.\d+", line) for line in KOREAN.splitlines() if line[:1] == "|"]
     assert [row for row in rows if row] == [row for row in korean if row]
-    assert block("python", "TrainOptions") in KOREAN
+    assert block("python", "list_runs") in KOREAN
 
 
 def test_every_option_of_train_is_mentioned():
@@ -78,15 +78,15 @@ def test_the_readme_s_features_run():
 
 def test_the_readme_s_python_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    exec(block("python", "TrainOptions"), {})
+    exec(block("python", "list_runs"), {})
     score, path = capsys.readouterr().out.split()
     assert 0 < float(score) < 100
     assert (tmp_path / path).is_file()
 
 
 def test_the_architecture_draws_the_floors_as_they_are():
-    drawn = ARCHITECTURE.split("```\ncli\n")[1].split("─")[0]
-    floors = [sorted(line.split()) for line in ("cli\n" + drawn).splitlines() if line]
+    drawn = ARCHITECTURE.split("```\ncli ")[1].split("─")[0]
+    floors = [sorted(line.split()) for line in f"cli {drawn}".splitlines() if line]
     assert floors == [sorted(names.split()) for names in reversed(FLOORS)]
 
 

@@ -1,6 +1,5 @@
 """A draft as competition.toml: short, with the evidence in comments; and as lines for a person."""
 
-import json
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,6 +10,7 @@ from pipeline.inference.drafts import Draft
 from pipeline.inference.evidence import listed
 from pipeline.inference.tasks import class_line
 from pipeline.splits import resolve_scheme
+from pipeline.tomltext import toml_string as _text
 
 WIDTH = 96
 FEW = 6  # dropped columns, each of which gets its own reason
@@ -279,8 +279,3 @@ def _commented(code: str, why: str) -> str:
 def _comment(text: str) -> str:
     """Return text that may stand in a comment of TOML: no control characters, one line."""
     return "".join(one if one.isprintable() else "?" for one in text)
-
-
-def _text(value: str) -> str:
-    """Return a string of TOML; JSON's escapes are TOML's, except that DEL needs one."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -49,13 +49,14 @@ class Rows:
     """What one estimator is fitted on: X (n_samples, n_features), y, and who stops the training.
 
     holdout: positions of the rows that stop it; without them a share of validation_fraction, even
-    over the classes or the range of y.
+    over the classes or the range of y. plan: of a fit that a clock ended, to be repeated.
     """
 
     X: Any
     y: Any
     holdout: np.ndarray | None = None
     weight: np.ndarray | None = None  # (n_samples,); how much each row counts
+    plan: tuple[tuple[int, int], ...] = ()
 
 
 class Networks(BaseEstimator, abc.ABC):
@@ -178,6 +179,7 @@ class Networks(BaseEstimator, abc.ABC):
             holdout=holdout,
             seeds=tuple(range(self.seed, self.seed + self.n_seeds)),
             weight=None if rows.weight is None else np.asarray(rows.weight, "float32"),
+            plan=rows.plan,
             **scale,
         )
 
@@ -189,6 +191,7 @@ class Networks(BaseEstimator, abc.ABC):
         self.best_epochs_ = [replica.best_epoch for replica in replicas]
         self.best_epoch_ = self.best_epochs_[0]
         self.stopped_by_time_ = any(replica.stopped_by_time for replica in replicas)
+        self.plan_ = replicas[0].plan
 
     def _hold_out(self, y: np.ndarray, holdout: np.ndarray | None) -> np.ndarray:
         """Return the positions of the rows that stop the training."""

@@ -24,7 +24,14 @@ from pipeline.progress import EpochEnded, counted, emit
 
 CALL_SECONDS = 0.25  # a call does as many epochs as take about this long
 SURE = 0.95  # of the time that is left is planned with
-CHANGING = ("best", "best_epoch", "best_shown", "epochs", "learns")  # of a crew, as it is trained
+CHANGING = (
+    "best",
+    "best_epoch",
+    "best_shown",
+    "epochs",
+    "learns",
+    "plan",
+)  # of a crew, as it is trained
 COMPACT_STEPS = 2000  # below them a smaller program costs more to compile than it saves
 
 
@@ -36,6 +43,7 @@ class Task:
     holdout: positions of the rows that say when to stop; without any, the last epoch is kept.
     weight: (n,) or None; how much each row counts.
     center, spread: (n_targets,), what gives numbers their own scale back, for scores on it.
+    plan: of an earlier fit that the clock ended, which this one shall repeat; see Replica.
     """
 
     x: np.ndarray
@@ -45,6 +53,7 @@ class Task:
     weight: np.ndarray | None = None
     center: np.ndarray | float = 0.0
     spread: np.ndarray | float = 1.0
+    plan: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +61,14 @@ class Replica:
     """A trained network: a Keras model with the best epoch's weights, and how it got there.
 
     history: losses epoch by epoch. best_epoch: from 1. stopped_by_time: whether it would have gone
-    on.
+    on. plan: where a clock left time for fewer epochs, from which epoch on how many were planned.
     """
 
     model: Any
     history: dict[str, list[float]]
     best_epoch: int
     stopped_by_time: bool
+    plan: tuple[tuple[int, int], ...] = ()
 
 
 def fit_replicas(
@@ -78,7 +88,7 @@ def fit_replicas(
     """
     models = [model for nets in models for model in nets]
     program, crew = _start(models, tasks, recipe)
-    histories = _train(program, crew, recipe, deadline, kept)
+    histories = _train(program, crew, recipe, deadline, kept, tasks[0].plan)
     trained = [
         _finished(model, crew.best[number], histories[number], crew, number, recipe)
         for number, model in enumerate(models)
@@ -107,7 +117,7 @@ class _Crew:
     epochs: np.ndarray
     learns: np.ndarray
     best_shown: np.ndarray
-    planned: int
+    plan: list[tuple[int, int]]
 
 
 def _start(models: list[Any], tasks: Sequence[Task], recipe: Recipe) -> tuple[Program, _Crew]:
@@ -128,16 +138,22 @@ def _start(models: list[Any], tasks: Sequence[Task], recipe: Recipe) -> tuple[Pr
     rows = _laid_out(tasks, max(widths))
     n = len(models)
     untrained = np.zeros(n, int), np.zeros(n, int), np.ones(n, bool), np.full(n, np.inf)
-    return program, _Crew(rows, firsts, *untrained, planned=recipe.epochs)
+    return program, _Crew(rows, firsts, *untrained, plan=[])
 
 
 def _train(
-    program: Program, crew: _Crew, recipe: Recipe, deadline: float | None, kept: Kept
+    program: Program,
+    crew: _Crew,
+    recipe: Recipe,
+    deadline: float | None,
+    kept: Kept,
+    plan: Sequence[tuple[int, int]] = (),
 ) -> list[dict[str, list[float]]]:
     """Train until every replica has stopped, and return their losses epoch by epoch.
 
     Where a deadline leaves time for fewer epochs, fewer are planned once their time is known, so
     that a schedule comes to its end: the learning rate of a schedule that is cut off is too high.
+    plan: the changes of such a fit, which are made again at the same epochs.
     """
     members = np.arange(len(crew.best))  # which replica stands where in the program
     told: list[dict[str, list[float]]] = [{} for _ in members]
@@ -147,7 +163,9 @@ def _train(
         program, members, told, epoch = _taken_up(found, program, crew, recipe)
     while epoch < recipe.epochs and crew.learns.any():
         started = time.monotonic()
-        done = program.run(crew.rows, members, recipe, epoch, min(together, recipe.epochs - epoch))
+        changes = [at - epoch for at, _ in plan if at > epoch]
+        some = min(together, recipe.epochs - epoch, *changes)
+        done = program.run(crew.rows, members, recipe, epoch, some)
         _note(crew, told, members, done, epoch, recipe)
         epoch += len(done.loss)
         seconds = (time.monotonic() - started) / len(done.loss)
@@ -156,13 +174,16 @@ def _train(
             now = time.monotonic()
             an_epoch = (now - compiled) / (epoch - first) if first else 0.0
             planned = epochs_that_fit(recipe.epochs, epoch, an_epoch, deadline - now)
+        else:
+            planned = dict(plan).get(epoch, recipe.epochs)
+        if planned != recipe.epochs:
+            crew.plan.append((epoch, planned))
             recipe = replace(recipe, epochs=planned)
         if not first:  # that call compiled, so its time says nothing of the others
             first, compiled = epoch, time.monotonic()
         program, members = _compacted(program, crew, members, recipe, epoch)
         if kept.is_due:
             kept.save(_put_down(program, crew, members, told, epoch, recipe))
-    crew.planned = recipe.epochs
     _keep_best(program, crew, members)
     return told
 
@@ -292,8 +313,8 @@ def _finished(
         )
     shapes = [tuple(variable.shape) for variable in model.weights]
     model.set_weights([w[tuple(map(slice, shape))] for w, shape in zip(best, shapes, strict=True)])
-    is_cut = crew.planned < recipe.epochs and bool(crew.learns[number])
-    return Replica(model, history, best_epoch, is_cut)
+    is_cut = bool(crew.plan) and bool(crew.learns[number])
+    return Replica(model, history, best_epoch, is_cut, tuple(crew.plan))
 
 
 def _padded(value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

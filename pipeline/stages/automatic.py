@@ -86,7 +86,7 @@ class Member:
 
     oof, test: (n_samples, n_columns) and (n_test, n_columns). keys: of the fits in the cache that
     predict the test. first_keys: of its first pass, whatever they predict. histories: of its first
-    pass. refits: how many of the fits are on all rows.
+    pass. passes: what moves the seeds of each, from 0. refits: how many fits are on all rows.
     """
 
     number: int
@@ -97,9 +97,14 @@ class Member:
     keys: list[str]
     first_keys: list[str]
     histories: dict[int, pd.DataFrame]
-    repeats: int
+    passes: list[int]
     refits: int
     is_cut: bool
+
+    @property
+    def repeats(self) -> int:
+        """How many passes there are."""
+        return len(self.passes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -356,7 +361,7 @@ def _member(effort: Effort, number: int, passes: Sequence[Pass]) -> Member:
         keys,
         [done.key for done in firsts],
         histories,
-        len(passes),
+        [one.repeat for one in passes],
         0,
         is_cut,
     )
@@ -536,6 +541,7 @@ def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
                 "seconds": round(member.seconds, 3),
                 "expected_seconds": round(member.entry.seconds, 3),
                 "repeats": member.repeats,
+                "passes": member.passes,
                 "refits": member.refits,
                 "cut_short": member.is_cut,
                 "keys": member.keys,

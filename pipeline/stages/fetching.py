@@ -12,6 +12,7 @@ from pipeline.raw import Manifest, bring, is_as_brought, load_manifest
 from pipeline.sources import Source
 from pipeline.sources.dacon_words import files_by_hand
 from pipeline.sources.files import open_source
+from pipeline.sources.kernels import attached_files
 from pipeline.stages.opening import Opened, open_competition
 from pipeline.workspace import Workspace
 
@@ -58,6 +59,7 @@ def fetch(
 ) -> Manifest:
     """Bring the files from Kaggle, a zip or a folder, or make a sample.
 
+    In a notebook at Kaggle those of an attached competition are taken, without the network.
     The same files twice change nothing. everything: of a large competition at Kaggle, also the
     files that are not declared.
     Raises SourceError if the place does not hand them over; then what was there before is kept.
@@ -69,6 +71,8 @@ def fetch(
     opened = open_competition(workspace, name)
     if sample:
         _check_only_sample(workspace, name)
+    elif path is None and opened.competition.source.kind == "kaggle":
+        path = attached_files(str(opened.competition.source.slug))
     if path is None and not sample and opened.competition.source.kind == "kaggle":
         manifest, changed = _bring_from_kaggle(opened, everything)
     else:

@@ -115,10 +115,18 @@ def open_competition(workspace: Workspace, name: str) -> Opened:
     Raises DeclarationError, or TrustError if its code is of others and nobody has agreed to it.
     """
     folder = workspace.competition(name)
+    check_competition(workspace, folder, read_sources(folder))
+    return open_folder(workspace, folder, name)
+
+
+def open_folder(workspace: Workspace, folder: Path, name: str) -> Opened:
+    """Load and check what a folder declares, as that of a run, which is a copy.
+
+    Runs its code: whether that may run has to be known. Raises DeclarationError.
+    """
     path = folder / "competition.toml"
     sources = read_sources(folder)
-    check_competition(workspace, folder, sources)
-    competition = _with_own_models(load_competition(path), folder)
+    competition = _with_own_models(load_competition(path, name), folder)
     if isinstance(competition.metric, OwnMetric):
         load_own_metric(competition.metric)
     for choice in (*competition.models.values(), competition.model()):

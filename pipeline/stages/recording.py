@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from pipeline.runs import (
     start_run,
     versions,
 )
+from pipeline.sources.kernels import SUBMISSION, working_folder
 from pipeline.splits import resolve_scheme
 from pipeline.stages.estimating import leaderboard_record, naive_record
 from pipeline.stages.folding import code_of
@@ -41,6 +43,7 @@ from pipeline.stages.studying import (
     seconds_for_importance,
 )
 from pipeline.stages.units import history_of
+from pipeline.storage import save_bytes
 from pipeline.submission import check_submission, make_submission, save_submission
 from pipeline.terminal import line
 from pipeline.training import CVResult, FoldResult, final_model, predict
@@ -179,7 +182,20 @@ def write_run(opened: Opened, data: Data, outcome: Outcome, log: Log) -> Run:
         run.save_text("train.log", log.text)  # the page shows it
         attempt(REPORT, lambda: save_report(run, workspace), None)
         run.save_text("train.log", log.text)
-    return load_run(workspace.runs / run.id)
+    written = workspace.runs / run.id
+    hand_to_notebook(written / "submission.csv")
+    return load_run(written)
+
+
+def hand_to_notebook(submission: Path) -> None:
+    """Leave a copy where Kaggle takes a notebook's submission, if this is one.
+
+    Raises StorageError.
+    """
+    folder = working_folder()
+    if folder is not None:
+        save_bytes(folder / SUBMISSION, submission.read_bytes())
+        emit(Note("kaggle", f"{folder / SUBMISSION} is of {submission.parent.name}"))
 
 
 def _save_estimators(run: UnfinishedRun, result: CVResult) -> None:
