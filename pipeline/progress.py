@@ -140,8 +140,11 @@ def file_size(n_bytes: int) -> str:
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Send the events of the enclosed block to the listener, besides those who listen already."""
-    token = _listeners.set((*_listeners.get(), listener))
+    """Send the events of the enclosed block to the listener, and then to those who listen already.
+
+    So that what counts an event has counted it when it is shown, however soon that is interrupted.
+    """
+    token = _listeners.set((listener, *_listeners.get()))
     try:
         yield
     finally:

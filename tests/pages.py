@@ -71,7 +71,10 @@ class Page:
 
 
 def commands_of(text: str) -> list[list[str]]:
-    """Return the commands of a block, in words, without comments and what reads their output."""
+    """Return the commands of a block, in words, without comments; && separates two.
+
+    What a command is piped into is a program of others.
+    """
     lines = text.replace("\\\n", " ").splitlines()
     each = [part.split(" | ")[0] for line in lines for part in re.split(r"\s&&\s", line)]
     return [words for words in (shlex.split(one, comments=True) for one in each) if words]

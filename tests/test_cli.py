@@ -426,7 +426,7 @@ def test_a_stage_runs_as_a_process(kc: Kc, fetched: Path, tmp_path: Path) -> Non
 STAGES = "(read|features|clean|folds|scale|encode|epoch|fold|train|estimate|write|warning) "
 RESULT = [
     "competition", "run", "path", "submission", "model", "metric", "score", "standard_error",
-    "leaderboard", "seconds", "report",
+    "naive", "leaderboard", "seconds", "report",
 ]  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def test_a_blend_is_a_run_like_any_other(blended: tuple[Workspace, Run, list[Run
     workspace, run, members = blended
     assert {path.name for path in run.path.iterdir()} == {
         "competition.toml", "run.json", "oof.csv", "test.csv", "submission.csv", "train.log",
-        "findings.json", "report.html",
+        "findings.json", "report.html", "signature.json",
     }  # fmt: skip
     record = run.record
     assert record["model"]["label"] == record["model"]["kind"] == "ensemble"
