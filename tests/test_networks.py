@@ -349,14 +349,25 @@ def test_a_summary_refuses_what_has_no_layers_or_does_not_fit(
         summarize(Workspace(workspace), "tiny")
 
 
-def test_the_readme_s_sequential_network_is_summarised_and_trained(
+def test_a_sequential_network_of_one_s_own_is_summarised_and_trained(
     tiny: Callable[..., Path], kc_here: Callable[..., Done]
 ) -> None:
-    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
-    code = next(part for part in readme.split("```python\n") if "def make_mine" in part)
+    code = """\
+import keras
+from pipeline.models.neural import make_network
+
+
+def net(inputs, n_outputs, *, units=32):
+    layers = [keras.layers.Dense(units, "relu"), keras.layers.Dense(n_outputs)]
+    return keras.Sequential(layers)(inputs)
+
+
+def make_mine(task, seed, **parameters):
+    return make_network(f"{__name__}:net", task, seed, **parameters)
+"""
     own = '[models.mine]\nkind = "models.py:make_mine"\nunits = 4\nepochs = 3\n'
     workspace = tiny(toml=TOML + own)
-    write(workspace / "competitions" / "tiny" / "models.py", code.split("```")[0])
+    write(workspace / "competitions" / "tiny" / "models.py", code)
     shown = kc_here(workspace, "summary", "tiny", "-m", "mine", expect=0).out
     assert "21 parameters" in shown  # 3 x 4 + 4, and 4 + 1
     done = kc_here(workspace, "train", "tiny", "-m", "mine", "--folds", "2", expect=0)
