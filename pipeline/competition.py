@@ -132,9 +132,9 @@ class Images:
     They stand row by row, the channels of a pixel side by side.
     """
 
-    height: int
-    width: int
-    channels: int = 1
+    height: int  # of each image, in pixels
+    width: int  # of each image, in pixels
+    channels: int = 1  # numbers a pixel: 1 is grey, 3 red, green and blue
 
     @property
     def n_pixels(self) -> int:

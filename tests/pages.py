@@ -73,11 +73,13 @@ class Page:
 def commands_of(text: str) -> list[list[str]]:
     """Return the commands of a block, in words, without comments; && separates two.
 
-    What a command is piped into is a program of others.
+    What a command is piped into is a program of others; a ! before it is a notebook's.
     """
     lines = text.replace("\\\n", " ").splitlines()
     each = [part.split(" | ")[0] for line in lines for part in re.split(r"\s&&\s", line)]
-    return [words for words in (shlex.split(one, comments=True) for one in each) if words]
+    return [
+        words for words in (shlex.split(one.lstrip("! "), comments=True) for one in each) if words
+    ]
 
 
 def check_understood(words: Sequence[str]) -> None:
