@@ -253,7 +253,9 @@ def _declare(workspace: Workspace, competition: Competition) -> None:
 
     Raises UsageError if another one of that name is.
     """
+    from pipeline.stages.trusting import accept
     from pipeline.tomltext import competition_toml
+    from pipeline.trust import Foreign
 
     name = competition.name
     if name in workspace.names():
@@ -268,6 +270,7 @@ def _declare(workspace: Workspace, competition: Competition) -> None:
         for path in folder.glob("*.py"):  # a built-in one, changed: its code goes with it
             save_bytes(workspace.own(name) / path.name, path.read_bytes())
     save_text(workspace.own(name) / "competition.toml", competition_toml(competition))
+    accept(Foreign(workspace.root, "competition", name), mine=True)
 
 
 def _bring_frames(workspace: Workspace, name: str, train: Any, test: Any, sample: Any) -> None:

@@ -243,7 +243,7 @@ def test_a_network_predicts_in_another_process_and_another_folder(
     moved = tmp_path / "moved" / "runs" / run.name
     shutil.copytree(run, moved)
     shutil.rmtree(workspace)
-    assert kc(tmp_path / "moved", "predict", "tiny", "--input", new).out == here
+    assert kc(tmp_path / "moved", "--trust", "predict", "tiny", "--input", new).out == here
     assert here.splitlines()[0] == "id,label,left,right"
 
 

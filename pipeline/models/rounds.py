@@ -78,7 +78,8 @@ def best_round(model: Any) -> int:
         return int(model.tree_count_)
     if hasattr(model, "best_iteration_"):  # LightGBM, and scikit-learn's
         return int(model.best_iteration_)
-    return int(model.best_iteration) + 1  # XGBoost
+    best = getattr(model, "best_iteration", None)  # of XGBoost, if it stopped by itself
+    return int(model.get_booster().num_boosted_rounds()) if best is None else int(best) + 1
 
 
 def as_numbers(X: Any) -> np.ndarray:

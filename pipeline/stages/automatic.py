@@ -1,10 +1,8 @@
 """train without a model: all that a time budget bears, blended, and a run at any moment."""
 
-import contextlib
 import shutil
-import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -209,7 +207,7 @@ def train_all(
     effort = Effort(
         opened, data, task, schedule, fold, seconds, began, log, ending, asking, command
     )
-    with scratch_folder(opened.workspace.cache(opened.name)) as scratch, _interruptible():
+    with scratch_folder(opened.workspace.cache(opened.name)) as scratch:
         path = scratch / "task.joblib"
         joblib.dump(task, path)
         mixed: Mixed | None = None
@@ -635,20 +633,6 @@ def _tell(effort: Effort, mixed: Mixed) -> None:
     )
     decided = mixed.decided
     tell_decision(metric, decided.decision, decided.score, decided.plain)
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let the queue of a cluster end the work as Ctrl-C does: with what is there."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def begin_workers() -> Workers:
