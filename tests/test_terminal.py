@@ -259,11 +259,11 @@ def test_an_interruption_says_what_is_kept_and_the_same_command_finds_it(
     work, fitted = tiny(), []
     fit_anew = FoldWork.fit_anew
 
-    def interrupted(self: FoldWork, folds: list[Any], seconds: float | None) -> Any:
+    def interrupted(self: FoldWork, folds: list[Any], *more: Any) -> Any:
         if len(fitted) == 2:
             raise KeyboardInterrupt
         fitted.append(folds)
-        return fit_anew(self, folds, seconds)
+        return fit_anew(self, folds, *more)
 
     monkeypatch.setattr(FoldWork, "fit_anew", interrupted)
     done = kc_here(work, "train", "tiny", expect=130)

@@ -1,6 +1,7 @@
 """A search over a model's parameters: what it tries, keeps, continues with, and claims."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -263,7 +264,9 @@ def test_ctrl_c_keeps_what_was_found(tmp_path: Path, kc: Callable[..., Done]) ->
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
     assert process.returncode == 130
-    assert rest.endswith("interrupted; what was finished is kept, run the command again\n")
+    assert re.fullmatch(
+        r"interrupted; \d trials of .* are kept for the next search", rest.splitlines()[-1]
+    )
     (path,) = workspace.tuning("toy").glob("*.jsonl")
     n_kept = len(load_trials(path))
     assert n_kept >= 3

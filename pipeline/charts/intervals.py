@@ -55,9 +55,10 @@ def intervals(given: Sequence[Interval], *, label: str, x_label: str) -> str:
 
 def _row(one: Interval, y: float, scale: Scale, names: float) -> str:
     parts = [element("text", text(one.name), x=names, y=y + SIZE * 0.35, text_anchor="end")]
-    if one.low is not None and one.high is not None:
-        said = element("title", text(f"{one.name}: {short(one.low)} to {short(one.high)}"))
-        a, b = scale(one.low), scale(one.high)
+    ends = [end for end in (one.low, one.high) if end is not None and drawable(end)]
+    if len(ends) == 2:
+        said = element("title", text(f"{one.name}: {short(ends[0])} to {short(ends[1])}"))
+        a, b = map(scale, ends)
         parts.append(
             element("rect", said, class_="mark range", x=a, y=y - 4, width=b - a, height=8.0, rx=4)
         )
