@@ -1,4 +1,4 @@
-"""Pictures of a report in headless Chromium, at two widths, light and dark.
+"""Pictures of a report in headless Chromium, at two widths, light and dark, and of a terminal.
 
     python docs/screenshots.py --out docs/screenshots          # of sample runs, which it makes
     python docs/screenshots.py --out shots runs/*/report.html  # of these pages
@@ -8,7 +8,10 @@ Chromium is the one that is installed, or that `playwright install chromium` bro
 
 import argparse
 import contextlib
+import io
 import os
+import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -35,6 +38,12 @@ SAMPLE = (  # what is trained for the pictures, in order; the last one is looked
     ("train", "ddarung", "--model", "lightgbm", "--quiet"),
     ("train", "ddarung", "--time", "90s", "--quiet"),
 )
+SESSION = (  # what the terminal shows; training finds its folds again
+    ("inspect", "ddarung"),
+    ("train", "ddarung", "--model", "lightgbm"),
+    ("runs", "ddarung"),
+)
+COLUMNS = 100
 
 
 def find_chromium(playwright: Any) -> str | None:
@@ -93,6 +102,43 @@ def sample_pages(workspace: Path) -> list[Path]:
     return [latest, workspace / "reports" / "ddarung.html"]
 
 
+def take_terminal(workspace: Path, path: Path) -> Path:
+    """Write what a terminal shows of a session as SVG, colours and all; return the path."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
+    for command in SESSION:
+        console.print(Text(f"$ kc {' '.join(command)}", style="bold"))
+        console.print(Text.from_ansi(shown("--workspace", str(workspace), *command)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    console.save_svg(str(path), title="kc")
+    return path
+
+
+def shown(*arguments: str) -> str:
+    """Return what a command writes to a terminal, without lines that it has taken back."""
+    kc, written = Path(sys.executable).parent / "kc", bytearray()
+    terminal, child = pty.openpty()
+    environment = os.environ | {"COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
+    command = [kc, *arguments]
+    with subprocess.Popen(command, stdin=child, stdout=child, stderr=child, env=environment):
+        os.close(child)
+        with contextlib.suppress(OSError):  # the other end is closed
+            while some := os.read(terminal, 4096):
+                written += some
+    os.close(terminal)
+    lines = bytes(written).decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+    kept = [line.split("\r")[-1] for line in lines]
+    live = ("━", "  epoch ")  # what is drawn over and over while a model is fitted
+    plain = [re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", line) for line in kept]
+    return "\n".join(
+        line
+        for line, words in zip(kept, plain, strict=True)
+        if live[0] not in words and not words.startswith(live[1])
+    )
+
+
 def main() -> None:
     """Take pictures of the pages that are named, or of those of a sample."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -103,6 +149,8 @@ def main() -> None:
         for page in given.pages or sample_pages(Path(scratch)):
             for path in take(started, page, given.out):
                 print(path)
+        if not given.pages:
+            print(take_terminal(Path(scratch), given.out / "terminal.svg"))
 
 
 if __name__ == "__main__":
