@@ -21,7 +21,6 @@ from pipeline.models.noise import derive, shuffled
 from pipeline.models.rules import Pass, apply, architecture
 from pipeline.models.scores import SCORES, undone
 
-OF_A_UNIT = ("rmse", "mae")  # scores that grow as the unit of the target does
 MOST_VALUES = 2**23  # in the largest tensor while held-out rows are looked at; 32 MB
 
 
@@ -379,14 +378,7 @@ class Program:
         if self.recipe.loss == "squared_error":
             predicted = predicted * spread[:, None] + center[:, None]
             y = y * spread[:, None] + center[:, None]
-        if watched == "loss":
-            score = loss
-        elif watched in OF_A_UNIT:  # squares of large numbers are beyond 32 bits
-            unit = tf.reduce_max(spread, axis=-1)
-            each_unit = unit[:, None, None]
-            score = SCORES[watched](y / each_unit, predicted / each_unit, real) * unit
-        else:
-            score = SCORES[watched](y, predicted, real)
+        score = loss if watched == "loss" else SCORES[watched](y, predicted, real)
         if told is None or told == Shown(watched):
             return loss, score, score
         y, predicted = (undone(values, told.transform) for values in (y, predicted))

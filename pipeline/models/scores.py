@@ -33,7 +33,10 @@ def rmse(y: Any, p: Any, rows: Any) -> Any:
     import tensorflow as tf
 
     count = tf.reduce_sum(rows, -1)[:, None]
-    return tf.reduce_mean(tf.sqrt(tf.reduce_sum(tf.square(p - y) * rows[..., None], 1) / count), -1)
+    errors = (p - y) * rows[..., None]
+    unit = tf.reduce_max(tf.abs(errors), 1)  # squares of large errors are beyond 32 bits
+    squares = tf.square(tf.math.divide_no_nan(errors, unit[:, None]))
+    return tf.reduce_mean(unit * tf.sqrt(tf.reduce_sum(squares, 1) / count), -1)
 
 
 def rmsle(y: Any, p: Any, rows: Any) -> Any:
