@@ -15,7 +15,7 @@ from pipeline.budget import Entry, Pass, Schedule, Unit
 from pipeline.cache import Cache
 from pipeline.cleaning import clean_rows
 from pipeline.competition import ModelChoice
-from pipeline.decisions import Decided, decide, fold_scores
+from pipeline.decisions import Decided, decide, fold_scores, standard_error
 from pipeline.ensemble import Blend, Candidates, Mixer, choose_blend
 from pipeline.errors import ModelError, PipelineError
 from pipeline.execution import Ended, Workers
@@ -45,7 +45,6 @@ from pipeline.stages.recording import (
     Outcome,
     blend_record,
     spread,
-    standard_error,
     tell_decision,
     write_run,
 )
@@ -141,6 +140,7 @@ class Effort:
     n_whole: int = 0  # passes
     n_kept: int = 0  # of them, in the run that is kept
     n_weighed: int = 0  # of them, when weights were last chosen
+    mixed: tuple[tuple[int, bool, bool], Mixed] | None = None  # the last blend, and of what
     interrupted: bool = False
     told: set[str] = field(default_factory=set)  # warnings of workers
 
@@ -380,7 +380,14 @@ def _refitted(effort: Effort, member: Member, weight: float) -> Member:
 
 
 def _mix(effort: Effort, *, firsts_only: bool = False) -> Mixed:
-    """Return the blend of all that is whole."""
+    """Return the blend of all that is whole, made anew only if that has changed."""
+    state = effort.n_whole, firsts_only, effort.schedule.is_settled
+    if effort.mixed is None or effort.mixed[0] != state:
+        effort.mixed = state, _mixed(effort, firsts_only=firsts_only)
+    return effort.mixed[1]
+
+
+def _mixed(effort: Effort, *, firsts_only: bool) -> Mixed:
     competition, data = effort.opened.competition, effort.data
     whole = effort.schedule.whole(firsts_only=firsts_only)
     members = [_member(effort, number, passes) for number, passes in whole.items()]

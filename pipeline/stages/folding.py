@@ -106,8 +106,8 @@ class FoldWork:
         found: list[FoldResult] | None = None if self.fresh else self.cache.load(key)
         if found is None:
             at_once = model_spec(self.choice).refits if trains_together(self.estimator) else 1
-            seeds = range(self.seed, self.seed + at_once)
-            estimators = [unfitted(opened, self.choice, seed) for seed in seeds]
+            others = range(self.seed + 1, self.seed + at_once)
+            estimators = [self.estimator, *(unfitted(opened, self.choice, one) for one in others)]
             with self._blaming():
                 found = refit(estimators, self.train, opened.competition, lesson)
             self.cache.save(key, found)
