@@ -148,6 +148,12 @@ def fold_scores(
     return np.array(each)
 
 
+def standard_error(scores: np.ndarray) -> float | None:
+    """Return the standard error of the folds' mean score, of those that have one; None for one."""
+    finite = scores[np.isfinite(scores)]
+    return float(finite.std(ddof=1) / np.sqrt(len(finite))) if len(finite) > 1 else None
+
+
 def _choose_rounding(y: np.ndarray) -> Callable[[np.ndarray, np.ndarray], Decision]:
     """Return the choice of rounding, for targets that are whole in every training row."""
     is_whole = bool((y == np.rint(y)).all())

@@ -16,7 +16,6 @@ any moment raw/ is whole or, between two renames, absent.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -27,7 +26,7 @@ from pathlib import Path
 
 from pipeline.errors import DataError, StorageError
 from pipeline.sources import Source
-from pipeline.storage import complete_folder, save_text, storing
+from pipeline.storage import complete_folder, file_sha256, save_text, storing
 
 RAW = "raw"
 MANIFEST = "manifest.json"
@@ -179,7 +178,7 @@ def _seal(raw: Path) -> tuple[RawFile, ...]:
     for path in sorted(path for path in raw.rglob("*") if path.is_file()):
         path.chmod(0o444)
         name = path.relative_to(raw).as_posix()
-        files.append(RawFile(name, _sha256(path), path.stat().st_size))
+        files.append(RawFile(name, file_sha256(path), path.stat().st_size))
     return tuple(files)
 
 
@@ -209,16 +208,15 @@ def _fault(path: Path, file: RawFile) -> str | None:
         size = path.stat().st_size
         if size != file.bytes:
             return f"expected {file.bytes:,} bytes, found {size:,}"
-        return None if _sha256(path) == file.sha256 else "its bytes are not those that were fetched"
+        return (
+            None
+            if file_sha256(path) == file.sha256
+            else "its bytes are not those that were fetched"
+        )
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _now() -> str:

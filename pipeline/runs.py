@@ -22,7 +22,7 @@ from pipeline.errors import DataError, TrustError, UsageError, did_you_mean
 from pipeline.jsontext import json_text
 from pipeline.packages import package_versions
 from pipeline.progress import Warned, emit
-from pipeline.storage import UNFINISHED, alone_in, complete_folder
+from pipeline.storage import UNFINISHED, alone_in, complete_folder, file_sha256
 from pipeline.trust import Foreign, Seal, trusts_all
 
 # What every reader of a run relies on.
@@ -202,7 +202,7 @@ class UnfinishedRun:
         Raises StorageError.
         """
         files = {
-            path.relative_to(self.folder).as_posix(): _file_sha256(path)
+            path.relative_to(self.folder).as_posix(): file_sha256(path)
             for path in sorted(self.folder.rglob("*"))
             if path.is_file()
         }
@@ -288,11 +288,6 @@ def _signed_text(files: dict[str, str]) -> bytes:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -146,6 +146,12 @@ def alone_in(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def file_sha256(path: Path) -> str:
+    """Return the digest of a file's bytes, in hexadecimal digits. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @lru_cache(maxsize=1)
 def _place() -> str:
     """Return a name of where numbers of processes mean the same: machine, boot and container."""

@@ -40,6 +40,16 @@ def competition_toml(competition: Competition) -> str:
     return "\n".join(line for name, table in tables.items() for line in _lines(name, table))
 
 
+def model_toml(choice: ModelChoice) -> str:
+    """Return a model's table for competition.toml, with all that is not usual of it.
+
+    Raises UsageError for a parameter that TOML cannot say.
+    """
+    own = {k: value for k, value in _unusual(choice).items() if k not in ("label", "parameters")}
+    lines = _lines(f"models.{_key(choice.label)}", {**own, **choice.parameters})
+    return "\n".join(lines).rstrip("\n")
+
+
 def _unusual(value: Any) -> dict[str, Any]:
     """Return the fields of a dataclass that are not as they usually are."""
     facts = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}

@@ -15,7 +15,14 @@ from sklearn.pipeline import Pipeline
 from pipeline.cleaning import DroppedRows, clean_rows
 from pipeline.competition import Competition, MetricName, ModelChoice, OwnMetric, Target
 from pipeline.data import TestData, TrainData
-from pipeline.decisions import NOTHING, Decision, answers_by_others, decide, fold_scores
+from pipeline.decisions import (
+    NOTHING,
+    Decision,
+    answers_by_others,
+    decide,
+    fold_scores,
+    standard_error,
+)
 from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import Features
 from pipeline.generating import GeneratedFeatures, TextFeatures, check_families
@@ -139,8 +146,7 @@ class CVResult:
             spread, n = self.repeat_spread or 0.0, len(self.repeats)
             squared = float(np.mean(np.square(errors))) - spread**2 * (1 - 1 / n)
             return float(np.sqrt(max(squared, spread**2 / n)))
-        scores = self.fold_scores[np.isfinite(self.fold_scores)]
-        return float(scores.std(ddof=1) / np.sqrt(len(scores))) if len(scores) > 1 else None
+        return standard_error(self.fold_scores)
 
     @property
     def repeat_spread(self) -> float | None:

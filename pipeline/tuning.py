@@ -6,13 +6,12 @@ import math
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.competition import ModelChoice
 from pipeline.errors import ModelError
 from pipeline.models.spaces import Options, Range, Space
 from pipeline.progress import Warned, emit
@@ -203,18 +202,3 @@ def gain_of(
     each = each[np.isfinite(each)]
     error = float(each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else None
     return Gain(better, than, sign * (better - than), error)
-
-
-def toml_table(choice: ModelChoice) -> str:
-    """Return a model's table for competition.toml, with all that is not usual of it."""
-    own = {field.name: field.default for field in fields(choice)}
-    values = {
-        name: getattr(choice, name)
-        for name, default in own.items()
-        if name not in ("label", "parameters") and getattr(choice, name) != default
-    }
-    lines = [
-        f"{name} = {json.dumps(value, ensure_ascii=False)}"
-        for name, value in (values | choice.parameters).items()
-    ]
-    return "\n".join([f"[models.{choice.label}]", *lines])

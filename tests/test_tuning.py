@@ -26,7 +26,8 @@ from pipeline.models.spaces import Options, Range, space_of
 from pipeline.progress import Event, Warned, listening
 from pipeline.stages.tuned import Tuned, tuned_lines, tuned_rows
 from pipeline.stages.tuning import TuneOptions, tune
-from pipeline.tuning import Gain, Search, Trial, gain_of, load_trials, save_trial, toml_table
+from pipeline.tomltext import model_toml
+from pipeline.tuning import Gain, Search, Trial, gain_of, load_trials, save_trial
 
 BOWL = {"x": Range(-4.0, 4.0), "n": Range(1, 64, log=True, whole=True), "how": Options(([1], "b"))}
 QUICK = (
@@ -128,7 +129,7 @@ def test_every_point_of_a_space_is_a_model_and_a_declaration(name: str, task: An
     search = Search(space, [], seed=0, greater_is_better=False)
     for number in range(3):
         parameters = search.ask()
-        told = toml_table(ModelChoice(label="mine", kind=name, parameters=parameters))
+        told = model_toml(ModelChoice(label="mine", kind=name, parameters=parameters))
         assert tomllib.loads(told)["models"]["mine"] == {"kind": name, **parameters}
         fewer = {FEWER[name]: 5} if name in FEWER else {}
         choice = ModelChoice(label=name, kind=name, parameters=parameters | fewer)
@@ -139,7 +140,7 @@ def test_every_point_of_a_space_is_a_model_and_a_declaration(name: str, task: An
 
 def test_a_table_has_what_else_is_declared_of_the_model() -> None:
     choice = ModelChoice(label="mine", kind="ridge", parameters={"alpha": 2.5}, by_parts=True)
-    assert toml_table(choice) == '[models.mine]\nkind = "ridge"\nby_parts = true\nalpha = 2.5'
+    assert model_toml(choice) == '[models.mine]\nkind = "ridge"\nby_parts = true\nalpha = 2.5'
 
 
 def test_what_is_not_installed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

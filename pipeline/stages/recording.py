@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.competition import Competition, ModelChoice
-from pipeline.decisions import Decided, Decision
+from pipeline.decisions import Decided, Decision, standard_error
 from pipeline.ensemble import Mixer
 from pipeline.importance import Importance
 from pipeline.metrics import METRICS
@@ -336,12 +336,6 @@ def blend_record(
             "nested_score_of_each_way": ways,
         },
     }
-
-
-def standard_error(scores: np.ndarray) -> float | None:
-    """Return the standard error of the folds' mean score, of those that have one; None for one."""
-    finite = scores[np.isfinite(scores)]
-    return float(finite.std(ddof=1) / np.sqrt(len(finite))) if len(finite) > 1 else None
 
 
 def spread(values: np.ndarray, fold: np.ndarray) -> np.ndarray:

@@ -29,8 +29,9 @@ from pipeline.stages.training import in_order, tell_folds, validate_model
 from pipeline.stages.trials import Study, best_of, fit_default, tell_trial, try_parameters
 from pipeline.stages.tuned import Tuned
 from pipeline.storage import check_writable
+from pipeline.tomltext import model_toml
 from pipeline.training import FoldResult, folds_of, needs_refit
-from pipeline.tuning import Gain, Search, Trial, gain_of, load_trials, save_trial, toml_table
+from pipeline.tuning import Gain, Search, Trial, gain_of, load_trials, save_trial
 from pipeline.workspace import Workspace
 
 SECONDS = 300.0
@@ -211,7 +212,7 @@ def _conclude(study: Study, default: Trial, trials: list[Trial], log: Log) -> Tu
             f"--seed {study.seed} --time {seconds:.0f}s",
             deadline=study.deadline - AT_END / 2,
         )
-        toml = toml_table(work.choice)
+        toml = model_toml(work.choice)
     return Tuned(
         label=study.label,
         metric=competition.metric,
