@@ -40,6 +40,7 @@ KIND_OF_DATES: Mapping[First, Kind] = {
     "year": "datetime", "day": "datetime_dayfirst", "month": "datetime_monthfirst",
 }  # fmt: skip
 FIRST_OF_KIND = {kind: first for first, kind in KIND_OF_DATES.items()}
+KIND_WORDS: Mapping[Kind, str] = {**WORDS, **dict.fromkeys(FIRST_OF_KIND, WORDS["datetime"])}
 DECIMAL_COMMA = r"^[+-]?\d+,\d+$"
 MOSTLY = 0.9  # a text column with a larger share of numbers was probably meant to be numeric
 EXPECTED_NUMBER = {
@@ -249,12 +250,15 @@ def _kind_by_type(
     if role == "datetime" and family in ("integer", "float"):
         raise DataError(f"{where}; expected dates, as [columns] datetime says; write it as dates")
     kind: Kind = "datetime" if role == "datetime" else family
-    other = known.get(name, kind)
-    if kind != "empty" and other != "empty" and WORDS[kind] != WORDS[other] and role != "drop":
+    other: Kind = known.get(name, kind)
+    if "empty" in (kind, other):
+        return "float" if other == "integer" else other
+    if KIND_WORDS[kind] != KIND_WORDS[other] and role != "drop":
         raise DataError(
-            f"{where}, and {WORDS[other]} in {competition.files.train}; write both with one type"
+            f"{where}, and {KIND_WORDS[other]} in {competition.files.train}; write both with one "
+            "type"
         )
-    return kind
+    return other if (kind, other) == ("integer", "float") else kind
 
 
 def swap_decimal(cells: pa.ChunkedArray) -> pa.ChunkedArray:

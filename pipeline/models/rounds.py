@@ -68,8 +68,19 @@ class Job:
         classes. It stops fits for metrics of labels too: a held-out tenth of few rows has too few
         labels to tell rounds apart.
         """
-        known = {0: regression, 2: binary}.get(self.n_classes, {})
-        return {**known.get(self.metric or "", {}), **self.settings}
+        return aimed(self.settings, self.metric, self.n_classes, regression, binary)
+
+
+def aimed(
+    settings: dict[str, Any],
+    metric: str | None,
+    n_classes: int,
+    regression: Metrics,
+    binary: Metrics,
+) -> dict[str, Any]:
+    """Return settings with those that aim at a metric where none are declared; see Job.aimed."""
+    known = {0: regression, 2: binary}.get(n_classes, {})
+    return {**known.get(metric or "", {}), **settings}
 
 
 def best_round(model: Any) -> int:
