@@ -8,7 +8,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from pipeline.competition import Competition, Windows
-from pipeline.data import Table, TestData, TrainData
+from pipeline.data import Table, TableFile, TestData, TrainData
 from pipeline.errors import DataError, DeclarationError
 from pipeline.features import Features, apply_features, spread_dates
 from pipeline.progress import Warned, counted, emit
