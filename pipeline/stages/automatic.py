@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.budget import Entry, Pass, Schedule, Unit
-from pipeline.cache import Cache
+from pipeline.cache import Cache, frame_digest
 from pipeline.cleaning import clean_rows
 from pipeline.competition import ModelChoice
 from pipeline.decisions import Decided, decide, fold_scores, standard_error
@@ -36,6 +36,7 @@ from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import check_folds
 from pipeline.stages.asking import Asked, ask_blend
 from pipeline.stages.estimating import warn_of_leaks
+from pipeline.stages.folding import data_digest
 from pipeline.stages.opening import Data, Opened
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import (
@@ -192,6 +193,8 @@ def train_all(
         train=data.train,
         test=data.test,
         labels=data.labels,
+        of_train=data_digest(data.train),
+        of_test=frame_digest(data.test.X),
         fresh=fresh,
     )
     ending = max(2.0, log.age / 2)  # as long as files were read, as long they are written
@@ -639,6 +642,6 @@ def _tell(effort: Effort, mixed: Mixed) -> None:
     tell_decision(metric, decided.decision, decided.score, decided.plain)
 
 
-def begin_workers() -> Workers:
-    """Begin a worker process a core, which makes itself ready while the files are read."""
-    return Workers(cores(), get_ready)
+def begin_workers(number: int) -> Workers:
+    """Begin worker processes, which make themselves ready while the files are read."""
+    return Workers(number, get_ready, threads=max(1, cores() // number))

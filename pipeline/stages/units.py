@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.budget import Unit
-from pipeline.cache import Cache, digest, frame_digest, unpack
+from pipeline.cache import Cache, digest, unpack
 from pipeline.competition import Competition, ModelChoice, load_competition
 from pipeline.data import TestData, TrainData
 from pipeline.errors import DataError
@@ -40,8 +40,8 @@ MEMBERS = "members"  # the folder of a run that has the fits of its members
 class Task:
     """What all units of one command share; it is written once and read by each worker.
 
-    choices: the portfolio's. n_splits, scheme, rule: of the folds, as chosen at run time. fresh:
-    whether finished work is not looked for.
+    choices: the portfolio's. n_splits, scheme, rule: of the folds, as chosen at run time. of_train,
+    of_test: the digests of the rows. fresh: whether finished work is not looked for.
     """
 
     workspace: Workspace
@@ -54,6 +54,8 @@ class Task:
     train: TrainData
     test: TestData
     labels: np.ndarray | None
+    of_train: str
+    of_test: str
     fresh: bool = False
 
 
@@ -112,7 +114,7 @@ def carry_out(work: tuple[Shared, Unit, Lesson]) -> Done:
     told: list[Event] = []
     with only_listening(told.append):
         estimator = unfitted(opened, choice, seed)
-        fits = FoldWork(opened, choice, seed, task.train, estimator, task.fresh)
+        fits = FoldWork(opened, choice, seed, task.train, estimator, task.fresh, task.of_train)
         if unit.is_refit:
             results, key = fits.refit(lesson), fits.refit_key(lesson)
         else:
@@ -234,7 +236,7 @@ def predicting(results: list[FoldResult], competition: Competition) -> list[Fold
 
 def _answer(fits: FoldWork, key: str, results: list[FoldResult], task: Task) -> list[np.ndarray]:
     """Return what fits say of the test rows, found again if they were asked before."""
-    key = digest(key, _digest_of(task))
+    key = digest(key, task.of_test)
     found: list[np.ndarray] | None = fits.cache.load(key)
     if found is None:
         asked = predicting(results, fits.opened.competition)
@@ -251,8 +253,3 @@ def _load(shared: Shared) -> tuple[Task, Opened]:
         n_splits=task.n_splits, scheme=task.scheme, rule=task.rule
     )
     return task, replace(opened, competition=competition)
-
-
-@lru_cache(maxsize=1)
-def _digest_of(task: Task) -> str:
-    return frame_digest(task.test.X)
