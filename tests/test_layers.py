@@ -18,6 +18,7 @@ FLOORS = (
     "features",
     "budget cache drift execution kinds metrics models pixels preprocessing runs scoring sources "
     "splits strength targets totals windows",
+    "blocks",
     "data decisions description estimate generating importance mistakes raw rowwise tuning",
     "checks cleaning ensemble forecasts leaks portfolio proposals submission tomltext",
     "diagnosis grading inference inspection report training",
