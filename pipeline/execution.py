@@ -4,11 +4,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol, Self
 
+from pipeline import sharing
 from pipeline.errors import PipelineError, WorkerError
 
 # Each worker computes on one core. Threads that outnumber cores wait for each other, which costs a
@@ -25,6 +27,78 @@ class Ended:
     work: Any
     result: Any = None
     error: PipelineError | None = None
+
+
+class Shared(Protocol):
+    """A value that was put where all workers find it; it travels as the place where it is."""
+
+    def __hash__(self) -> int: ...
+
+    def load(self) -> Any:
+        """Return the value; in one process the same one each time."""
+
+
+class Slot(Protocol):
+    """A place for one piece of work at a time."""
+
+    @property
+    def number(self) -> int:
+        """Which of the places it is, from 0."""
+
+    @property
+    def work(self) -> Any:
+        """What is done there now, or None."""
+
+    @property
+    def started(self) -> float:
+        """When that was begun, on the clock of time.monotonic()."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it has nothing to do."""
+
+    def do(self, function: Callable[[Any], Any], work: Any) -> None:
+        """Begin a piece of work.
+
+        function: of a module, by which it is found elsewhere; it raises PipelineError for what a
+        person can mend. work: small, and can be pickled.
+        """
+
+    def begin_anew(self) -> None:
+        """Give up what is done there at once, and be free."""
+
+
+class Executor(Protocol):
+    """What carries out units of work, in processes here or elsewhere; a context, which ends them.
+
+    Whatever runs them, a unit's result is the same.
+    """
+
+    @property
+    def each(self) -> Sequence[Slot]:
+        """All places, in the order of their numbers; there may be more or fewer next time."""
+
+    @property
+    def free(self) -> Sequence[Slot]:
+        """The places that have nothing to do."""
+
+    def __len__(self) -> int: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def share(self, value: Any, folder: Path) -> Shared:
+        """Put a value where every unit can load it.
+
+        folder: of this command alone, and gone after it. Raises StorageError.
+        """
+
+    def wait(self, seconds: float) -> list[Ended]:
+        """Return what has ended, as soon as anything has, or nothing after so many seconds."""
+
+    def stop(self) -> None:
+        """End all work at once; what was being done is lost."""
 
 
 @dataclass(eq=False)
@@ -95,7 +169,7 @@ class Workers:
     def __init__(self, number: int, prepare: Callable[..., None], *arguments: Any) -> None:
         self.each = [Worker(n, prepare, arguments) for n in range(number)]
 
-    def __enter__(self) -> "Workers":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -108,6 +182,13 @@ class Workers:
     def free(self) -> list[Worker]:
         """The workers that have nothing to do."""
         return [worker for worker in self.each if worker.is_free]
+
+    def share(self, value: Any, folder: Path) -> Shared:
+        """Write a value into a folder, from where all workers map its arrays into memory.
+
+        Raises StorageError.
+        """
+        return sharing.share(value, folder / "shared")
 
     def wait(self, seconds: float) -> list[Ended]:
         """Return what has ended, as soon as anything has, or nothing after so many seconds."""

@@ -3,10 +3,8 @@
 import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 
@@ -15,6 +13,7 @@ from pipeline.cache import Cache, digest, frame_digest, unpack
 from pipeline.competition import Competition, ModelChoice, load_competition
 from pipeline.data import TestData, TrainData
 from pipeline.errors import DataError
+from pipeline.execution import Shared
 from pipeline.importance import ask_shuffled, rows_to_ask
 from pipeline.progress import Event, Warned, emit, only_listening
 from pipeline.runs import Run, UnfinishedRun
@@ -82,10 +81,10 @@ class Done:
 class Shuffling:
     """What is asked of a configuration's fits: what each column is worth to them.
 
-    entry: its place in the portfolio. keys: of its fits in the cache.
+    shared: the Task. entry: its place in the portfolio. keys: of its fits in the cache.
     """
 
-    path: Path
+    shared: Shared
     entry: int
     keys: list[str]
     columns: list[str]
@@ -98,14 +97,14 @@ def get_ready() -> None:
     import sklearn.ensemble  # noqa: F401
 
 
-def carry_out(work: tuple[Path, Unit, Lesson]) -> Done:
+def carry_out(work: tuple[Shared, Unit, Lesson]) -> Done:
     """Fit the folds of a unit, or all rows, or find them again, and predict the test rows.
 
-    work: the file of the Task, the unit, and what a fit on all rows has to know.
+    work: the Task, the unit, and what a fit on all rows has to know.
     Raises PipelineError.
     """
-    path, unit, lesson = work
-    task, opened = _load(path)
+    shared, unit, lesson = work
+    task, opened = _load(shared)
     choice = task.choices[unit.entry]
     opened = replace(opened, competition=repeated(opened.competition, unit.repeat))
     opened = replace(opened, competition=opened.competition.with_model(choice))
@@ -149,7 +148,7 @@ def shuffle_columns(work: Shuffling) -> dict[int, np.ndarray] | None:
     As ask_shuffled returns it; None if time ran out, or a fit is not in the cache any more.
     """
     until = time.monotonic() + work.seconds
-    task, opened = _load(work.path)
+    task, opened = _load(work.shared)
     cache = Cache(opened.workspace.cache(opened.name), Seal.of(opened.workspace.root))
     found: dict[int, np.ndarray] = {}
     fits: list[FoldResult] = []
@@ -245,8 +244,8 @@ def _answer(fits: FoldWork, key: str, results: list[FoldResult], task: Task) -> 
 
 
 @lru_cache(maxsize=1)
-def _load(path: Path) -> tuple[Task, Opened]:
-    task: Task = joblib.load(path)
+def _load(shared: Shared) -> tuple[Task, Opened]:
+    task: Task = shared.load()
     opened = open_competition(task.workspace, task.name)
     competition = opened.competition.with_validation(
         n_splits=task.n_splits, scheme=task.scheme, rule=task.rule
