@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipeline.blocks import is_large, type_test_file, type_train_file
 from pipeline.competition import Columns, Competition
-from pipeline.csvtext import CsvFile, CsvStyle, read_cells, read_style
+from pipeline.csvtext import CsvFile, CsvStyle, Irregular, read_cells, read_style
 from pipeline.errors import DataError, did_you_mean
 from pipeline.kinds import Kind, kinds_by_type, text_columns
 from pipeline.parquet import (
@@ -111,6 +113,9 @@ def read_train(path: Path, competition: Competition, folder: Path | None = None)
         for name in competition.columns.target:
             require(name, "target", files.families, files.file)
         return parquet_table(files, kinds_by_type(files, competition), competition)
+    found = _in_blocks(path, competition)
+    if found is not None:
+        return found
     file, cells, images = _read_with_images(path, competition, folder)
     for name in competition.columns.target:
         require(name, "target", cells, file)
@@ -140,10 +145,13 @@ def read_test(
         files = open_parquet(path, competition.columns.drop)
         if not competition.columns.by_position:
             require(competition.columns.id_name, "id", files.families, files.file, TEST_WITHOUT_IDS)
-        found = kinds_by_type(files, competition, kinds)
+        own = kinds_by_type(files, competition, kinds)
         if competition.windows is None:
-            found = {n: kind for n, kind in found.items() if n not in competition.columns.target}
-        return parquet_table(files, found, competition)
+            own = {name: one for name, one in own.items() if name not in competition.columns.target}
+        return parquet_table(files, own, competition)
+    found = _in_blocks(path, competition, kinds)
+    if found is not None:
+        return found
     file, cells, images = _read_with_images(path, competition, folder)
     return type_test(file, cells, competition, kinds, images)
 
@@ -188,6 +196,32 @@ def parquet_ids(cells: pa.Table, competition: Competition, first: int = 0) -> pd
     if name in cells.column_names:
         return ids_of(cells[name]).rename(name)
     return pd.Series(np.arange(first + 1, first + len(cells) + 1), name=name).astype("str")
+
+
+def _in_blocks(
+    path: Path, competition: Competition, kinds: Mapping[str, Kind] | None = None
+) -> Table | None:
+    """Return a file of many rows as a table; None if it has few, or has to be looked at whole.
+
+    kinds: those of the training file, if it is the test file.
+    """
+    if competition.images is not None or not is_large(path):
+        return None
+    try:
+        if kinds is None:
+            read = type_train_file(path, competition)
+        else:
+            read = type_test_file(path, competition, kinds)
+    except Irregular:
+        return None
+    columns = competition.columns
+    if kinds is None and any(name not in read.columns for name in columns.target):
+        return None
+    if kinds is not None and not columns.by_position and columns.id_name not in read.columns:
+        return None
+    frame = pd.DataFrame(read.columns, copy=False)
+    written = pd.DataFrame(read.written, index=frame.index, copy=False)
+    return Table(read.file, frame, _ids(written, columns), read.kinds)
 
 
 def _read_with_images(
@@ -312,6 +346,8 @@ def split_test(
 def normalise_ids(cells: pd.Series) -> pd.Series:
     """Return ids as comparable text: no spaces around, whole numbers without ".0"."""
     ids = cells.astype("str").str.strip()
+    if pc.all(pc.utf8_is_digit(pa.array(ids, pa.large_string()))).as_py():
+        return ids
     if ids.str.fullmatch(r"-?\d+(\.0+)?").all():
         return ids.str.replace(r"\.0+$", "", regex=True)
     return ids

@@ -19,7 +19,7 @@ SUFFIX = ".parquet"
 BLOCK = 1 << 16  # rows that are worked on at once
 PIECE = 1 << 20  # rows that are one piece of work, if a file's row groups can be parted so
 Family = Literal["integer", "float", "text", "datetime", "empty"]
-WORDS: Mapping[Family, str] = {
+WORDS: Mapping[str, str] = {
     "integer": "a number", "float": "a number", "text": "text", "datetime": "a date",
     "empty": "nothing",
 }  # fmt: skip

@@ -12,8 +12,8 @@ from pipeline.raw import Manifest, bring, is_as_brought, load_manifest
 from pipeline.sources import Source
 from pipeline.sources.dacon_words import files_by_hand
 from pipeline.sources.files import open_source
-from pipeline.sources.partitions import PartitionsSource
 from pipeline.sources.kernels import attached_files
+from pipeline.sources.partitions import PartitionsSource
 from pipeline.stages.opening import Opened, open_competition
 from pipeline.workspace import Workspace
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from pipeline.decisions import standard_error
 from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import apply_features, blaming, spread_dates
 from pipeline.kinds import Kind, kinds_by_type
-from pipeline.parquet import BLOCK, ParquetFiles, open_parquet, typed
+from pipeline.parquet import ParquetFiles, open_parquet, typed
 from pipeline.partitions import asked as handing
 from pipeline.partitions.crew import Crew
 from pipeline.partitions.dealing import Dealing
@@ -133,8 +133,8 @@ def check_choices(opened: Opened, choice: ModelChoice) -> None:
     for what, is_declared in faults.items():
         if is_declared:
             raise DeclarationError(
-                f"{opened.folder / 'competition.toml'}: {what} needs all rows at once, and they are "
-                "read a piece at a time; remove it, or declare [files] pieces = false if memory "
+                f"{opened.folder / 'competition.toml'}: {what} needs all rows at once, and they "
+                "are read a piece at a time; remove it, or declare [files] pieces = false if memory "
                 "holds them"
             )
 
