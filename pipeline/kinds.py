@@ -257,7 +257,7 @@ def kinds_by_type(
 def _kind_by_type(
     name: str, files: ParquetFiles, competition: Competition, known: Mapping[str, Kind]
 ) -> Kind:
-    role, family = _role(name, competition), files.numbers_of(name)
+    role, family = role_of(name, competition), files.numbers_of(name)
     where = f"{files.path}: column {name!r} is {WORDS[family]} ({files.types[name]})"
     if role in ("id", "text"):
         return "text"
