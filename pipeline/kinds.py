@@ -259,7 +259,7 @@ def kinds_by_type(
 def _kind_by_type(
     name: str, files: ParquetFiles, competition: Competition, known: Mapping[str, Kind]
 ) -> Kind:
-    used, family = role(name, competition), files.numbers_of(name)
+    used, family = role_of(name, competition), files.numbers_of(name)
     where = f"{files.path}: column {name!r} is {WORDS[family]} ({files.types[name]})"
     if used in ("id", "text"):
         return "text"

@@ -13,8 +13,9 @@ _WORD = 2**64 - 1
 class Dealt:
     """What chance, that is the hash, has made of rows (n_samples,).
 
-    keys: as they were given. fold: that validates on them. is_held: they stop fits early. is_binned: they say where a
-    column is cut into bins. is_kept: their predictions are kept with the run.
+    keys: as they were given. fold: that validates on them. is_held: they stop fits early.
+    is_binned: they say where a column is cut into bins. is_kept: their predictions are kept with
+    the run.
     """
 
     keys: np.ndarray

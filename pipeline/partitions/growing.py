@@ -32,8 +32,8 @@ NOT_OF_BOOSTERS = ("n_estimators", "importance_type", "class_weight")  # of scik
 class Plan:
     """How a fold's model is grown: the library's settings in its own words.
 
-    threads: on one machine that grows it alone. bins: rows (n_binned, n_columns) by which columns are cut, all of them if is_all_binned. held:
-    X and y of the rows that stop the growth.
+    threads: on one machine that grows it alone. bins: rows (n_binned, n_columns) by which columns
+    are cut, all of them if is_all_binned. held: X and y of the rows that stop the growth.
     """
 
     library: str

@@ -134,8 +134,8 @@ def check_choices(opened: Opened, choice: ModelChoice) -> None:
         if is_declared:
             raise DeclarationError(
                 f"{opened.folder / 'competition.toml'}: {what} needs all rows at once, and they "
-                "are read a piece at a time; remove it, or declare [files] pieces = false if memory "
-                "holds them"
+                "are read a piece at a time; remove it, or declare [files] pieces = false if "
+                "memory holds them"
             )
 
 
