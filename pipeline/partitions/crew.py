@@ -36,4 +36,6 @@ class Alone:
 
     def team(self, plan: Plan, rows: FoldRows) -> Team:
         """Return one member, with all rows."""
-        return make_member(plan, rows, Seat(threads=plan.threads))
+        member = make_member(plan, rows, Seat(threads=plan.threads))
+        member.join()
+        return member

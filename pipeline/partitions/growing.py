@@ -24,7 +24,7 @@ from pipeline.parquet import BLOCK
 from pipeline.partitions.rows import FoldRows
 
 ROUNDS_AT_ONCE = 25  # between two looks at the held-out rows
-MINUTES = 5  # that members wait for each other
+MINUTES = 2  # that members wait for each other, once all have read their rows
 NOT_OF_BOOSTERS = ("n_estimators", "importance_type", "class_weight")  # of scikit-learn's classes
 
 
@@ -56,6 +56,10 @@ class Seat:
     members: int = 1
     threads: int = 1
     network: Mapping[str, Any] = field(default_factory=dict)
+
+
+class LostError(Exception):
+    """A member is gone, and with it what all of them have grown: the fold begins anew."""
 
 
 class Team(Protocol):
@@ -90,7 +94,7 @@ def grow(team: Team, plan: Plan, clock: Clock) -> Grown:
 
 
 def make_member(plan: Plan, rows: FoldRows, seat: Seat) -> "Member":
-    """Return a member with its rows read, ready to grow.
+    """Return a member that may join the others; LightGBM's has its rows read.
 
     Raises ModelError for a parameter value that the library refuses.
     """
@@ -101,6 +105,9 @@ def make_member(plan: Plan, rows: FoldRows, seat: Seat) -> "Member":
 
 class Member(Team, Protocol):
     """One of a team; those of other ranks than 0 need not tell losses."""
+
+    def join(self) -> None:
+        """Meet the others; all have to be there, within minutes."""
 
     def leave(self) -> None:
         """End the connection to the others."""
@@ -121,11 +128,18 @@ class LightGBMMember:
             stream = _streamed(rows)
             data = lightgbm.Dataset([stream], reference=bins.construct(), params=settings)
             data.construct().set_label(np.concatenate(stream.labels))
-            self.booster = lightgbm.Booster(settings | self._network(), data)
-            if seat.rank == 0:
-                X, y = plan.held
-                held = lightgbm.Dataset(X, y, reference=bins, params=settings)
-                self.booster.add_valid(held, "held out")
+            X, y = plan.held
+            self.held = lightgbm.Dataset(X, y, reference=bins, params=settings)
+        self.data, self.settings = data, settings
+
+    def join(self) -> None:
+        """Meet the others; all have to be there, within minutes."""
+        import lightgbm
+
+        with _refusing("LightGBM", lightgbm.basic.LightGBMError):
+            self.booster = lightgbm.Booster(self.settings | self._network(), self.data)
+            if self.seat.rank == 0:
+                self.booster.add_valid(self.held, "held out")
 
     def _network(self) -> dict[str, Any]:
         if self.seat.members == 1:
@@ -214,9 +228,13 @@ class XGBoostMember:
     """XGBoost on rows of some pieces, which it keeps as quantiles of each column."""
 
     def __init__(self, plan: Plan, rows: FoldRows, seat: Seat) -> None:
+        self.plan, self.rows, self.seat, self.rounds = plan, rows, seat, 0
+
+    def join(self) -> None:
+        """Meet the others, and read the rows: they agree on each column's quantiles meanwhile."""
         import xgboost
 
-        self.plan, self.seat, self.rounds = plan, seat, 0
+        plan, rows, seat = self.plan, self.rows, self.seat
         if seat.members > 1:
             xgboost.collective.init(**seat.network)
         settings = _xgboost_settings(plan) | {"nthread": seat.threads}

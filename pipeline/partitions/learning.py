@@ -10,23 +10,26 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from pipeline.competition import Competition, ModelChoice
-from pipeline.errors import DataError, ModelError
+from pipeline.errors import DataError, ModelError, WorkerError
 from pipeline.metrics import fitted_metric
 from pipeline.models import make_model, model_spec
 from pipeline.models.libraries import LIBRARIES
+from pipeline.models.grown import Grown
 from pipeline.models.rounds import Clock
 from pipeline.parquet import Piece
 from pipeline.partitions.crew import Crew
-from pipeline.partitions.growing import Plan, grow
+from pipeline.partitions.growing import LostError, Plan, grow
 from pipeline.partitions.passes import Survey, count_digits, survey_prepared
 from pipeline.partitions.ranks import SHIFTS, Wanted, ranks_at, value_between, value_of
 from pipeline.partitions.rows import FoldRows, Prepared, Reader
 from pipeline.partitions.statistics import Known, Levels, Number, merge
 from pipeline.partitions.steps import QUARTILES, fills, fit_encoder, fit_imputer, fit_scaler
 from pipeline.preprocessing import MISSING_LEVEL, make_preprocessor
+from pipeline.progress import Warned, emit
 from pipeline.targets import RootRegressor, bound_target
 
 AN_INDICATOR = Number(n=1, missing=0, mean=0.0, deviation=0.0, least=0.0, most=1.0)
+ATTEMPTS = 3  # at a fold, before its workers are given up
 GROWN = ("lightgbm", "xgboost")  # what takes rows in pieces
 
 
@@ -57,10 +60,23 @@ class Lessons:
             self.reader, prepared, self.pieces, self.survey.counts(self.pieces, fold), fold
         )
         plan = self._plan(model, prepared, fold, len(rows))
-        clock = Clock(plan.rounds, max_seconds)
-        grown = grow(self.crew.team(plan, rows), plan, clock)
+        grown = self._grow(plan, rows, Clock(plan.rounds, max_seconds))
         whole = Pipeline([*prepared.steps, ("model", model.adopt(grown, self.labels))])
         return whole if self.labels is not None else self._bounded(whole, fold)
+
+    def _grow(self, plan: Plan, rows: FoldRows, clock: Clock) -> Grown:
+        """Return the grown model; where a worker is lost, it is grown anew by those that are left.
+
+        Raises WorkerError if that happens again and again.
+        """
+        for _ in range(ATTEMPTS):
+            try:
+                return grow(self.crew.team(plan, rows), plan, clock)
+            except LostError as error:
+                emit(Warned(f"fold {rows.fold + 1} begins anew: {error}"))
+        raise WorkerError(
+            f"fold {rows.fold + 1}: workers were lost {ATTEMPTS} times; see their logs"
+        )
 
     def prepare(self, fold: int) -> Prepared:
         """Return the steps before a fold's model, fitted on its training rows."""
