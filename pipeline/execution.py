@@ -16,6 +16,7 @@ from pipeline.errors import PipelineError, WorkerError
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"), "1"
 ) | {"TF_NUM_INTEROP_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}
+ONE_THREAD |= {"LOKY_MAX_MEMORY_LEAK_SIZE": "1e12"}  # TensorFlow is no leak, and slow to load anew
 
 
 @dataclass(frozen=True, eq=False)

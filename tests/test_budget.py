@@ -1,6 +1,6 @@
 """What a schedule trains next, and what it leaves out, on a clock that the test moves."""
 
-from pipeline.budget import MOST_REPEATS, Entry, Schedule, Unit
+from pipeline.budget import BELIEVED, MOST_REPEATS, Entry, Schedule, Unit
 from pipeline.competition import ModelChoice
 
 
@@ -77,9 +77,9 @@ def test_experience_is_scaled_by_what_fits_took_here() -> None:
     plan, clock = schedule(entry("first", 2), entry("second", 6), stop_at=50)
     do(plan, clock, 10)
     do(plan, clock, 10)  # ten times as long as by experience
-    assert plan.expected(1) == 60
+    assert plan.expected(1) == 6 * 10 ** (20 / (20 + BELIEVED))
     assert plan.next(with_networks=True) is None
-    assert plan.left_out() == {1: "needs about 60 s"}
+    assert plan.left_out() == {1: "needs about 38 s"}
 
 
 def test_a_pass_whose_rest_does_not_fit_is_given_up() -> None:
