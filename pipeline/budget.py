@@ -276,10 +276,10 @@ class Schedule:
         return not one.given_up
 
     def _is_of_a_slight_family(self, number: int) -> bool:
-        """Tell whether a configuration's like were trained and weigh little."""
+        """Tell whether two or more of a configuration's like were trained and weigh little."""
         family = self.entries[number].family
         like = [w for n, w in self.latest.items() if family and self.entries[n].family == family]
-        return bool(like) and sum(like) < SLIGHT
+        return len(like) > 1 and sum(like) < SLIGHT
 
     def _elapsed(self, seconds: float, each: float) -> float:
         """Return how long pieces of work take all workers together."""
