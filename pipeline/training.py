@@ -294,10 +294,12 @@ def refit(
     train: TrainData,
     competition: Competition,
     lesson: Lesson,
+    max_seconds: float | None = None,
 ) -> list[FoldResult]:
     """Fit fresh clones on all rows, as long as the fits of folds have taught.
 
     Networks are not told how long: each is stopped by other rows, which it holds out.
+    max_seconds: for all networks together; other fits end by themselves.
     Raises ModelError for a parameter value that the model refuses.
     """
     started, numbers = time.monotonic(), range(len(estimators))
@@ -306,7 +308,7 @@ def refit(
     if trains_together(clones[0]):
         first = competition.validation.seed
         others = [competition.with_validation(seed=first + number) for number in numbers]
-        fitted = _fit_together(clones, [seen for _ in numbers], others)
+        fitted = _fit_together(clones, [seen for _ in numbers], others, max_seconds)
     else:
         fitted = [fit(one, seen, competition, lesson=lesson) for one in clones]
     fold, seconds = all_rows(0, len(train)), (time.monotonic() - started) / len(clones)

@@ -21,18 +21,18 @@ class Grown:
         self.rounds = rounds
         self.stopped_by_time = stopped_by_time
 
-    def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Return numbers (n_samples,)."""
-        return self._answers(rows)
+    def predict(self, rows: np.ndarray, **threads: int) -> np.ndarray:
+        """Return numbers (n_samples,); threads: how many, in the library's own word."""
+        return self._answers(rows, threads)
 
-    def predict_proba(self, rows: np.ndarray) -> np.ndarray:
+    def predict_proba(self, rows: np.ndarray, **threads: int) -> np.ndarray:
         """Return probabilities (n_samples, n_classes)."""
-        answers = self._answers(rows)
+        answers = self._answers(rows, threads)
         return answers if self.n_classes > 2 else np.column_stack([1 - answers, answers])
 
-    def _answers(self, rows: np.ndarray) -> np.ndarray:
+    def _answers(self, rows: np.ndarray, threads: dict[str, int]) -> np.ndarray:
         if self.library == "lightgbm":
-            return np.asarray(self._booster.predict(rows))
+            return np.asarray(self._booster.predict(rows, **threads))
         return np.asarray(self._booster.inplace_predict(rows))
 
     @cached_property

@@ -69,7 +69,7 @@ class Team(Protocol):
         """Return the loss of the held-out rows after each of so many rounds more."""
 
     def finish(self, rounds: int, *, stopped_by_time: bool) -> Grown:
-        """Return the model as it was after so many rounds, and end."""
+        """Return the model as it was after so many rounds."""
 
 
 def grow(team: Team, plan: Plan, clock: Clock) -> Grown:
@@ -163,9 +163,8 @@ class LightGBMMember:
         return losses
 
     def finish(self, rounds: int, *, stopped_by_time: bool) -> Grown:
-        """Return the model as it was after so many rounds, and end."""
+        """Return the model as it was after so many rounds."""
         content = self.booster.model_to_string(num_iteration=rounds).encode()
-        self.leave()
         n_classes = self.plan.n_classes
         return Grown("lightgbm", content, n_classes, rounds, stopped_by_time=stopped_by_time)
 
@@ -264,9 +263,8 @@ class XGBoostMember:
         return losses
 
     def finish(self, rounds: int, *, stopped_by_time: bool) -> Grown:
-        """Return the model as it was after so many rounds, and end."""
+        """Return the model as it was after so many rounds."""
         content = bytes(self.booster[:rounds].save_raw("ubj"))
-        self.leave()
         n_classes = self.plan.n_classes
         return Grown("xgboost", content, n_classes, rounds, stopped_by_time=stopped_by_time)
 

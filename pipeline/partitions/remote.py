@@ -148,9 +148,11 @@ class RemoteTeam:
         return losses
 
     def finish(self, rounds: int, *, stopped_by_time: bool) -> Grown:
-        """Return the model as it was after so many rounds, and end."""
+        """Return the model as it was after so many rounds, and let the members go."""
         given = [(rounds, stopped_by_time)] * len(self.workers)
         grown: Grown = self.ask(_finish, given)[0]
+        self.ask(_leave, [()] * len(self.workers))
+        self.ask(_forget, [()] * len(self.workers))
         return grown
 
     def ask(self, function: Callable[..., Any], given: Sequence[tuple[Any, ...]]) -> list[Any]:
@@ -249,11 +251,18 @@ def _grow(key: str, rounds: int) -> Any:
 
 
 def _finish(key: str, rounds: int, stopped_by_time: bool) -> Any:
+    working = _members[key]
+    return working.do(working.member.finish, rounds, stopped_by_time=stopped_by_time)
+
+
+def _leave(key: str) -> None:
     working = _members.pop(key)
-    grown = working.do(working.member.finish, rounds, stopped_by_time=stopped_by_time)
+    working.do(working.member.leave)
     working.thread.shutdown()
-    _trackers.pop(key, None)
-    return grown
+
+
+def _forget(key: str) -> None:
+    _trackers.pop(key, None)  # once nobody needs it to leave
 
 
 def _drop(key: str) -> None:

@@ -100,10 +100,11 @@ class FoldWork:
         taught = [one for one in (lesson.rounds, lesson.variances) if one is not None]
         return digest(self._basis, "refit", *map(array_digest, taught))
 
-    def refit(self, lesson: Lesson) -> list[FoldResult]:
+    def refit(self, lesson: Lesson, max_seconds: float | None = None) -> list[FoldResult]:
         """Return a fit on all rows, found again or fitted as long as folds have taught.
 
-        Of networks, which are trained at once, as many as predict the test.
+        Of networks, which are trained at once, as many as predict the test; a limit of time is
+        theirs alone, and what it has cut short is not kept.
         """
         key, opened = self.refit_key(lesson), self.opened
         found: list[FoldResult] | None = None if self.fresh else self.cache.load(key)
@@ -112,8 +113,9 @@ class FoldWork:
             others = range(self.seed + 1, self.seed + at_once)
             estimators = [self.estimator, *(unfitted(opened, self.choice, one) for one in others)]
             with self._blaming():
-                found = refit(estimators, self.train, opened.competition, lesson)
-            self.cache.save(key, found)
+                found = refit(estimators, self.train, opened.competition, lesson, max_seconds)
+            if not any(result.stopped_by_time for result in found):
+                self.cache.save(key, found)
         return found
 
     def fit_anew(
