@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import sklearn.preprocessing
 from pandas.api.types import is_numeric_dtype
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -11,8 +13,6 @@ from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
     MinMaxScaler,
-    OneHotEncoder,
-    OrdinalEncoder,
     RobustScaler,
     StandardScaler,
 )
@@ -29,6 +29,7 @@ SCALERS: Mapping[str, type | None] = {
 }
 MISSING_LEVEL = "missing"
 MOST_PIXEL = 255.0
+MANY_ROWS = 20_000  # from which on text is looked at level by level, not cell by cell
 MAX_LEVELS = 100  # the rarer levels of a column share one one-hot column
 
 
@@ -69,7 +70,7 @@ def make_imputer(
         indicator = choices.indicator is not False
         numeric = _fill(choices.imputer or "median", add_indicator=indicator)
         steps.append(("numeric", numeric, NumericColumns(but=tuple(own))))
-    steps.append(("text", _fill("missing"), TextColumns(but=tuple(own))))
+    steps.append(("text", MissingAsLevel(), TextColumns(but=tuple(own))))
     return _by_column(steps)
 
 
@@ -109,6 +110,105 @@ def make_encoder(name: str) -> ColumnTransformer:
             feature_name_combiner=name_level,
         )
     return _by_column([("text", encoder, TextColumns())])
+
+
+class MissingAsLevel(SimpleImputer):
+    """Fill text with a level of its own; of many rows without making an object of each cell."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            strategy="constant", fill_value=MISSING_LEVEL, keep_empty_features=True
+        )
+
+    def fit(self, X: Any, y: Any = None) -> "MissingAsLevel":
+        """Learn nothing but the columns' names."""
+        super().fit(X.head(1) if _are_texts(X) else X)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Return the columns without gaps."""
+        return X.fillna(MISSING_LEVEL) if _are_texts(X) else super().transform(X)
+
+
+class OrdinalEncoder(sklearn.preprocessing.OrdinalEncoder):
+    """scikit-learn's encoder, told of each level once where rows are many."""
+
+    def fit(self, X: Any, y: Any = None) -> "OrdinalEncoder":
+        """Learn the levels of each column."""
+        coded = _coded(X)
+        super().fit(X if coded is None else _levels(coded))
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Return the codes (n_samples, n_columns)."""
+        coded = _coded(X)
+        if coded is None:
+            return super().transform(X)
+        said = np.asarray(super().transform(_levels(coded)), dtype=float)
+        columns = {name: said[codes, i] for i, (name, (codes, _)) in enumerate(coded.items())}
+        return pd.DataFrame(columns, index=X.index, copy=False)
+
+
+class OneHotEncoder(sklearn.preprocessing.OneHotEncoder):
+    """scikit-learn's encoder, told of each level once where rows are many; then 0 and 1 are bytes."""
+
+    def fit(self, X: Any, y: Any = None) -> "OneHotEncoder":
+        """Learn the levels of each column, and which of them are rare."""
+        coded = _coded(X)
+        if coded is not None:  # cells that share their level's object, so that all are counted
+            X = pd.DataFrame({name: levels[codes] for name, (codes, levels) in coded.items()})
+        super().fit(X)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Return the 0/1 columns (n_samples, n_made)."""
+        coded = _coded(X)
+        if coded is None:
+            return super().transform(X)
+        said = np.asarray(super().transform(_levels(coded)), dtype="uint8")
+        made = np.empty((len(X), said.shape[1]), dtype="uint8")
+        start = 0
+        pairs = zip(self.categories_, self.infrequent_categories_, strict=True)
+        for (codes, _), (levels, rare) in zip(coded.values(), pairs, strict=True):
+            end = start + len(levels) - (0 if rare is None else len(rare) - 1)
+            made[:, start:end] = said[:, start:end][codes]
+            start = end
+        return pd.DataFrame(
+            made, index=X.index, columns=self.get_feature_names_out(), copy=False
+        )
+
+
+def _are_texts(X: Any) -> bool:
+    """Tell whether X is a frame of many rows whose columns all are text of Arrow's."""
+    return (
+        isinstance(X, pd.DataFrame)
+        and len(X) >= MANY_ROWS
+        and all(isinstance(dtype, pd.StringDtype) for dtype in X.dtypes)
+    )
+
+
+def _coded(X: Any) -> dict[Any, tuple[np.ndarray, np.ndarray]] | None:
+    """Return each column's codes (n_samples,) and levels; None for few rows, or with gaps."""
+    if not _are_texts(X) or not X.shape[1]:
+        return None
+    coded = {}
+    for name in X:
+        codes, levels = pd.factorize(X[name])
+        if (codes < 0).any():
+            return None
+        coded[name] = codes, np.asarray(levels, dtype=object)
+    return coded
+
+
+def _levels(coded: Mapping[Any, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+    """Return a frame in which each column has all its levels; shorter ones repeat their first."""
+    length = max(len(levels) for _, levels in coded.values())
+    return pd.DataFrame(
+        {
+            name: np.concatenate([levels, np.repeat(levels[:1], length - len(levels))])
+            for name, (_, levels) in coded.items()
+        }
+    )
 
 
 def name_level(column: str, level: Any) -> str:
