@@ -14,21 +14,14 @@ from sklearn.preprocessing import (
     MaxAbsScaler,
     MinMaxScaler,
     RobustScaler,
-    StandardScaler,
 )
 
 from pipeline.competition import Cleaning, Preprocessing
 from pipeline.errors import DeclarationError
 
-SCALERS: Mapping[str, type | None] = {
-    "standard": StandardScaler,
-    "minmax": MinMaxScaler,
-    "robust": RobustScaler,
-    "maxabs": MaxAbsScaler,
-    "none": None,
-}
 MISSING_LEVEL = "missing"
 MOST_PIXEL = 255.0
+MANY_NUMBERS = 2**17  # rows of numbers, from which on columns are filled and scaled one by one
 MANY_ROWS = 20_000  # from which on text is looked at level by level, not cell by cell
 MAX_LEVELS = 100  # the rarer levels of a column share one one-hot column
 
@@ -112,6 +105,81 @@ def make_encoder(name: str) -> ColumnTransformer:
     return _by_column([("text", encoder, TextColumns())])
 
 
+class Fill(SimpleImputer):
+    """scikit-learn's imputer; of many rows of numbers it looks at one column after the other.
+
+    Columns without gaps are passed on as they are.
+    """
+
+    def fit(self, X: Any, y: Any = None) -> "Fill":
+        """Learn each column's fill, and which columns have gaps."""
+        super().fit(self._witnesses(X) if _are_many_numbers(X) else X)
+        return self
+
+    def _witnesses(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Return two rows from which the same is learned: each column's fill, and a gap if any."""
+        rows = {}
+        for name in X:
+            known = X[name].dropna()
+            fill = np.nan
+            if len(known):
+                alone = SimpleImputer(strategy=self.strategy, fill_value=self.fill_value)
+                fill = alone.fit(known.to_numpy(float)[:, None]).statistics_[0]
+            has_gaps = len(known) < len(X)
+            rows[name] = [known.iloc[0] if self.strategy == "constant" and len(known) else fill]
+            rows[name].append(np.nan if has_gaps else rows[name][0])
+        return pd.DataFrame(rows, dtype=float)
+
+    def transform(self, X: Any) -> Any:
+        """Return the columns without gaps, and those that say where gaps were."""
+        if not _are_many_numbers(X):
+            return super().transform(X)
+        filled = {
+            name: X[name].fillna(fill) if X[name].hasnans else X[name]
+            for name, fill in zip(X, self.statistics_, strict=True)
+        }
+        gaps = self.indicator_.features_ if self.add_indicator else []
+        marks = {f"missingindicator_{X.columns[i]}": X.iloc[:, i].isna() for i in gaps}
+        marks = {name: mark.astype(float) for name, mark in marks.items()}
+        return pd.DataFrame({**filled, **marks}, index=X.index, copy=False)
+
+
+class StandardScaler(sklearn.preprocessing.StandardScaler):
+    """scikit-learn's scaler; of many rows it looks at one column after the other."""
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "StandardScaler":
+        """Learn each column's mean and deviation."""
+        if not _are_many_numbers(X):
+            super().fit(X, y, sample_weight)
+            return self
+        super().fit(X.head(2))
+        plain = (sklearn.preprocessing.StandardScaler() for _ in X)
+        each = [one.fit(X[name].to_numpy(float)[:, None]) for one, name in zip(plain, X, strict=True)]
+        for learned in ("mean_", "var_", "scale_"):
+            setattr(self, learned, np.concatenate([getattr(one, learned) for one in each]))
+        self.n_samples_seen_ = np.int64(len(X))
+        return self
+
+    def transform(self, X: Any, copy: bool | None = None) -> Any:
+        """Return the scaled columns; of many rows in single precision."""
+        if not _are_many_numbers(X):
+            return super().transform(X, copy)
+        scaled = {
+            name: ((X[name].to_numpy(float) - mean) / scale).astype("float32")
+            for name, mean, scale in zip(X, self.mean_, self.scale_, strict=True)
+        }
+        return pd.DataFrame(scaled, index=X.index, copy=False)
+
+
+SCALERS: Mapping[str, type | None] = {
+    "standard": StandardScaler,
+    "minmax": MinMaxScaler,
+    "robust": RobustScaler,
+    "maxabs": MaxAbsScaler,
+    "none": None,
+}
+
+
 class MissingAsLevel(SimpleImputer):
     """Fill text with a level of its own; of many rows without making an object of each cell."""
 
@@ -187,6 +255,15 @@ def _are_texts(X: Any) -> bool:
     )
 
 
+def _are_many_numbers(X: Any) -> bool:
+    """Tell whether X is a frame of so many rows that copies of all its columns would matter."""
+    return (
+        isinstance(X, pd.DataFrame)
+        and len(X) > MANY_NUMBERS
+        and all(dtype.kind in "iuf" for dtype in X.dtypes)
+    )
+
+
 def _coded(X: Any) -> dict[Any, tuple[np.ndarray, np.ndarray]] | None:
     """Return each column's codes (n_samples,) and levels; None for few rows, or with gaps."""
     if not _are_texts(X) or not X.shape[1]:
@@ -258,7 +335,7 @@ def _columns(X: Any) -> list[str]:
 
 def _fill(way: str, *, add_indicator: bool = False) -> SimpleImputer:
     constants = {"zero": 0, "missing": MISSING_LEVEL}
-    return SimpleImputer(
+    return Fill(
         strategy="constant" if way in constants else way,
         fill_value=constants.get(way),
         add_indicator=add_indicator,

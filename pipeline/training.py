@@ -26,6 +26,7 @@ from pipeline.decisions import (
 from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import Features
 from pipeline.generating import GeneratedFeatures, TextFeatures, check_families
+from pipeline.machine import give_back_memory
 from pipeline.metrics import Metric, fitted_metric, metric_of
 from pipeline.models import REST, make_model, model_spec
 from pipeline.models.checkpoints import Store
@@ -54,7 +55,7 @@ MIN_ROWS_TO_HOLD_OUT = 20
 FRACTION_FOR_VARIANCE = 0.2
 FEW_ROWS = 5_000  # below it, what folds leave out is missed
 MORE_ROUNDS = 1.25  # a fit on all rows bears, by those of a fold's rows without its held-out ones
-ROWS_AT_ONCE = 2**17  # that are predicted; whole batches of networks
+ROWS_AT_ONCE = 2**16  # that are predicted; whole batches of networks
 GENERATE = "generate"  # the step that generates features
 
 
@@ -334,6 +335,7 @@ def fit_folds(
         clones = [clone(estimator) for _ in folds]
         fitted = _fit_together(clones, seen, [competition for _ in folds], max_seconds, store)
         del seen
+        give_back_memory(len(train))
     else:  # one fold's rows in memory at a time
         share = None if max_seconds is None else max_seconds / len(folds)
         every = []
@@ -342,6 +344,7 @@ def fit_folds(
             fitted.append(fit(clone(estimator), own, competition, share))
             every.append(dropped)
             del own
+            give_back_memory(len(train))
     seconds = (time.monotonic() - started) / len(folds)
     return [
         _scored(one, train, fold, competition, dropped, seconds)
@@ -553,7 +556,9 @@ def _respond_rows(
     """Return what respond does for the rows at these positions, of many some at a time."""
     starts = range(0, max(len(rows), 1), ROWS_AT_ONCE)
     parts = (take_images(X, rows[start : start + ROWS_AT_ONCE]) for start in starts)
-    return np.concatenate([respond(estimator, part, labels) for part in parts])
+    found = np.concatenate([respond(estimator, part, labels) for part in parts])
+    give_back_memory(len(rows))
+    return found
 
 
 def cross_validate(
