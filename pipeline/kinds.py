@@ -14,6 +14,7 @@ from pipeline.competition import MISSING_SPELLINGS, Competition, Files
 from pipeline.csvtext import CsvFile
 from pipeline.dates import EXAMPLES, First, are_dates, as_text, day_or_month_first, parse_dates
 from pipeline.errors import DataError
+from pipeline.parquet import WORDS, ParquetFiles
 from pipeline.progress import Warned, emit
 
 Kind = Literal[
@@ -240,6 +241,37 @@ def warn_of_commas(file: CsvFile, name: str) -> None:
             'decimal commas; declare [files] decimal = ","'
         )
     )
+
+
+def kinds_by_type(
+    files: ParquetFiles, competition: Competition, known: Mapping[str, Kind] | None = None
+) -> dict[str, Kind]:
+    """Return what each column of Parquet is read as: what its type says, and what is declared.
+
+    known: the kinds of the training file, if these are the test file's columns.
+    Raises DataError if a column cannot be what is declared, or what it is in the training file.
+    """
+    return {name: _kind_by_type(name, files, competition, known or {}) for name in files.families}
+
+
+def _kind_by_type(
+    name: str, files: ParquetFiles, competition: Competition, known: Mapping[str, Kind]
+) -> Kind:
+    role, family = role_of(name, competition), files.numbers_of(name)
+    where = f"{files.path}: column {name!r} is {WORDS[family]} ({files.types[name]})"
+    if role in ("id", "text"):
+        return "text"
+    if role in EXPECTED_NUMBER and family not in ("integer", "float", "empty"):
+        raise DataError(f"{where}; expected {EXPECTED_NUMBER[role]}; write it as a number")
+    if role == "datetime" and family in ("integer", "float"):
+        raise DataError(f"{where}; expected dates, as [columns] datetime says; write it as dates")
+    kind: Kind = "datetime" if role == "datetime" else family
+    other = known.get(name, kind)
+    if kind != "empty" and other != "empty" and WORDS[kind] != WORDS[other] and role != "drop":
+        raise DataError(
+            f"{where}, and {WORDS[other]} in {competition.files.train}; write both with one type"
+        )
+    return kind
 
 
 def swap_decimal(cells: pa.ChunkedArray) -> pa.ChunkedArray:
