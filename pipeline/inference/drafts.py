@@ -22,8 +22,9 @@ class Draft:
 
     n_rows: of train and test. guessed_days: nothing shows whether dates begin with the day.
     maybe_levels: columns in which a word for "missing" is so frequent that it may be a level.
-    images: the size of what all features are the pixels of, if they are. series: the windows that
-    rows are cut into, if they are steps of series; series_hint: what speaks for them, if not enough.
+    images: the size of what all features are the pixels of, if they are.
+    series: the windows that rows are cut into, if they are steps of series. series_hint: what
+    speaks for windows, where it is not enough.
     """
 
     name: str

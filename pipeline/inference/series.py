@@ -19,6 +19,7 @@ from pipeline.progress import counted, only_listening
 from pipeline.windows import Series, asked_windows, training_windows
 
 DAY = 1.0  # in days
+SECONDS_A_DAY = 86_400
 LONG = 10**6  # rows: more than any horizon
 FEWEST = 40  # windows from which five folds learn something
 SATURDAY = 5
@@ -91,7 +92,7 @@ def rhythm_of(frame: pd.DataFrame, time: str, by: str | None) -> Rhythm:
     """Return how often a row of a series comes."""
     ordered = frame.sort_values(time)
     groups = ordered[time] if by is None else ordered.groupby(by)[time]
-    days = (groups.diff() / pd.Timedelta(days=1)).median()
+    days = groups.diff().dt.total_seconds().median() / SECONDS_A_DAY
     weekday = frame[time].dt.weekday
     return Rhythm(float(days), bool(days < 2 * DAY) and not (weekday >= SATURDAY).any())
 
@@ -130,9 +131,7 @@ def find_series(
     return _guess(rows, target, said.windows)
 
 
-def _guess(
-    rows: _Rows, target: Target, settled: Windows | None
-) -> tuple[SeriesGuess | None, str]:
+def _guess(rows: _Rows, target: Target, settled: Windows | None) -> tuple[SeriesGuess | None, str]:
     """Return the windows of rows, if they can be cut so that all that is asked is answered."""
     try:
         horizon, shortest = _reach(rows)
@@ -182,7 +181,7 @@ def _answers_all(rows: _Rows, windows: Windows) -> bool:
 
 
 def _reach(rows: _Rows) -> tuple[int, int]:
-    """Return how far behind known rows the last asked one lies, and the rows of the shortest series.
+    """Return how far behind known rows the last asked one lies, and the shortest series' rows.
 
     Raises DataError if something is asked of which nothing is known.
     """

@@ -112,7 +112,7 @@ def _source(draft: Draft) -> Iterator[str]:
     if source.slug is not None:
         yield f"slug = {_text(source.slug)}"
     if source.dataset is not None:
-        why = "the last fifth of the file is held back; its answers stay with the board"
+        why = "its last fifth is held back; kc fetch NAME --from FILE cuts it again"
         yield _commented(f"dataset = {_text(source.dataset)}", why)
     if source.number is not None:
         yield f"number = {source.number}"

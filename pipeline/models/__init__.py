@@ -79,9 +79,9 @@ def boosting(function: str, *, epochs: str = "n_estimators", **facts: Any) -> Mo
     )
 
 
-# How networks learn that are trained one by one: as long as a schedule lasts, which is not cut off,
-# and longer where rows are few. They are kept by their loss: of a few rows that are held out, labels
-# say less.
+# How networks learn that are trained one by one: as long as a schedule lasts, which is not cut off
+# and is longer where rows are few. They are kept by their loss: of a few rows that are held out,
+# labels say less.
 IN_ONE_CYCLE: dict[str, Any] = {
     "epochs": None,
     "patience": None,

@@ -73,6 +73,7 @@ class _Keras(Networks):
     """
 
     MAY_BE_NONE = ("epochs", "patience")
+    epochs: int | None
     batch_size: int
     learning_rate: float
 

@@ -136,7 +136,7 @@ def _bring_from_kaggle(workspace: Workspace, trial: Workspace, name: str, slug: 
 
 
 def _wanted(files: Mapping[str, Path]) -> tuple[str, ...]:
-    """Return the names of the files that have a role, or of the only table, if nothing is packed."""
+    """Return the names of the files that have a role, or of the only table there is."""
     tables = [shown for shown in files if shown.lower().endswith(SUFFIXES)]
     if len(tables) == 1 and not any(map(archive_suffix, files)):
         return (tables[0].rpartition("/")[2],)

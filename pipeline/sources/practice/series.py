@@ -126,7 +126,9 @@ def read_series(path: Path, competition: Competition) -> tuple[CsvFile, pd.DataF
     cells = plain_cells(cells)
     for name in (columns.time, _windows_of(competition).by, *columns.target):
         if name is not None and name not in cells:
-            raise DataError(f"{path}: there is no column {name!r}; found {', '.join(cells)}")
+            raise DataError(
+                f"{path}: there is no column {name!r}; found {', '.join(map(str, cells))}"
+            )
     by = _windows_of(competition).by
     keys = {"series": cells[by] if by else "", "time": _times(cells[str(columns.time)], path)}
     order = pd.DataFrame(keys, index=cells.index).sort_values(["series", "time"], kind="stable")
@@ -142,7 +144,8 @@ def read_series(path: Path, competition: Competition) -> tuple[CsvFile, pd.DataF
 def plain_cells(cells: pd.DataFrame) -> pd.DataFrame:
     """Return a file's cells without spaces around, its numbers without commas and marks."""
     cells = _joined(cells.apply(lambda column: column.astype(object).str.strip()))
-    return cells.apply(lambda column: column.map(_plain))
+    plain: pd.DataFrame = cells.apply(lambda column: column.map(_plain))
+    return plain
 
 
 def are_prices(columns: Iterable[str]) -> bool:
