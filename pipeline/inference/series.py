@@ -93,7 +93,7 @@ def rhythm_of(frame: pd.DataFrame, time: str, by: str | None) -> Rhythm:
     ordered = frame.sort_values(time)
     groups = ordered[time] if by is None else ordered.groupby(by)[time]
     days = groups.diff().dt.total_seconds().median() / SECONDS_A_DAY
-    weekday = frame[time].dt.weekday
+    weekday = frame[time].dt.day_of_week
     return Rhythm(float(days), bool(days < 2 * DAY) and not (weekday >= SATURDAY).any())
 
 
