@@ -318,6 +318,33 @@ def test_a_model_of_ones_own_is_part_of_the_script(
     assert "return Twice(alpha=3.0)" in text
 
 
+METRIC = """\
+import numpy as np
+from sklearn.metrics import mean_absolute_error
+
+HARD = 100
+
+
+def within(y_true, y_pred):
+    far = np.abs(y_true - y_pred) > HARD
+    return mean_absolute_error(y_true, y_pred) + far.sum()
+"""
+
+
+def test_a_metric_and_models_in_files_of_any_name_are_part_of_the_script(
+    made: Callable[..., Path], exported: Callable[..., Path]
+) -> None:
+    table = '[metric]\nfunction = "score.py:within"\ngreater_is_better = false\nscores = "value"\n'
+    toml = TOML.replace('metric = "rmse"\n', "")
+    workspace = made(toml=f'{toml}\n{table}\n[models.mine]\nkind = "ours.py:make_mine"\n')
+    write(workspace / "competitions" / "tiny" / "score.py", METRIC)
+    write(workspace / "competitions" / "tiny" / "ours.py", OWN)
+    text = check_same(workspace, exported(workspace, "--model", "mine"))
+    assert "from sklearn.metrics import mean_absolute_error\n" in text
+    assert "return mean_absolute_error(y_true, y_pred) + far.sum()" in text
+    assert "{within(np.asarray(y)[rows], prediction[rows][:, 0]):.5f}" in text
+
+
 @pytest.mark.slow
 def test_networks_bring_the_code_that_trained_them(
     made: Callable[..., Path], exported: Callable[..., Path]

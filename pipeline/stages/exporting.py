@@ -10,13 +10,13 @@ import joblib
 import numpy as np
 
 from pipeline.cache import unpack
-from pipeline.competition import Competition, ModelChoice
+from pipeline.competition import Competition, ModelChoice, OwnMetric
 from pipeline.csvtext import read_style
 from pipeline.errors import DataError, UsageError
 from pipeline.exporting.models import Trained
-from pipeline.exporting.story import OWN_FILE, Mixed, Solution, write_sections
+from pipeline.exporting.story import Mixed, Solution, write_sections
 from pipeline.exporting.writing import notebook_text, script_text
-from pipeline.features import import_file
+from pipeline.features import module_name
 from pipeline.models import model_spec
 from pipeline.models.rounds import best_round
 from pipeline.progress import Note, counted, emit
@@ -107,12 +107,11 @@ def _check_free(path: Path, text: str) -> None:
 def _solution(opened: Opened, data: Data, run: Run, tree: Trained | Mixed) -> Solution:
     raw, files = opened.workspace.raw(opened.name), opened.competition.files
     code = {name: text.decode("utf-8") for name, text in opened.sources.items()}
-    own = {OWN_FILE: import_file(run.path / OWN_FILE).__name__} if OWN_FILE in code else {}
     return Solution(
         competition=opened.competition,
         features=opened.features,
         code=code,
-        own=own,
+        own=_own_modules(opened),
         tree=tree,
         decision=decision_of(run.record),
         train=data.train,
@@ -128,6 +127,15 @@ def _solution(opened: Opened, data: Data, run: Run, tree: Trained | Mixed) -> So
         record=run.record,
         one_thread=_is_of_workers(run, opened.workspace),
     )
+
+
+def _own_modules(opened: Opened) -> dict[str, str]:
+    """Return the modules that models and the metric of one's own come from, by file."""
+    used = {choice.kind.partition(":")[0] for choice in opened.competition.models.values()}
+    metric = opened.competition.metric
+    of_metric = metric.path.name if isinstance(metric, OwnMetric) else None
+    named = {file: module_name(file, source) for file, source in opened.sources.items()}
+    return {file: name for file, name in named.items() if name in used or file == of_metric}
 
 
 def _is_of_workers(run: Run, workspace: Workspace) -> bool:
