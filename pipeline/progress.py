@@ -37,7 +37,8 @@ class Looked:
 class FoldStarted:
     """A fold's fit begins, or that of several at once; folds count from 1 for people.
 
-    metric: what it will be scored by, and its epochs' scores are.
+    metric: what it will be scored by, and its epochs' scores are. scale: what the target is fitted
+    as, and the losses of its epochs are of, "" for itself.
     """
 
     model: str
@@ -45,6 +46,7 @@ class FoldStarted:
     n_folds: int
     together: int = 1
     metric: str = "score"
+    scale: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class EpochEnded:
 
     score: the competition's metric on the rows that early stopping holds out, the mean over the
     networks that still learn. best: the mean of each network's best so far. None if not known.
+    watched: what a library of boosting computes of the held-out rows, on the scale that is fitted,
+    in place of a loss; best is the best of it. "" for networks.
     """
 
     epoch: int
@@ -61,6 +65,7 @@ class EpochEnded:
     valid_loss: float | None
     score: float | None = None
     best: float | None = None
+    watched: str = ""
 
 
 @dataclass(frozen=True)

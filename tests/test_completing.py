@@ -121,13 +121,13 @@ def test_the_next_steps_follow_what_is_here(tmp_path: Path) -> None:
     write(tmp_path / "data" / "own" / "manifest.json", "{}")
     assert commands(tmp_path) == ["kc inspect own", "kc plot own", "kc train own"]
     a_run(tmp_path, "own-20260101T000000Z-ridge")
-    assert commands(tmp_path)[0] == "kc submit own --by-hand"
+    assert commands(tmp_path)[:2] == ["kc submit own --by-hand", "kc report own --open"]
     entry = {
         "sha256": "0" * 64, "run": "own-20260101T000000Z-ridge", "time": "2026-01-02T00:00:00Z",
         "how": "by hand",
     }  # fmt: skip
     write(tmp_path / "runs" / "own.submissions.jsonl", json.dumps(entry) + "\n")
-    assert commands(tmp_path)[0] == "kc submissions own"
+    assert commands(tmp_path)[:2] == ["kc submissions own", "kc report own --all --open"]
     assert advise(Workspace(tmp_path)).state == (
         "own: the only run, ridge, scores rmse 1.50000, and was handed in"
     )

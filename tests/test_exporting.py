@@ -139,18 +139,31 @@ def test_a_script_says_what_its_run_said_and_reads_like_a_solution(
     assert text.index("# 1. The files") < text.index("# 5. Models") < text.index("def solve(")
 
 
+NETS = """
+[models.net]
+kind = "realmlp"
+epochs = 12
+units = [32]
+
+[models.trees]
+kind = "lightgbm"
+n_estimators = 20
+"""
+
+
 @pytest.mark.slow
-def test_a_blend_of_several_models_is_reproduced(
+def test_a_blend_of_several_models_with_a_network_among_them_is_reproduced(
     made: Callable[..., Path], exported: Callable[..., Path]
 ) -> None:
-    workspace = made()
-    folder = exported(workspace, "--model", "ridge,knn,lightgbm,extra_trees", "--time", "25s")
+    workspace = made(toml=TOML + NETS)
+    folder = exported(workspace, "--model", "trees,net,knn", "--time", "40s")
     text = check_same(workspace, folder)
     record = json.loads((only_run(workspace, "tiny") / "run.json").read_text())
     weighed = [one for one in record["members"] if any(one["weights"])]
     for one in weighed:
         assert f'"{one["label"]}": {one["weights"]},' in text
         assert len(one["passes"]) == one["repeats"]
+    assert "net" in [one["label"] for one in weighed]
 
 
 PARTS = f"""{TOML.partition("[validation]")[0].rstrip()}

@@ -55,6 +55,7 @@ from pipeline.training import (
     lesson_of,
     merge_repeats,
     needs_refit,
+    scale_of,
 )
 from pipeline.workspace import Workspace
 
@@ -252,6 +253,7 @@ def validate_model(
             metric_of(competition),
             model=choice.label,
             together=at_once(estimator, train),
+            scale=scale_of(estimator),
             labels=data.labels,
             refit=needs_refit(competition),
             deadline=until,
