@@ -33,6 +33,15 @@ from pipeline.training import MORE_ROUNDS, FoldResult, final_models, needs_refit
 from pipeline.workspace import Workspace
 
 UNLEARNED = ("models", "title", "source", "default_model")  # nothing is learned from them
+_INSTEAD = "share the run's folder, which kc predict --run answers from, or its submission.csv"
+_NOT_WINDOWS = (
+    "[windows], and scripts are written of models of rows alone: cutting series into windows and "
+    f"putting their forecasts back is not among what is copied; {_INSTEAD}"
+)
+_NOT_IMAGES = (
+    "[images], and scripts are written of tables alone: pixels that are read from disk and changed "
+    f"by chance while a network learns are not among what is copied; {_INSTEAD}"
+)
 SCRIPT, NOTEBOOK = "solution.py", "solution.ipynb"
 
 
@@ -57,9 +66,9 @@ def export(
     _check_finished(run)
     opened = _opened(workspace, run)
     if opened.competition.windows is not None:
-        raise UsageError(f"run {run.id}: forecasts [windows], of which no script is written")
+        raise UsageError(f"run {run.id}: forecasts {_NOT_WINDOWS}")
     if opened.competition.images is not None:
-        raise UsageError(f"run {run.id}: sees [images], of which no script is written")
+        raise UsageError(f"run {run.id}: sees {_NOT_IMAGES}")
     data = read_data(opened)
     _check_files(run, data)
     data = replace(data, train=in_order(data, opened.competition))
