@@ -123,6 +123,12 @@ Repeats = Annotated[
 ]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Most epochs (or boosting rounds) a fit.")]
 Patience = Annotated[int | None, typer.Option(min=1, help="Epochs without progress to stop after.")]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, metavar="N", help="Processes that fit at once; else one a core."
+    ),
+]
 Time = Annotated[
     str | None,
     typer.Option(
@@ -366,6 +372,7 @@ def train(
     epochs: Epochs = None,
     patience: Patience = None,
     time: Time = None,
+    workers: Processes = None,
     quiet: Quiet = False,
     verbose: Verbosity = None,
     fresh: Fresh = False,
@@ -377,8 +384,9 @@ def train(
     from pipeline.stages.training import train as stage
 
     options = TrainOptions(
-        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats, fresh
-    )
+        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats, fresh,
+        workers,
+    )  # fmt: skip
     with _shown(**_verbosity(verbose, quiet=quiet or as_json)):
         run = stage(context.obj, name, options)
     _print_run(run, as_json)
@@ -447,6 +455,7 @@ def run_(
     epochs: Epochs = None,
     patience: Patience = None,
     time: Time = None,
+    workers: Processes = None,
     quiet: Quiet = False,
     verbose: Verbosity = None,
     fresh: Fresh = False,
@@ -459,8 +468,9 @@ def run_(
     from pipeline.stages.training import train as stage
 
     options = TrainOptions(
-        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats, fresh
-    )
+        model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats, fresh,
+        workers,
+    )  # fmt: skip
     with _shown(**_verbosity(verbose, quiet=quiet or as_json)):
         fetch_if_needed(context.obj, name, path, sample=sample)
         run = stage(context.obj, name, options)

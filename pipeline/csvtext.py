@@ -6,16 +6,17 @@ import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
-from pipeline.encodings import read_utf8
+from pipeline.encodings import read_utf8, survey_utf8
 from pipeline.errors import DataError
 
 NAMELESS = "Unnamed: "  # as pandas calls them, which the services read files with
@@ -169,6 +170,105 @@ def read_typed(
         yield from reader
 
     return file, names, rows()
+
+
+class Irregular(Exception):
+    """A file that is not read in blocks: the whole of it has to be looked at, or refused."""
+
+
+def read_blocks(
+    path: Path,
+    columns: Collection[str] | None = None,
+    *,
+    encoding: str | None = None,
+    separator: str | None = None,
+    block: int = _BLOCK,
+) -> tuple[CsvFile, list[str], Iterator[pa.RecordBatch]]:
+    """Return how a CSV file is written, its columns, and its cells as written, block by block.
+
+    For files of so many rows that their text would fill the memory: what read_cells returns at once
+    comes in parts of about so many bytes. columns: the ones whose cells are wanted, None for all.
+    Raises Irregular, at once or between blocks, for what only read_cells can read, or refuse.
+    """
+    found = survey_utf8(path, encoding)
+    separator = _checked(separator, path) or (found and _detect_separator(found.head))
+    if found is None or separator is None:
+        raise Irregular
+    file = CsvFile(path, found.encoding, separator)
+    head = found.head[: found.head.rfind(b"\n") + 1]
+    try:
+        names = _header(head, file)
+    except DataError:
+        raise Irregular from None
+    wanted = [i for i, name in enumerate(names) if columns is None or name in columns]
+    if not wanted:
+        raise Irregular
+    end = ("\n" + separator.join(['""'] * len(names))).encode() if found.has_quotes else b""
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        with path.open("rb") as bytes_:
+            bytes_.seek(found.start)
+            try:
+                reader = pa.csv.open_csv(
+                    pa.PythonFile(_Followed(bytes_, end), "r"),
+                    pa.csv.ReadOptions(autogenerate_column_names=True, block_size=block),
+                    pa.csv.ParseOptions(delimiter=separator, newlines_in_values=found.has_quotes),
+                    pa.csv.ConvertOptions(
+                        column_types={f"f{i}": _TEXT for i in range(len(names))},
+                        include_columns=[f"f{i}" for i in wanted],
+                        check_utf8=False,
+                    ),
+                )
+                batches = _without_ends(reader, found.has_quotes)
+                yield from (
+                    pa.RecordBatch.from_arrays(one.columns, [names[i] for i in wanted])
+                    for one in batches
+                )
+            except pa.ArrowInvalid:
+                raise Irregular from None
+
+    return file, [names[i] for i in wanted], rows()
+
+
+def _without_ends(reader: Iterable[pa.RecordBatch], has_end: bool) -> Iterator[pa.RecordBatch]:
+    """Yield blocks without the header and, where there is one, the row of empty cells at the end.
+
+    Raises Irregular if it does not come back: a quote is still open there.
+    """
+    held, n_above = None, 1
+    for batch in reader:
+        below, n_above = batch.slice(n_above), n_above if not len(batch) else 0
+        if not len(below):
+            continue
+        if held is not None:
+            yield held
+        held = below
+    if held is None:
+        raise Irregular
+    if has_end and any(held.slice(len(held) - 1).to_pylist()[0].values()):
+        raise Irregular
+    last = held.slice(0, len(held) - has_end)
+    if len(last):
+        yield last
+
+
+class _Followed:
+    """A file that is read to its end, and then some bytes."""
+
+    def __init__(self, file: BinaryIO, end: bytes) -> None:
+        self.file, self.end = file, end
+        self.closed = False
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+        found = self.file.read(size)
+        if not found:
+            found, self.end = self.end, b""
+        return found
+
+    def close(self) -> None:
+        """Leave the file open: whoever opened it closes it."""
+        self.closed = True
 
 
 def _checked(separator: str | None, path: Path) -> str | None:

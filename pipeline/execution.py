@@ -4,18 +4,33 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol, Self
 
+from pipeline import sharing
 from pipeline.errors import PipelineError, WorkerError
 
-# Each worker computes on one core. Threads that outnumber cores wait for each other, which costs a
-# small fit fifty times its time.
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"), "1"
-) | {"TF_NUM_INTEROP_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}
+# Products of matrices are on one thread, so that no bit depends on the number of cores.
+ONE_PRODUCT = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Return the variables of a process that computes on so many threads, and no more.
+
+    Threads that outnumber cores wait for each other, which costs a small fit fifty times its time.
+    """
+    names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "LOKY_MAX_CPU_COUNT")
+    each = {
+        "TF_NUM_INTEROP_THREADS": "1",
+        "LOKY_MAX_MEMORY_LEAK_SIZE": "1e12",  # TensorFlow is no leak, and slow to load anew
+    }
+    return dict.fromkeys(names, str(threads)) | each | ONE_PRODUCT
+
+
+ONE_THREAD = environment(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +42,78 @@ class Ended:
     error: PipelineError | None = None
 
 
+class Shared(Protocol):
+    """A value that was put where all workers find it; it travels as the place where it is."""
+
+    def __hash__(self) -> int: ...
+
+    def load(self) -> Any:
+        """Return the value; in one process the same one each time."""
+
+
+class Slot(Protocol):
+    """A place for one piece of work at a time."""
+
+    @property
+    def number(self) -> int:
+        """Which of the places it is, from 0."""
+
+    @property
+    def work(self) -> Any:
+        """What is done there now, or None."""
+
+    @property
+    def started(self) -> float:
+        """When that was begun, on the clock of time.monotonic()."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it has nothing to do."""
+
+    def do(self, function: Callable[[Any], Any], work: Any) -> None:
+        """Begin a piece of work.
+
+        function: of a module, by which it is found elsewhere; it raises PipelineError for what a
+        person can mend. work: small, and can be pickled.
+        """
+
+    def begin_anew(self) -> None:
+        """Give up what is done there at once, and be free."""
+
+
+class Executor(Protocol):
+    """What carries out units of work, in processes here or elsewhere; a context, which ends them.
+
+    Whatever runs them, a unit's result is the same.
+    """
+
+    @property
+    def each(self) -> Sequence[Slot]:
+        """All places, in the order of their numbers; there may be more or fewer next time."""
+
+    @property
+    def free(self) -> Sequence[Slot]:
+        """The places that have nothing to do."""
+
+    def __len__(self) -> int: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def share(self, value: Any, folder: Path) -> Shared:
+        """Put a value where every unit can load it.
+
+        folder: of this command alone, and gone after it. Raises StorageError.
+        """
+
+    def wait(self, seconds: float) -> list[Ended]:
+        """Return what has ended, as soon as anything has, or nothing after so many seconds."""
+
+    def stop(self) -> None:
+        """End all work at once; what was being done is lost."""
+
+
 @dataclass(eq=False)
 class Worker:
     """One process that does one piece of work at a time; it is begun anew if it dies."""
@@ -34,6 +121,7 @@ class Worker:
     number: int
     prepare: Callable[..., None]
     arguments: tuple[Any, ...]
+    threads: int = 1
     work: Any = None
     future: Future[Any] | None = None
     started: float = 0.0
@@ -81,21 +169,26 @@ class Worker:
         from loky import ProcessPoolExecutor
 
         self.executor = ProcessPoolExecutor(
-            1, initializer=_settle, initargs=(self.prepare, self.arguments), env=ONE_THREAD
+            1,
+            initializer=_settle,
+            initargs=(self.threads, self.prepare, self.arguments),
+            env=environment(self.threads),
         )
         self.executor.submit(len, ())  # a process begins with its first work
 
 
 class Workers:
-    """As many worker processes as cores; use it as a context, which ends them all.
+    """Worker processes on this machine; use it as a context, which ends them all.
 
-    prepare: called with the arguments in every new worker, before its first work.
+    prepare: called with the arguments in every new worker, before its first work. threads: of each.
     """
 
-    def __init__(self, number: int, prepare: Callable[..., None], *arguments: Any) -> None:
-        self.each = [Worker(n, prepare, arguments) for n in range(number)]
+    def __init__(
+        self, number: int, prepare: Callable[..., None], *arguments: Any, threads: int = 1
+    ) -> None:
+        self.each = [Worker(n, prepare, arguments, threads) for n in range(number)]
 
-    def __enter__(self) -> "Workers":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -109,6 +202,13 @@ class Workers:
         """The workers that have nothing to do."""
         return [worker for worker in self.each if worker.is_free]
 
+    def share(self, value: Any, folder: Path) -> Shared:
+        """Write a value into a folder, from where all workers map its arrays into memory.
+
+        Raises StorageError.
+        """
+        return sharing.share(value, folder / "shared")
+
     def wait(self, seconds: float) -> list[Ended]:
         """Return what has ended, as soon as anything has, or nothing after so many seconds."""
         busy = {worker.future: worker for worker in self.each if worker.future is not None}
@@ -121,11 +221,11 @@ class Workers:
             worker.stop()
 
 
-def _settle(prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _settle(threads: int, prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     """Make a new worker ready; an interruption is for the process that can keep what is done."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.update(ONE_THREAD)
+    os.environ.update(environment(threads))
     prepare(*arguments)
 
 

@@ -82,6 +82,18 @@ COSTS: Mapping[str, Cost] = {
     "tabm": Cost(lambda s: 2.0 + 2.5e-2 * s.rows, 30_000),
     "tabm_mini": Cost(lambda s: 2.0 + 2.0e-2 * s.rows, 30_000),
 }
+# What of these weighs little beside others gives little hope for its like.
+FAMILIES: Mapping[str, str] = {
+    kind: family
+    for family, kinds in {
+        "boosting": ("lightgbm", "catboost", "xgboost", "hist_gradient_boosting"),
+        "forest": ("random_forest", "extra_trees", "trend_forest"),
+        "linear": ("ridge", "logistic", "lasso", "elastic_net"),
+        "kernel": ("kernel_ridge", "svm", "gaussian_process"),
+        "network": ("dnn", "realmlp", "tabm", "tabm_mini"),
+    }.items()
+    for kind in kinds
+}
 GENERATING = Cost(lambda s: 1.0 + 6e-6 * s.cells)
 UNKNOWN = Cost(lambda s: 1.0 + 1e-5 * s.cells)  # a model of one's own, or a layer's kind of network
 
@@ -212,6 +224,12 @@ def _refits(spec: ModelSpec) -> int:
     return min(spec.refits, 1) if spec.trains_together else spec.refits
 
 
+def _family(choice: ModelChoice) -> str:
+    """Return what a choice is like; on columns or a scale of its own, it is like nothing else."""
+    is_plain = not choice.features and choice.transform is None
+    return FAMILIES.get(choice.kind, "") if is_plain else ""
+
+
 def _scaled(competition: Competition) -> Iterator[ModelChoice]:
     """Yield models of another scale of the target, where its errors grow with it.
 
@@ -262,4 +280,5 @@ def _entries(
             together=spec.trains_together,
             can_stop=spec.epochs is not None,
             refits=_refits(spec) if size.is_refitted else 0,
+            family=_family(choice),
         )

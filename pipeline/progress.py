@@ -37,8 +37,8 @@ class Looked:
 class FoldStarted:
     """A fold's fit begins, or that of several at once; folds count from 1 for people.
 
-    metric: what it will be scored by, and its epochs' scores are. scale: what the target is fitted
-    as, and the losses of its epochs are of, "" for itself.
+    metric: what it will be scored by, and its epochs' scores are. workers: that fit them, each one
+    or some of them. scale: what the target is fitted as, and losses are of, "" for itself.
     """
 
     model: str
@@ -46,6 +46,7 @@ class FoldStarted:
     n_folds: int
     together: int = 1
     metric: str = "score"
+    workers: int = 1
     scale: str = ""
 
 

@@ -19,7 +19,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,26 @@ class Foreign:
 
 
 @dataclass(frozen=True)
+class GivenKey:
+    """A key that was handed over: it signs as a Seal does, and is written nowhere."""
+
+    key: bytes = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """What tells this key from others, and not what it is."""
+        return _signature(self.key, "name", b"").hex()[:16]
+
+    def sign(self, purpose: str, content: bytes) -> bytes:
+        """Return the 32 bytes that only this key can make of a content and its purpose."""
+        return _signature(self.key, purpose, content)
+
+    def is_own(self, purpose: str, content: bytes, signature: bytes) -> bool:
+        """Tell whether the content was signed with this key for the purpose."""
+        return hmac.compare_digest(self.sign(purpose, content), signature)
+
+
+@dataclass(frozen=True)
 class Seal:
     """The signature of one workspace; looking makes no key, signing does."""
 
@@ -79,6 +99,13 @@ class Seal:
         """
         key = self._key()
         return key is not None and hmac.compare_digest(_signature(key, purpose, content), signature)
+
+    def lend(self, purpose: str) -> GivenKey:
+        """Return a key for one purpose, always the same: who has it does not have this one.
+
+        Raises as sign does.
+        """
+        return GivenKey(self.sign(f"key for {purpose}", b""))
 
     def accepts(self, foreign: Foreign) -> bool:
         """Tell whether a person has agreed to code, byte for byte, or writes it without end.

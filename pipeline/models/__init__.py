@@ -13,6 +13,7 @@ REGRESSION: tuple[Task, ...] = ("regression",)
 CLASSES: tuple[Task, ...] = ("binary", "multiclass")
 ANY: tuple[Task, ...] = REGRESSION + CLASSES
 REST = -1  # in a shape: as many as there are left, as numpy has it
+FEW_ANSWERS = 1_000_000  # of trees to rows; with fewer, threads gain nothing
 COUNTS = ("epochs", "n_estimators", "patience", "batch_size")  # what they mean has no other values
 
 

@@ -4,7 +4,7 @@ Four libraries share two estimators: one for numbers and one for classes.
 """
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from pipeline.competition import MetricName, Task
 from pipeline.errors import ModelError, did_you_mean
 from pipeline.machine import cores
-from pipeline.models import check_parameters
+from pipeline.models import FEW_ANSWERS, check_parameters
 from pipeline.models.holdout import even_share
 from pipeline.models.libraries import LIBRARIES
 from pipeline.models.rounds import MANY_CELLS, Clock, Job, best_round
@@ -149,8 +149,14 @@ class _Boosted(BaseEstimator):
         self.rounds_.append(best_round(model) if rounds is None else settings[facts.rounds])
         return model
 
-    def _rows(self, X: Any) -> Any:
-        return LIBRARIES[self.library].rows(X)
+    def _answer(self, ask: Callable[..., Any], X: Any) -> np.ndarray:
+        """Return what a fitted model says of rows, which threads share: the same bits on each."""
+        facts = LIBRARIES[self.library]
+        rows = facts.rows(X)
+        if facts.answering is None:
+            return np.asarray(ask(rows))
+        is_few = len(rows) * max(self.rounds_) < FEW_ANSWERS
+        return np.asarray(ask(rows, **{facts.answering: 1 if is_few else cores()}))
 
 
 def _at(rows: Any, positions: np.ndarray) -> Any:
@@ -188,8 +194,8 @@ class BoostedRegressor(RegressorMixin, _Boosted):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return predictions of the shape that y had."""
-        rows = self._rows(X)
-        predictions = np.column_stack([model.predict(rows) for model in self.models_])
+        each = [self._answer(model.predict, X) for model in self.models_]
+        predictions = np.column_stack(each)
         return predictions[:, 0] if self.is_flat_ else predictions
 
 
@@ -233,7 +239,7 @@ class BoostedClassifier(ClassifierMixin, _Boosted):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return probabilities (n_samples, n_classes), columns in the order of classes_."""
-        return np.asarray(self.model_.predict_proba(self._rows(X)), dtype=float)
+        return self._answer(self.model_.predict_proba, X).astype(float)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable labels (n_samples,)."""

@@ -3,13 +3,12 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from pipeline.competition import Competition
 from pipeline.ensemble import Mixer
-from pipeline.execution import Workers
+from pipeline.execution import Executor, Shared
 from pipeline.importance import Importance, importance_of, rows_to_ask
 from pipeline.metrics import metric_of
 from pipeline.stages.opening import Data
@@ -41,20 +40,20 @@ def ask_blend(
     competition: Competition,
     data: Data,
     seed: int,
-    workers: Workers,
-    path: Path,
+    workers: Executor,
+    shared: Shared,
     until: float,
 ) -> Importance | str:
     """Return what columns are worth to a blend, or to those of its members that were asked.
 
-    fold: (n_samples,), the number of the fold that predicts each row. path: of the Task. until: on
-    the clock of time.monotonic(). Members are asked in the order of their weights; what has no
+    fold: (n_samples,), the number of the fold that predicts each row. shared: the Task. until:
+    on the clock of time.monotonic(). Members are asked in the order of their weights; what has no
     answer when the time is over is left out, and a text says why nothing has one.
     """
     weights = np.abs(mixer.weights).mean(axis=1)
     order = [int(i) for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
     columns = columns_to_ask(data.train, competition)
-    found = _answers([members[i] for i in order], columns, workers, path, until)
+    found = _answers([members[i] for i in order], columns, workers, shared, until)
     known = [i for i, member in enumerate(members) if member.entry in found]
     if not known or not np.all(mixer.weights[known].sum(axis=0) > 0):
         return "there was no time for it; more --time leaves some"
@@ -70,7 +69,7 @@ def ask_blend(
 
 
 def _answers(
-    waiting: list[Asked], columns: list[str], workers: Workers, path: Path, until: float
+    waiting: list[Asked], columns: list[str], workers: Executor, shared: Shared, until: float
 ) -> dict[int, Answers]:
     """Return what members say, by their place in the portfolio; those that were too slow say none.
 
@@ -86,7 +85,7 @@ def _answers(
             mine = next((one for one in waiting if knows_networks or not one.is_network), None)
             if mine is not None and left > LEAST_SECONDS:
                 waiting.remove(mine)
-                work = Shuffling(path, mine.entry, mine.keys, columns, left)
+                work = Shuffling(shared, mine.entry, mine.keys, columns, left)
                 worker.do(shuffle_columns, work)
         is_asking = any(isinstance(worker.work, Shuffling) for worker in workers.each)
         if not is_asking and (not waiting or len(workers.free) == len(workers)):

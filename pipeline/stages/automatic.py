@@ -4,21 +4,19 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 
-from pipeline.budget import Entry, Pass, Schedule, Unit
-from pipeline.cache import Cache
+from pipeline.budget import WORTH_REPEATING, Entry, Pass, Schedule, Unit
+from pipeline.cache import Cache, frame_digest
 from pipeline.cleaning import clean_rows
 from pipeline.competition import ModelChoice
 from pipeline.decisions import Decided, decide, fold_scores, standard_error
 from pipeline.ensemble import Blend, Candidates, Mixer, choose_blend
 from pipeline.errors import ModelError, PipelineError
-from pipeline.execution import Ended, Workers
+from pipeline.execution import Ended, Executor, Shared, Workers
 from pipeline.importance import Importance
 from pipeline.ledger import load_ledger
 from pipeline.machine import cores
@@ -38,6 +36,7 @@ from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import check_folds
 from pipeline.stages.asking import Asked, ask_blend
 from pipeline.stages.estimating import warn_of_leaks
+from pipeline.stages.folding import data_digest
 from pipeline.stages.opening import Data, Opened
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import (
@@ -69,7 +68,6 @@ from pipeline.trust import Seal
 LABEL = "auto"
 TICK = 0.5  # seconds between two looks at the clock
 BETWEEN = 0.08  # of the budget passes at least between two runs that are kept on the way
-WORTH_REPEATING = 0.01  # the least weight in the blend
 MARGIN = 1.0  # seconds that the end of a command takes besides what was measured
 ASKING = 0.04  # of the budget is for what columns are worth, if that is enough to ask anything
 LEAST_ASKING = 1.0  # seconds
@@ -153,7 +151,7 @@ class Effort:
 def train_all(
     opened: Opened,
     data: Data,
-    workers: Workers,
+    workers: Executor,
     log: Log,
     *,
     chosen: Sequence[ModelChoice],
@@ -194,6 +192,8 @@ def train_all(
         train=data.train,
         test=data.test,
         labels=data.labels,
+        of_train=data_digest(data.train),
+        of_test=frame_digest(data.test.X),
         fresh=fresh,
     )
     ending = max(2.0, log.age / 2)  # as long as files were read, as long they are written
@@ -208,18 +208,17 @@ def train_all(
         opened, data, task, schedule, fold, seconds, began, log, ending, asking, command
     )
     with scratch_folder(opened.workspace.cache(opened.name)) as scratch:
-        path = scratch / "task.joblib"
-        joblib.dump(task, path)
+        shared = workers.share(task, scratch)
         mixed: Mixed | None = None
         importance: Importance | str = INTERRUPTED
         try:
-            _work(effort, workers, path)
+            _work(effort, workers, shared)
             mixed = _mix(effort) if effort.n_whole else None
             if mixed is not None:
                 blend = mixed
                 importance = attempt(
                     "the importance of columns",
-                    lambda: _ask(effort, blend, workers, path),
+                    lambda: _ask(effort, blend, workers, shared),
                     "it could not be found out",
                 )
         except KeyboardInterrupt:
@@ -228,13 +227,13 @@ def train_all(
     return _finish(effort, mixed, importance)
 
 
-def _work(effort: Effort, workers: Workers, path: Path) -> None:
+def _work(effort: Effort, workers: Executor, shared: Shared) -> None:
     """Keep the workers busy until the time is over or nothing is left to do."""
     schedule = effort.schedule
-    _hand_out(schedule, workers, path)
+    _hand_out(schedule, workers, shared)
     warn_of_leaks(effort.opened.competition, effort.data)  # the workers are busy meanwhile
     while True:
-        _hand_out(schedule, workers, path)
+        _hand_out(schedule, workers, shared)
         if len(workers.free) == len(workers):
             if effort.n_weighed == effort.n_whole or schedule.left < effort.ending:
                 return
@@ -250,12 +249,12 @@ def _work(effort: Effort, workers: Workers, path: Path) -> None:
         _keep_so_far(effort)
 
 
-def _hand_out(schedule: Schedule, workers: Workers, path: Path) -> None:
+def _hand_out(schedule: Schedule, workers: Executor, shared: Shared) -> None:
     """Give each worker that has nothing to do what is worth most, if anything fits."""
     for worker in workers.free:
         unit = schedule.next(with_networks=worker.number % 2 == 0)
         if unit is not None:
-            worker.do(carry_out, (path, unit, _lesson(schedule, unit)))
+            worker.do(carry_out, (shared, unit, _lesson(schedule, unit)))
 
 
 def _lesson(schedule: Schedule, unit: Unit) -> Lesson:
@@ -306,7 +305,7 @@ def _state(effort: Effort) -> str:
     return f"{models} so far, their blend {best}"
 
 
-def _working(effort: Effort, workers: Workers) -> tuple[Working, ...]:
+def _working(effort: Effort, workers: Executor) -> tuple[Working, ...]:
     """Return what each worker does now."""
     now = time.monotonic()
     return tuple(
@@ -471,7 +470,7 @@ def _settle(effort: Effort) -> None:
 def _prefer(effort: Effort, mixed: Mixed) -> None:
     effort.n_weighed = effort.n_whole
     weights = zip(mixed.members, np.abs(mixed.mixer.weights).mean(axis=1), strict=True)
-    effort.schedule.prefer({one.number: float(w) for one, w in weights if w > WORTH_REPEATING})
+    effort.schedule.prefer({one.number: float(weight) for one, weight in weights})
 
 
 def _remove(effort: Effort, run: Run) -> None:
@@ -565,7 +564,7 @@ def _facts(effort: Effort, mixed: Mixed, is_last: bool) -> dict[str, Any]:
     }
 
 
-def _ask(effort: Effort, mixed: Mixed, workers: Workers, path: Path) -> Importance | str:
+def _ask(effort: Effort, mixed: Mixed, workers: Executor, shared: Shared) -> Importance | str:
     """Return what columns are worth to the blend, in the time that is kept for it."""
     until = min(time.monotonic() + MOST_SECONDS, effort.deadline - MARGIN - effort.ending)
     members = [
@@ -580,7 +579,7 @@ def _ask(effort: Effort, mixed: Mixed, workers: Workers, path: Path) -> Importan
         effort.data,
         effort.task.seed,
         workers,
-        path,
+        shared,
         until,
     )
 
@@ -642,6 +641,6 @@ def _tell(effort: Effort, mixed: Mixed) -> None:
     tell_decision(metric, decided.decision, decided.score, decided.plain)
 
 
-def begin_workers() -> Workers:
-    """Begin a worker process a core, which makes itself ready while the files are read."""
-    return Workers(cores(), get_ready)
+def begin_workers(number: int) -> Workers:
+    """Begin worker processes, which make themselves ready while the files are read."""
+    return Workers(number, get_ready, threads=max(1, cores() // number))

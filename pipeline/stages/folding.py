@@ -27,6 +27,7 @@ from pipeline.training import (
 )
 from pipeline.trust import Seal
 
+FEW_ROWS = 100  # that show what steps make of columns
 MOST_CELLS = 50_000_000  # of the folds that are fitted at once; as float32, 200 MB
 
 
@@ -36,6 +37,7 @@ class FoldWork:
 
     Folds that are fitted at once are kept at once: one alone might differ in its last bit.
     fresh: whether what was finished or begun before is neither looked for nor gone on with.
+    of_rows: the digest of the training rows, if it is known already.
     """
 
     opened: Opened
@@ -44,6 +46,7 @@ class FoldWork:
     train: TrainData
     estimator: Any
     fresh: bool = False
+    of_rows: str = ""
 
     @cached_property
     def cache(self) -> Cache:
@@ -56,7 +59,7 @@ class FoldWork:
         return digest(
             self.opened.competition.fingerprint(self.choice.label),
             str(self.seed),
-            _data_digest(self.train),
+            self.of_rows or data_digest(self.train),
             code_of(self.opened),
         )
 
@@ -97,10 +100,11 @@ class FoldWork:
         taught = [one for one in (lesson.rounds, lesson.variances) if one is not None]
         return digest(self._basis, "refit", *map(array_digest, taught))
 
-    def refit(self, lesson: Lesson) -> list[FoldResult]:
+    def refit(self, lesson: Lesson, max_seconds: float | None = None) -> list[FoldResult]:
         """Return a fit on all rows, found again or fitted as long as folds have taught.
 
-        Of networks, which are trained at once, as many as predict the test.
+        Of networks, which are trained at once, as many as predict the test; a limit of time is
+        theirs alone, and what it has cut short is not kept.
         """
         key, opened = self.refit_key(lesson), self.opened
         found: list[FoldResult] | None = None if self.fresh else self.cache.load(key)
@@ -109,8 +113,9 @@ class FoldWork:
             others = range(self.seed + 1, self.seed + at_once)
             estimators = [self.estimator, *(unfitted(opened, self.choice, one) for one in others)]
             with self._blaming():
-                found = refit(estimators, self.train, opened.competition, lesson)
-            self.cache.save(key, found)
+                found = refit(estimators, self.train, opened.competition, lesson, max_seconds)
+            if not any(result.stopped_by_time for result in found):
+                self.cache.save(key, found)
         return found
 
     def fit_anew(
@@ -174,11 +179,14 @@ def _tell_steps(estimator: Any, train: TrainData) -> None:
     for stage, step in preparing_steps(estimator):
         if stage != "features":
             emit(tell(stage, step, X)[1])
+        if stage == "impute":  # what comes after it tells of columns, and of no more cells
+            X = X.head(FEW_ROWS)
         X = step.transform(X)
 
 
 @lru_cache(maxsize=2)
-def _data_digest(train: TrainData) -> str:
+def data_digest(train: TrainData) -> str:
+    """Return the digest of all that is known of training rows."""
     parts = (
         train.X, train.y, train.groups, train.order, train.outlying, train.parts, train.until,
     )  # fmt: skip

@@ -15,6 +15,7 @@ from pipeline.competition import AUTO, Competition, ModelChoice, Rule, Scheme
 from pipeline.data import TestData, TrainData
 from pipeline.drift import direction_of_test, measure_drift
 from pipeline.errors import UsageError, did_you_mean
+from pipeline.machine import cores, one_thread_a_product
 from pipeline.metrics import metric_of
 from pipeline.models import model_spec
 from pipeline.progress import (
@@ -32,7 +33,7 @@ from pipeline.splits import Fold, check_folds, resolve_scheme
 from pipeline.stages.automatic import begin_workers, train_all
 from pipeline.stages.estimating import warn_of_leaks
 from pipeline.stages.fetching import is_sample
-from pipeline.stages.folding import FoldWork, at_once
+from pipeline.stages.folding import FoldWork
 from pipeline.stages.opening import (
     Data,
     Opened,
@@ -43,19 +44,19 @@ from pipeline.stages.opening import (
 )
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, save_run, tell_decision
+from pipeline.stages.spreading import Crew, begin_fitters
 from pipeline.stages.studying import MOST_SECONDS
 from pipeline.stages.units import repeated
 from pipeline.storage import check_writable
 from pipeline.training import (
     CVResult,
-    FoldResult,
-    cross_validate,
     folds_of,
     is_refitted,
     lesson_of,
     merge_repeats,
     needs_refit,
-    scale_of,
+    put_together,
+    units_of,
 )
 from pipeline.workspace import Workspace
 
@@ -76,6 +77,7 @@ class TrainOptions:
         end, on the clock of time.monotonic().
     repeats: sets of folds of one model; several models are repeated as the time allows.
     fresh: train anew what an earlier command has finished or begun.
+    workers: processes that fit at once, at most, and share the cores; None: one a core.
     """
 
     label: str | None = None
@@ -89,6 +91,7 @@ class TrainOptions:
     rule: str | None = None
     repeats: int | None = None
     fresh: bool = False
+    workers: int | None = None
 
     def __post_init__(self) -> None:
         """Check what the command line checks before it.
@@ -97,6 +100,8 @@ class TrainOptions:
         """
         if self.seconds is not None and not self.seconds > 0:
             raise UsageError(f"seconds: expected more than 0, found {self.seconds}")
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"workers: expected 1 or more, found {self.workers}")
 
     @property
     def names_epochs(self) -> str | None:
@@ -113,7 +118,7 @@ def train(workspace: Workspace, name: str, options: TrainOptions | None = None) 
     """
     options = options or TrainOptions()
     log = Log() if options.began is None else Log(options.began)
-    with listening(log):
+    with listening(log), one_thread_a_product():
         opened = open_competition(workspace, name)
         label = options.label or opened.competition.default_model
         if label == AUTO or "," in label:
@@ -126,7 +131,9 @@ def train(workspace: Workspace, name: str, options: TrainOptions | None = None) 
         until = None if limit is None else time.monotonic() + limit
         if limit is not None:
             limit -= min(MOST_SECONDS, FOR_IMPORTANCE * limit)
-        result = validate_model(opened, choice, data, seed, limit, fresh=options.fresh)
+        result = validate_model(
+            opened, choice, data, seed, limit, fresh=options.fresh, workers=options.workers
+        )
         _tell_training(opened.competition, choice, result)
         command = command_of(name, replace(options, label=choice.label, seed=seed))
         return save_run(opened, choice, data, result, seed, log, command=command, deadline=until)
@@ -144,7 +151,7 @@ def _train_several(opened: Opened, label: str, options: TrainOptions, log: Log) 
     labels = [] if label == AUTO else [one.strip() for one in label.split(",") if one.strip()]
     chosen = [chosen_model(opened.competition, one) for one in dict.fromkeys(labels)]
     opened = _with_folds(opened, options)
-    with begin_workers() as workers:
+    with begin_workers(options.workers or cores()) as workers:
         data = read_data(opened)
         opened = _like_the_test(opened, data)
         data = replace(data, train=in_order(data, opened.competition))
@@ -229,10 +236,12 @@ def validate_model(
     seconds: float | None = None,
     *,
     fresh: bool = False,
+    workers: int | None = None,
 ) -> CVResult:
     """Fit a model's folds, or find them again, in as many sets of folds as are declared.
 
-    seconds: for all of them together. fresh: finished folds are not looked for.
+    seconds: for all of them together. fresh: finished folds are not looked for. workers: that fit
+    at once, at most; None: as many as there are cores.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     competition = opened.competition
@@ -244,55 +253,44 @@ def validate_model(
     for folder in (opened.workspace.runs, opened.workspace.cache(opened.name)):
         check_writable(folder)
     work = FoldWork(opened, choice, seed, train, estimator, fresh)
+    metric, is_refit = metric_of(competition), needs_refit(competition)
+    units = [units_of(folds, len(train), refit=is_refit) for folds in sets]
+    by_number = {one.number: one for some in units for one in some}
 
-    def fit_set(folds: list[Fold], until: float | None) -> CVResult:
-        return cross_validate(
-            work.fit,
-            train,
-            folds,
-            metric_of(competition),
-            model=choice.label,
-            together=at_once(estimator, train),
-            scale=scale_of(estimator),
-            labels=data.labels,
-            refit=needs_refit(competition),
-            deadline=until,
-        )
+    def fit_set(some: list[Fold], until: float | None) -> CVResult:
+        results, n_folds = crew.fit(some, until), len(some) - is_refit
+        return put_together(results, train, n_folds, metric, data.labels, refit=is_refit)
 
-    with _saying_what_is_kept():
-        results = _fit_sets(fit_set, sets, deadline, competition.validation.seed)
-        found = merge_repeats(results, train, metric_of(competition))
-        return _refitted(found, opened, choice, train, seed, deadline, fresh)
+    with (
+        _saying_what_is_kept(),
+        Crew(work, by_number, metric.name, begin_fitters, workers or cores()) as crew,
+    ):
+        results = _fit_sets(fit_set, units, deadline, competition.validation.seed)
+        found = merge_repeats(results, train, metric)
+        return _refitted(found, crew, deadline)
 
 
 def _refitted(
     result: CVResult,
-    opened: Opened,
-    choice: ModelChoice,
-    train: TrainData,
-    seed: int,
+    crew: Crew,
     deadline: float | None,
-    fresh: bool,
 ) -> CVResult:
     """Return the result with fits on all rows, where these are wanted and there is time for all."""
-    few = is_refitted(opened.competition, len(train))
-    wanted = model_spec(choice).refits if few else 0
+    work, n_samples = crew.work, len(crew.work.train)
+    few = is_refitted(work.opened.competition, n_samples)
+    wanted = model_spec(work.choice).refits if few else 0
     usual = max(one.seconds for one in result.folds)
     left = math.inf if deadline is None else deadline - time.monotonic()
     if not wanted or result.skipped or left < wanted * usual * REFIT:
         return result
     lesson = lesson_of([one.estimator for one in result.folds])
-    refits: list[FoldResult] = []
-    while len(refits) < wanted:
-        other = seed + len(refits)
-        work = FoldWork(opened, choice, other, train, unfitted(opened, choice, other), fresh)
-        refits += work.refit(lesson)
+    refits = crew.refit(lesson, range(work.seed, work.seed + wanted))
     numbered = [
         replace(one, fold=replace(one.fold, number=number))
         for number, one in enumerate(refits, start=len(result.folds))
     ]
-    text = f"{counted(wanted, 'fit')} on all {len(train):,} rows predict the test"
-    emit(Note("refit", text, {"refits": wanted, "rows": len(train)}))
+    text = f"{counted(wanted, 'fit')} on all {n_samples:,} rows predict the test"
+    emit(Note("refit", text, {"refits": wanted, "rows": n_samples}))
     return replace(result, refits=tuple(numbered))
 
 

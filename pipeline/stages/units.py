@@ -3,18 +3,17 @@
 import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 
 from pipeline.budget import Unit
-from pipeline.cache import Cache, digest, frame_digest, unpack
+from pipeline.cache import Cache, digest, unpack
 from pipeline.competition import Competition, ModelChoice, load_competition
 from pipeline.data import TestData, TrainData
 from pipeline.errors import DataError
+from pipeline.execution import Shared
 from pipeline.importance import ask_shuffled, rows_to_ask
 from pipeline.progress import Event, Warned, emit, only_listening
 from pipeline.runs import Run, UnfinishedRun
@@ -41,8 +40,8 @@ MEMBERS = "members"  # the folder of a run that has the fits of its members
 class Task:
     """What all units of one command share; it is written once and read by each worker.
 
-    choices: the portfolio's. n_splits, scheme, rule: of the folds, as chosen at run time. fresh:
-    whether finished work is not looked for.
+    choices: the portfolio's. n_splits, scheme, rule: of the folds, as chosen at run time. of_train,
+    of_test: the digests of the rows. fresh: whether finished work is not looked for.
     """
 
     workspace: Workspace
@@ -55,6 +54,8 @@ class Task:
     train: TrainData
     test: TestData
     labels: np.ndarray | None
+    of_train: str
+    of_test: str
     fresh: bool = False
 
 
@@ -82,10 +83,10 @@ class Done:
 class Shuffling:
     """What is asked of a configuration's fits: what each column is worth to them.
 
-    entry: its place in the portfolio. keys: of its fits in the cache.
+    shared: the Task. entry: its place in the portfolio. keys: of its fits in the cache.
     """
 
-    path: Path
+    shared: Shared
     entry: int
     keys: list[str]
     columns: list[str]
@@ -98,14 +99,14 @@ def get_ready() -> None:
     import sklearn.ensemble  # noqa: F401
 
 
-def carry_out(work: tuple[Path, Unit, Lesson]) -> Done:
+def carry_out(work: tuple[Shared, Unit, Lesson]) -> Done:
     """Fit the folds of a unit, or all rows, or find them again, and predict the test rows.
 
-    work: the file of the Task, the unit, and what a fit on all rows has to know.
+    work: the Task, the unit, and what a fit on all rows has to know.
     Raises PipelineError.
     """
-    path, unit, lesson = work
-    task, opened = _load(path)
+    shared, unit, lesson = work
+    task, opened = _load(shared)
     choice = task.choices[unit.entry]
     opened = replace(opened, competition=repeated(opened.competition, unit.repeat))
     opened = replace(opened, competition=opened.competition.with_model(choice))
@@ -113,9 +114,9 @@ def carry_out(work: tuple[Path, Unit, Lesson]) -> Done:
     told: list[Event] = []
     with only_listening(told.append):
         estimator = unfitted(opened, choice, seed)
-        fits = FoldWork(opened, choice, seed, task.train, estimator, task.fresh)
+        fits = FoldWork(opened, choice, seed, task.train, estimator, task.fresh, task.of_train)
         if unit.is_refit:
-            results, key = fits.refit(lesson), fits.refit_key(lesson)
+            results, key = fits.refit(lesson, unit.max_seconds), fits.refit_key(lesson)
         else:
             every = all_folds(task.train, task.test, opened.competition)
             chosen = [every[number] for number in unit.folds]
@@ -149,7 +150,7 @@ def shuffle_columns(work: Shuffling) -> dict[int, np.ndarray] | None:
     As ask_shuffled returns it; None if time ran out, or a fit is not in the cache any more.
     """
     until = time.monotonic() + work.seconds
-    task, opened = _load(work.path)
+    task, opened = _load(work.shared)
     cache = Cache(opened.workspace.cache(opened.name), Seal.of(opened.workspace.root))
     found: dict[int, np.ndarray] = {}
     fits: list[FoldResult] = []
@@ -235,7 +236,7 @@ def predicting(results: list[FoldResult], competition: Competition) -> list[Fold
 
 def _answer(fits: FoldWork, key: str, results: list[FoldResult], task: Task) -> list[np.ndarray]:
     """Return what fits say of the test rows, found again if they were asked before."""
-    key = digest(key, _digest_of(task))
+    key = digest(key, task.of_test)
     found: list[np.ndarray] | None = fits.cache.load(key)
     if found is None:
         asked = predicting(results, fits.opened.competition)
@@ -245,15 +246,10 @@ def _answer(fits: FoldWork, key: str, results: list[FoldResult], task: Task) -> 
 
 
 @lru_cache(maxsize=1)
-def _load(path: Path) -> tuple[Task, Opened]:
-    task: Task = joblib.load(path)
+def _load(shared: Shared) -> tuple[Task, Opened]:
+    task: Task = shared.load()
     opened = open_competition(task.workspace, task.name)
     competition = opened.competition.with_validation(
         n_splits=task.n_splits, scheme=task.scheme, rule=task.rule
     )
     return task, replace(opened, competition=competition)
-
-
-@lru_cache(maxsize=1)
-def _digest_of(task: Task) -> str:
-    return frame_digest(task.test.X)
