@@ -415,6 +415,18 @@ def _fit_together(
     ]
 
 
+def scale_of(estimator: Any) -> str:
+    """Return what an estimator fits the target as, "" for itself."""
+    if isinstance(estimator, SumOfParts):
+        return "a part"
+    if isinstance(estimator, LastValueRegressor):  # an error of changes is one of levels
+        return "ratios" if estimator.windows.target == "ratio" else ""
+    if not hasattr(estimator, "inverse_func"):  # of classes
+        return ""
+    transform = transform_of(estimator)
+    return {"none": "", "sqrt": "roots"}.get(transform, transform)
+
+
 def _shown(estimator: Any, competition: Competition) -> Shown | None:
     """Return what networks tell of their epochs, or None.
 
@@ -600,13 +612,14 @@ def fit_in_turn(
     metric: str,
     together: int = 1,
     deadline: float | None = None,
+    scale: str = "",
     among: range | None = None,
 ) -> list[FoldResult]:
     """Fit every fold for which there is time, one after the other.
 
     fit_some: from folds and the seconds they may take to their results, and whether these were
         found again.
-    together: how many folds are fitted at once.
+    together: how many folds are fitted at once. scale: what the target is fitted as.
     deadline: on the clock of time.monotonic(); the first fold and the refit are always fitted.
     among: which of the units are fitted, all if left out.
     """
@@ -617,7 +630,7 @@ def fit_in_turn(
         left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
         if left == 0 and first and all(can_be_left_out(fold) for fold in some):
             continue
-        emit(FoldStarted(model, first + 1, len(units), len(some), metric))
+        emit(FoldStarted(model, first + 1, len(units), len(some), metric, scale=scale))
         share = None if left is None else left * len(some) / (len(units) - first)
         for position, (result, reused) in enumerate(fit_some(some, share), start=first + 1):
             results.append(result)
