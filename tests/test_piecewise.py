@@ -274,6 +274,7 @@ import lightgbm, pandas, pyarrow.parquet, sklearn.pipeline
 from pipeline import Workspace, train
 from pipeline.stages import piecewise
 from pipeline.stages.training import TrainOptions
+piecewise.MOST_HELD = piecewise.MOST_BINNED = 20_000
 status = pathlib.Path("/proc/self/status").read_text()
 data = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmData"))
 limit = data * 1024 + int(sys.argv[2])
