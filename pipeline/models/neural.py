@@ -9,6 +9,7 @@ from sklearn.utils.validation import validate_data
 from pipeline.competition import Task as TaskName
 from pipeline.errors import ModelError, did_you_mean
 from pipeline.models import check_parameters, import_function, parameters_of
+from pipeline.models.compact import Compact, is_many
 from pipeline.models.backend import load_keras, seeded
 from pipeline.models.estimators import NetworkClassifier, NetworkRegressor, Networks
 from pipeline.models.learning import SCHEDULES, Recipe, Schedule
@@ -177,12 +178,13 @@ class _Keras(Networks):
             )
         return pixels
 
-    def _matrix(self, X: Any, *, reset: bool) -> np.ndarray:
+    def _matrix(self, X: Any, *, reset: bool) -> Any:
         """Return X as float32 (n_samples, n_features), checked against the fitted columns."""
-        x: np.ndarray = validate_data(
-            self, X, reset=reset, dtype="float32", ensure_all_finite=False
-        )
-        bad = ~np.isfinite(x).all(axis=0)
+        few = X.head(1) if is_many(X) else X
+        x = validate_data(self, few, reset=reset, dtype="float32", ensure_all_finite=False)
+        if few is not X:
+            x = Compact(X)
+        bad = x.unusable() if few is not X else ~np.isfinite(x).all(axis=0)
         if bad.any():
             raise ModelError(
                 f"{bad.sum()} of {x.shape[1]} feature columns have missing or infinite values, "
