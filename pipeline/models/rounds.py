@@ -237,7 +237,7 @@ class _CatBoostClock:
     def after_iteration(self, info: Any) -> bool:
         """Return whether to go on."""
         losses = info.metrics["validation"]  # sorted by name, the loss besides the metric
-        name = self.metric if self.metric in losses else next(iter(losses))
+        name = self.metric if self.metric is not None and self.metric in losses else min(losses)
         return not self.clock.tick(info.iteration, name, losses[name][-1])
 
 
@@ -357,7 +357,7 @@ def _watched(job: Job) -> tuple[str, Callable[[np.ndarray], float]]:
     """Return what is computed of the held-out rows, and the function: less of it is better."""
     y, labels = job.y_valid, np.arange(job.n_classes)
     if not job.n_classes:
-        name = job.metric if job.metric in HIST_NUMBERS else "rmse"
+        name = job.metric if job.metric is not None and job.metric in HIST_NUMBERS else "rmse"
         error = HIST_NUMBERS[name]
         return name, lambda answer: float(error(y, answer))
     if job.metric == "roc_auc" and job.n_classes == 2 and len(np.unique(y)) == 2:
