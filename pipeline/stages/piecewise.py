@@ -12,7 +12,7 @@ from pipeline.cache import Cache, digest
 from pipeline.checks import check_files_agree, check_part, check_test
 from pipeline.cleaning import check_condition, fulfil
 from pipeline.competition import ModelChoice, OwnMetric
-from pipeline.data import TEST_WITHOUT_IDS, Table, parquet_ids, require, split_train
+from pipeline.data import TEST_WITHOUT_IDS, Table, parquet_ids, require, split_train, with_unread
 from pipeline.decisions import standard_error
 from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import apply_features, blaming, spread_dates
@@ -192,7 +192,8 @@ def _first_table(files: ParquetFiles, kinds: dict[str, Kind], opened: Opened) ->
     piece = files.pieces[0]
     first, table = next(piece.tables(kinds))
     file = piece.rows_from(first)
-    return Table(file, typed(table, kinds, file), parquet_ids(table, opened.competition), kinds)
+    frame = with_unread(typed(table, kinds, file), files)
+    return Table(file, frame, parquet_ids(table, opened.competition), kinds)
 
 
 def _check_first_rows(
