@@ -141,7 +141,7 @@ def plain(folder: Path, model: str) -> dict[str, float]:
     lap("import")
     for frame in (train, test):
         day = frame.pop("day").dt
-        for part in ("year", "month", "day", "weekday", "hour"):
+        for part in ("year", "month", "day", "day_of_week", "hour"):
             frame[f"day_{part}"] = getattr(day, part)
     y, X = train["y"], train.drop(columns=["id", "y"])
     text = list(LEVELS)

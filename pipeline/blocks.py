@@ -306,6 +306,7 @@ def _gather(
         else:
             _follow(one, column, kinds[one.name])
 
+    pa.set_memory_pool(pa.system_memory_pool())  # others keep half as much again for later
     with ThreadPoolExecutor(cores()) as pool:
         for batch in rows:
             if identity in batch.schema.names:

@@ -14,6 +14,7 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from pipeline.encodings import read_utf8, survey_utf8
@@ -47,6 +48,10 @@ class CsvFile:
         data, _ = read_utf8(self.path, self.encoding)
         return next(itertools.islice(_records(data, self.separator), row + 1, None))[0]
 
+    def where(self, row: int) -> str:
+        """Return on which line a row, from 0, begins, as errors print it."""
+        return f"line {self.line(row)}"
+
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the line on which each row begins, from the header on, and its cells."""
         data, _ = read_utf8(self.path, self.encoding)
@@ -76,14 +81,65 @@ class CsvStyle:
 
         Raises UnicodeEncodeError if the encoding lacks a character.
         """
-        rows = frame.to_csv(
-            index=False,
-            header=self.header is None,
-            sep=self.separator,
-            lineterminator=self.newline,
-        )
         header = "" if self.header is None else self.header + self.newline
+        rows = self._text(frame, has_names=self.header is None)
         return self.mark + (header + rows).encode(self.encoding)
+
+    def more(self, frame: pd.DataFrame) -> bytes:
+        """Return a frame as rows that follow those of content. Raises UnicodeEncodeError."""
+        return self._text(frame, has_names=False).encode(self.encoding)
+
+    def _text(self, frame: pd.DataFrame, *, has_names: bool) -> str:
+        return frame.to_csv(
+            index=False, header=has_names, sep=self.separator, lineterminator=self.newline
+        )
+
+
+def csv_parts(frame: pd.DataFrame, rows: int = 1 << 16) -> Iterator[bytes]:
+    """Yield the bytes that frame.to_csv(index=False) writes, some rows at a time.
+
+    Ordinary numbers and plain text are written by Arrow, in a tenth of the time.
+    """
+    yield frame.head(0).to_csv(index=False, lineterminator="\n").encode()
+    for start in range(0, len(frame), rows):
+        part = frame.iloc[start : start + rows]
+        columns = [_written(part.iloc[:, i]) for i in range(part.shape[1])]
+        known = [column for column in columns if column is not None]
+        if len(known) < len(columns) or len(columns) < 2:
+            text = part.to_csv(index=False, header=False, lineterminator="\n")
+            yield text.encode()
+            continue
+        *firsts, last = known
+        ended = pc.binary_join_element_wise(last, pa.scalar("\n", _TEXT), pa.scalar("", _TEXT))
+        lines = pc.binary_join_element_wise(*firsts, ended, pa.scalar(",", _TEXT))
+        yield lines.buffers()[2].to_pybytes() if len(lines) else b""
+
+
+def _written(column: pd.Series) -> pa.Array | None:
+    """Return a column's cells as a CSV file has them; None for what only pandas knows to write."""
+    if column.dtype.kind == "i":
+        return pa.array(column.to_numpy()).cast(_TEXT)
+    if column.dtype == np.float64:
+        return _written_numbers(column.to_numpy())
+    if not isinstance(column.dtype, pd.StringDtype):
+        return None
+    text = pa.array(column, _TEXT)
+    text = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+    if pc.any(pc.match_substring_regex(text, r'[,"\r\n]')).as_py():
+        return None
+    return pc.fill_null(text, "")
+
+
+def _written_numbers(values: np.ndarray) -> pa.Array:
+    """Return numbers as Python writes them; Arrow writes those with a point and no exponent so."""
+    size = np.abs(values)
+    with np.errstate(invalid="ignore"):
+        is_plain = (size >= 1e-4) & (size < 1e9) & (values != np.trunc(values))
+    text = pa.array(values).cast(_TEXT)
+    if is_plain.all():
+        return text
+    others = ["" if np.isnan(one) else repr(one) for one in values[~is_plain].tolist()]
+    return pc.replace_with_mask(text, pa.array(~is_plain), pa.array(others, _TEXT))
 
 
 def read_style(

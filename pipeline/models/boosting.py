@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 import numpy as np
+import pyarrow as pa
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from pipeline.competition import MetricName, Task
@@ -16,7 +17,7 @@ from pipeline.machine import cores
 from pipeline.models import FEW_ANSWERS, check_parameters
 from pipeline.models.holdout import even_share
 from pipeline.models.libraries import LIBRARIES
-from pipeline.models.rounds import MANY_CELLS, Clock, Job, best_round
+from pipeline.models.rounds import MANY_CELLS, Clock, Job, as_table, best_round
 
 OWN_PARAMETERS = ("patience", "validation_fraction")
 METRIC_NAMES = get_args(MetricName)
@@ -103,7 +104,7 @@ class _Boosted(BaseEstimator):
         self.metric = metric
         self.seed = seed
 
-    def _settings(self, shape: tuple[int, int], *, is_regression: bool) -> dict[str, Any]:
+    def settings(self, shape: tuple[int, int], *, is_regression: bool) -> dict[str, Any]:
         """Return the library's parameters for rows of a shape: what is declared, else defaults."""
         facts = LIBRARIES[self.library]
         declared = {facts.aliases.get(k, k): v for k, v in (self.parameters or {}).items()}
@@ -128,7 +129,8 @@ class _Boosted(BaseEstimator):
         """
         facts = LIBRARIES[self.library]
         rows = facts.rows(X)
-        settings = self._settings(rows.shape, is_regression=not n_classes)
+        self.is_of_table_ = isinstance(rows, pa.Table)
+        settings = self.settings(rows.shape, is_regression=not n_classes)
         if rounds is not None:
             settings[facts.rounds] = max(1, round(rounds))
         clock = Clock(settings[facts.rounds], max_seconds)
@@ -149,10 +151,22 @@ class _Boosted(BaseEstimator):
         self.rounds_.append(best_round(model) if rounds is None else settings[facts.rounds])
         return model
 
+    def adopt(self, grown: Any, labels: np.ndarray | None) -> "_Boosted":
+        """Return this estimator with a model that was grown elsewhere, of one target.
+
+        labels: the sorted classes, None for numbers.
+        """
+        self.rounds_, self.stopped_by_time_ = [grown.rounds], grown.stopped_by_time
+        if labels is None:
+            self.models_, self.is_flat_ = [grown], True
+        else:
+            self.model_, self.classes_ = grown, labels
+        return self
+
     def _answer(self, ask: Callable[..., Any], X: Any) -> np.ndarray:
         """Return what a fitted model says of rows, which threads share: the same bits on each."""
         facts = LIBRARIES[self.library]
-        rows = facts.rows(X)
+        rows = as_table(X) if getattr(self, "is_of_table_", False) else facts.rows(X)
         if facts.answering is None:
             return np.asarray(ask(rows))
         is_few = len(rows) * max(self.rounds_) < FEW_ANSWERS
@@ -160,6 +174,8 @@ class _Boosted(BaseEstimator):
 
 
 def _at(rows: Any, positions: np.ndarray) -> Any:
+    if isinstance(rows, pa.Table):
+        return rows.take(pa.array(positions))
     return rows.iloc[positions] if hasattr(rows, "iloc") else rows[positions]
 
 

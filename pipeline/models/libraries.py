@@ -6,7 +6,7 @@ from inspect import signature
 from typing import Any
 
 from pipeline.models import rounds
-from pipeline.models.rounds import Job, as_numbers, with_text
+from pipeline.models.rounds import Job, as_numbers, as_numbers_or_table, with_text
 
 SMALL = 3000  # rows; below it smaller trees win
 
@@ -145,6 +145,7 @@ LIBRARIES = {
         answering="num_threads",
         settings=_lightgbm_settings,
         fit=rounds.fit_lightgbm,
+        rows=as_numbers_or_table,
     ),
     "catboost": Library(
         package="catboost",

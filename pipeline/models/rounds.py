@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pandas.api.types import is_numeric_dtype
 from sklearn import metrics as sk
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -21,6 +22,7 @@ from pipeline.progress import EpochEnded, emit
 
 # Below it threads gain little, and lose a tenfold where they wait for a core that others use.
 MANY_CELLS = 1_000_000
+MANY_ROWS = 2**17  # of which a copy in memory is worth avoiding
 CHUNK = 25  # rounds of scikit-learn between two looks at the held-out rows
 Metrics = Mapping[str, Mapping[str, Any]]  # a metric, and the settings that aim at it
 
@@ -84,8 +86,19 @@ class Job:
         classes. It stops fits for metrics of labels too: a held-out tenth of few rows has too few
         labels to tell rounds apart.
         """
-        known = {0: regression, 2: binary}.get(self.n_classes, {})
-        return {**known.get(self.metric or "", {}), **self.settings}
+        return aimed(self.settings, self.metric, self.n_classes, regression, binary)
+
+
+def aimed(
+    settings: dict[str, Any],
+    metric: str | None,
+    n_classes: int,
+    regression: Metrics,
+    binary: Metrics,
+) -> dict[str, Any]:
+    """Return settings with those that aim at a metric where none are declared; see Job.aimed."""
+    known = {0: regression, 2: binary}.get(n_classes, {})
+    return {**known.get(metric or "", {}), **settings}
 
 
 def best_round(model: Any) -> int:
@@ -101,6 +114,22 @@ def best_round(model: Any) -> int:
 def as_numbers(X: Any) -> np.ndarray:
     """Return rows as float64; LightGBM refuses some characters in the names of a frame."""
     return np.asarray(X, dtype=float)
+
+
+def as_numbers_or_table(X: Any) -> Any:
+    """Return rows as float64 or, of a frame of many rows, as a table that shares its columns.
+
+    LightGBM reads both alike, to the last bit; the table spares the copy.
+    """
+    is_many = isinstance(X, pd.DataFrame) and len(X) > MANY_ROWS
+    return as_table(X) if is_many and all(map(is_numeric_dtype, X.dtypes)) else as_numbers(X)
+
+
+def as_table(X: Any) -> pa.Table:
+    """Return rows as a table of Arrow's whose columns have the names that LightGBM gives."""
+    frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(as_numbers(X))
+    columns = (pa.array(frame.iloc[:, i].to_numpy()) for i in range(frame.shape[1]))
+    return pa.table({f"Column_{i}": column for i, column in enumerate(columns)})
 
 
 def with_text(X: Any) -> pd.DataFrame:

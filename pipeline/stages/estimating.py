@@ -12,6 +12,7 @@ from pipeline.decisions import fold_scores
 from pipeline.estimate import Estimate, estimate
 from pipeline.forecasts import naive_forecast
 from pipeline.inspection import find_warnings, is_unlike
+from pipeline.machine import give_back_memory
 from pipeline.metrics import METRICS, metric_of
 from pipeline.progress import Looked, Note, Warned, counted, emit
 from pipeline.splits import resolve_scheme
@@ -21,6 +22,7 @@ from pipeline.stages.opening import Data
 def warn_of_leaks(competition: Competition, data: Data) -> None:
     """Warn of drift, of rows that stand twice, and of what may give the answer away."""
     found = find_warnings(competition, data.train, data.test, data.drift)
+    give_back_memory(len(data.train))
     for text in found:
         emit(Warned(text))
     emit(Looked(tuple(found)))
@@ -86,6 +88,32 @@ def leaderboard_record(
         "adversarial_auc": None if data.drift is None else data.drift.auc,
         "test_differs": differs,
         "weighted": None if weighted is None else asdict(weighted),
+    }
+    emit(Note("estimate", leaderboard_line(record), record))
+    return record
+
+
+def sampled_record(
+    competition: Competition,
+    score: float,
+    y: np.ndarray,
+    prediction: np.ndarray,
+    fold: np.ndarray,
+    groups: np.ndarray | None,
+    labels: np.ndarray | None,
+    n_test: int,
+) -> dict[str, Any]:
+    """Return what the score of the test rows will be like, by a sample of predictions, and tell it.
+
+    score: of all rows. The interval is a little too wide: a sample varies more than they do.
+    """
+    found = estimate(y, prediction, fold, groups, METRICS[competition.metric], labels, n_test)
+    lower, upper = min(found.lower, score), max(found.upper, score)
+    record = {
+        **asdict(replace(found, score=score, lower=lower, upper=upper)),
+        "adversarial_auc": None,
+        "test_differs": False,
+        "weighted": None,
     }
     emit(Note("estimate", leaderboard_line(record), record))
     return record

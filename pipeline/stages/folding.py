@@ -14,6 +14,7 @@ from pipeline.description import tell
 from pipeline.errors import ModelError, WorkerError
 from pipeline.features import blaming
 from pipeline.models import model_spec
+from pipeline.models.compact import MANY_ROWS
 from pipeline.progress import emit
 from pipeline.splits import Fold
 from pipeline.stages.opening import Opened, unfitted
@@ -168,7 +169,7 @@ class Unfinished:
 
 def at_once(estimator: Any, train: TrainData) -> int:
     """Return how many folds are fitted at once: as many as memory bears, or one."""
-    if not trains_together(estimator):
+    if not trains_together(estimator) or len(train) > MANY_ROWS:
         return 1
     return max(1, MOST_CELLS // max(1, train.X.size))
 
