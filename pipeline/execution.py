@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from pipeline import sharing
+from pipeline.cache import Elsewhere
 from pipeline.errors import PipelineError, WorkerError
 
 # Each worker computes on one core. Threads that outnumber cores wait for each other, which costs a
@@ -22,11 +23,15 @@ ONE_THREAD = dict.fromkeys(
 
 @dataclass(frozen=True, eq=False)
 class Ended:
-    """A piece of work that is over: its result, or why there is none."""
+    """A piece of work that is over: its result, or why there is none.
+
+    seconds: of work elsewhere, from its begin here until its result was here.
+    """
 
     work: Any
     result: Any = None
     error: PipelineError | None = None
+    seconds: float = 0.0
 
 
 class Shared(Protocol):
@@ -44,6 +49,10 @@ class Slot(Protocol):
     @property
     def number(self) -> int:
         """Which of the places it is, from 0."""
+
+    @property
+    def name(self) -> str:
+        """What a person knows it by; nothing if that is its number."""
 
     @property
     def work(self) -> Any:
@@ -82,6 +91,14 @@ class Executor(Protocol):
     def free(self) -> Sequence[Slot]:
         """The places that have nothing to do."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being done, and nothing waits for a place that is not there."""
+
+    @property
+    def elsewhere(self) -> Elsewhere | None:
+        """Where workers on other machines keep what they finish; None: in the workspace."""
+
     def __len__(self) -> int: ...
 
     def __enter__(self) -> Self: ...
@@ -108,6 +125,7 @@ class Worker:
     number: int
     prepare: Callable[..., None]
     arguments: tuple[Any, ...]
+    name = ""
     work: Any = None
     future: Future[Any] | None = None
     started: float = 0.0
@@ -178,10 +196,17 @@ class Workers:
     def __len__(self) -> int:
         return len(self.each)
 
+    elsewhere = None
+
     @property
     def free(self) -> list[Worker]:
         """The workers that have nothing to do."""
         return [worker for worker in self.each if worker.is_free]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being done."""
+        return len(self.free) == len(self)
 
     def share(self, value: Any, folder: Path) -> Shared:
         """Write a value into a folder, from where all workers map its arrays into memory.
@@ -202,19 +227,19 @@ class Workers:
             worker.stop()
 
 
-def _settle(prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    """Make a new worker ready; an interruption is for the process that can keep what is done."""
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.update(ONE_THREAD)
-    prepare(*arguments)
-
-
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """End this process once the one that began it is gone, however that ended."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
+
+
+def _settle(prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """Make a new worker ready; an interruption is for the process that can keep what is done."""
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(ONE_THREAD)
+    prepare(*arguments)
 
 
 def _died() -> tuple[type[BaseException], ...]:

@@ -1,7 +1,6 @@
 """Finished work in a folder that all machines see, as in a workspace's cache."""
 
 import io
-import pickle
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +30,7 @@ class SharedCache:
     def save(self, name: str, result: Any) -> None:
         """Keep a result. Raises StorageError."""
         buffer = io.BytesIO()
-        joblib.dump(result, buffer, protocol=pickle.HIGHEST_PROTOCOL)
+        joblib.dump(result, buffer)
         self.folder.write(self._path(name), sealed(buffer.getvalue(), name, self.key))
 
     def body(self, name: str) -> bytes | None:

@@ -1,6 +1,6 @@
 """The start of every stage: the declaration, its code, and the files as typed frames."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.cache import Cache, Elsewhere, Results
 from pipeline.checks import check_files_agree, check_test, check_train, warn_of_repeated_ids
 from pipeline.cleaning import check_columns, mark_outliers
 from pipeline.competition import (
@@ -51,8 +52,10 @@ from pipeline.progress import Note, Warned, counted, emit
 from pipeline.raw import Manifest, verify
 from pipeline.rowwise import check_rowwise
 from pipeline.stages.trusting import check_competition, read_sources
+from pipeline.storage import save_bytes
 from pipeline.submission import check_ids_asked, check_sample, positive_label, wants_label
 from pipeline.training import class_labels, make_estimator
+from pipeline.trust import Seal, files_digest
 from pipeline.workspace import Workspace
 
 
@@ -60,7 +63,8 @@ from pipeline.workspace import Workspace
 class Opened:
     """A competition that is ready to be worked on, and the folder that declares it.
 
-    sources: the bytes of its declaration and of its Python files, by name.
+    sources: the bytes of its declaration and of its Python files, by name. elsewhere: where workers
+    on other machines keep what they finish. is_away: whether this is such a worker.
     """
 
     workspace: Workspace
@@ -68,11 +72,24 @@ class Opened:
     competition: Competition
     features: Features
     sources: dict[str, bytes]
+    elsewhere: Elsewhere | None = None
+    is_away: bool = False
 
     @property
     def name(self) -> str:
         """The competition's name."""
         return self.competition.name
+
+    @property
+    def cache(self) -> Cache:
+        """The finished work that is in the workspace, or can be brought there."""
+        workspace = self.workspace
+        return Cache(workspace.cache(self.name), Seal.of(workspace.root), self.elsewhere)
+
+    @property
+    def results(self) -> Results:
+        """Where finished work is kept by whoever does it."""
+        return self.elsewhere if self.is_away and self.elsewhere is not None else self.cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +134,22 @@ def open_competition(workspace: Workspace, name: str) -> Opened:
     folder = workspace.competition(name)
     check_competition(workspace, folder, read_sources(folder))
     return open_folder(workspace, folder, name)
+
+
+def open_away(
+    name: str, sources: Mapping[str, bytes], folder: Path, here: Path, elsewhere: Elsewhere
+) -> Opened:
+    """Load in a worker on another machine what was opened, and agreed to, where a command runs.
+
+    folder: what declares it there, for messages. here: a folder of this machine, for its files.
+    Raises DeclarationError.
+    """
+    own = here / files_digest(sources) / name
+    own.mkdir(parents=True, exist_ok=True)
+    for file, content in sources.items():
+        save_bytes(own / file, content)
+    opened = open_folder(Workspace(here), own, name)
+    return replace(opened, folder=folder, elsewhere=elsewhere, is_away=True)
 
 
 def open_folder(workspace: Workspace, folder: Path, name: str) -> Opened:

@@ -4,7 +4,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 import pandas as pd
@@ -41,6 +41,7 @@ from pipeline.stages.opening import (
     read_data,
     unfitted,
 )
+from pipeline.stages.placing import Where
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, save_run, tell_decision
 from pipeline.stages.studying import MOST_SECONDS
@@ -75,6 +76,7 @@ class TrainOptions:
         end, on the clock of time.monotonic().
     repeats: sets of folds of one model; several models are repeated as the time allows.
     fresh: train anew what an earlier command has finished or begun.
+    where: units of work are carried out.
     """
 
     label: str | None = None
@@ -88,6 +90,7 @@ class TrainOptions:
     rule: str | None = None
     repeats: int | None = None
     fresh: bool = False
+    where: Where = field(default_factory=Where)
 
     def __post_init__(self) -> None:
         """Check what the command line checks before it.
@@ -143,7 +146,8 @@ def _train_several(opened: Opened, label: str, options: TrainOptions, log: Log) 
     labels = [] if label == AUTO else [one.strip() for one in label.split(",") if one.strip()]
     chosen = [chosen_model(opened.competition, one) for one in dict.fromkeys(labels)]
     opened = _with_folds(opened, options)
-    with begin_workers() as workers:
+    with begin_workers(opened.workspace, options.where) as workers:
+        opened = replace(opened, elsewhere=workers.elsewhere)
         data = read_data(opened)
         opened = _like_the_test(opened, data)
         data = replace(data, train=in_order(data, opened.competition))

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from pipeline.budget import Unit
 from pipeline.cache import Cache, digest, frame_digest, unpack
+from pipeline.cluster.child import here
 from pipeline.competition import Competition, ModelChoice, load_competition
 from pipeline.data import TestData, TrainData
 from pipeline.errors import DataError
@@ -19,7 +21,7 @@ from pipeline.progress import Event, Warned, emit, only_listening
 from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import Fold, all_rows
 from pipeline.stages.folding import FoldWork
-from pipeline.stages.opening import Opened, open_competition, unfitted
+from pipeline.stages.opening import Opened, open_away, open_competition, unfitted
 from pipeline.training import (
     FoldResult,
     Lesson,
@@ -30,7 +32,6 @@ from pipeline.training import (
     respond,
     respond_test,
 )
-from pipeline.trust import Seal
 from pipeline.workspace import Workspace
 
 MEMBERS = "members"  # the folder of a run that has the fits of its members
@@ -40,12 +41,15 @@ MEMBERS = "members"  # the folder of a run that has the fits of its members
 class Task:
     """What all units of one command share; it is written once and read by each worker.
 
+    folder, sources: what declares the competition, and its code, which workers elsewhere lack.
     choices: the portfolio's. n_splits, scheme, rule: of the folds, as chosen at run time. fresh:
     whether finished work is not looked for.
     """
 
     workspace: Workspace
     name: str
+    folder: Path
+    sources: dict[str, bytes]
     choices: tuple[ModelChoice, ...]
     n_splits: int
     scheme: str
@@ -149,7 +153,7 @@ def shuffle_columns(work: Shuffling) -> dict[int, np.ndarray] | None:
     """
     until = time.monotonic() + work.seconds
     task, opened = _load(work.shared)
-    cache = Cache(opened.workspace.cache(opened.name), Seal.of(opened.workspace.root))
+    cache = opened.results
     found: dict[int, np.ndarray] = {}
     fits: list[FoldResult] = []
     for key in work.keys:
@@ -197,7 +201,7 @@ def all_folds(train: TrainData, test: TestData, competition: Competition) -> lis
 
 def keep_estimators(run: UnfinishedRun, label: str, keys: list[str], cache: Cache) -> None:
     """Keep a member's fits beside its run; what a full disk did not take is missed."""
-    missing = [key for key in keys if not cache.path(key).is_file()]
+    missing = [key for key in keys if not cache.has(key)]
     for key in keys:
         if key not in missing:
             run.keep_file(f"{MEMBERS}/{label}/{key}.joblib", cache.path(key))
@@ -246,11 +250,18 @@ def _answer(fits: FoldWork, key: str, results: list[FoldResult], task: Task) -> 
 @lru_cache(maxsize=1)
 def _load(shared: Shared) -> tuple[Task, Opened]:
     task: Task = shared.load()
-    opened = open_competition(task.workspace, task.name)
+    opened = _open(task)
     competition = opened.competition.with_validation(
         n_splits=task.n_splits, scheme=task.scheme, rule=task.rule
     )
     return task, replace(opened, competition=competition)
+
+
+def _open(task: Task) -> Opened:
+    away = here()
+    if away is None:
+        return open_competition(task.workspace, task.name)
+    return open_away(task.name, task.sources, task.folder, away.folder, away.results)
 
 
 @lru_cache(maxsize=1)
