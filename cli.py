@@ -150,6 +150,12 @@ Repeats = Annotated[
 ]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Most epochs (or boosting rounds) a fit.")]
 Patience = Annotated[int | None, typer.Option(min=1, help="Epochs without progress to stop after.")]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, metavar="N", help="Processes that fit at once; else one a core."
+    ),
+]
 Time = Annotated[
     str | None,
     typer.Option(
@@ -393,6 +399,7 @@ def train(
     epochs: Epochs = None,
     patience: Patience = None,
     time: Time = None,
+    workers: Processes = None,
     executor: ExecutorName = None,
     scheduler: Scheduler = None,
     storage: Storage = None,
@@ -409,6 +416,7 @@ def train(
 
     options = TrainOptions(
         model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats, fresh,
+        workers,
         where=Where(executor, scheduler, storage),
     )  # fmt: skip
     with _shown(**_verbosity(verbose, quiet=quiet or as_json)):
@@ -479,6 +487,7 @@ def run_(
     epochs: Epochs = None,
     patience: Patience = None,
     time: Time = None,
+    workers: Processes = None,
     executor: ExecutorName = None,
     scheduler: Scheduler = None,
     storage: Storage = None,
@@ -496,6 +505,7 @@ def run_(
 
     options = TrainOptions(
         model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats, fresh,
+        workers,
         where=Where(executor, scheduler, storage),
     )  # fmt: skip
     with _shown(**_verbosity(verbose, quiet=quiet or as_json)):

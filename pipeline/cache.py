@@ -40,6 +40,9 @@ class Results(Protocol):
     def load(self, key: str) -> Any | None:
         """Return the result of that key, or None."""
 
+    def has(self, key: str) -> bool:
+        """Tell whether there is a result of that key."""
+
     def save(self, key: str, result: Any) -> None:
         """Keep a result."""
 
@@ -77,7 +80,7 @@ class Cache:
         return None if body is None else joblib.load(io.BytesIO(body))
 
     def has(self, key: str) -> bool:
-        """Tell whether the file of that key is here, or could be brought here."""
+        """Tell whether the file of that key is here, if need be after it was brought here."""
         return self.path(key).is_file() or (
             self._brought(key) is not None and self.path(key).is_file()
         )

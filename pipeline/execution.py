@@ -14,11 +14,20 @@ from pipeline import sharing
 from pipeline.cache import Elsewhere
 from pipeline.errors import PipelineError, WorkerError
 
-# Each worker computes on one core. Threads that outnumber cores wait for each other, which costs a
-# small fit fifty times its time.
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"), "1"
-) | {"TF_NUM_INTEROP_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}
+# Products of matrices are on one thread, so that no bit depends on the number of cores.
+ONE_PRODUCT = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Return the variables of a process that computes on so many threads, and no more.
+
+    Threads that outnumber cores wait for each other, which costs a small fit fifty times its time.
+    """
+    names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "LOKY_MAX_CPU_COUNT")
+    return dict.fromkeys(names, str(threads)) | {"TF_NUM_INTEROP_THREADS": "1"} | ONE_PRODUCT
+
+
+ONE_THREAD = environment(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +135,7 @@ class Worker:
     prepare: Callable[..., None]
     arguments: tuple[Any, ...]
     name = ""
+    threads: int = 1
     work: Any = None
     future: Future[Any] | None = None
     started: float = 0.0
@@ -173,19 +183,24 @@ class Worker:
         from loky import ProcessPoolExecutor
 
         self.executor = ProcessPoolExecutor(
-            1, initializer=_settle, initargs=(self.prepare, self.arguments), env=ONE_THREAD
+            1,
+            initializer=_settle,
+            initargs=(self.threads, self.prepare, self.arguments),
+            env=environment(self.threads),
         )
         self.executor.submit(len, ())  # a process begins with its first work
 
 
 class Workers:
-    """As many worker processes as cores; use it as a context, which ends them all.
+    """Worker processes on this machine; use it as a context, which ends them all.
 
-    prepare: called with the arguments in every new worker, before its first work.
+    prepare: called with the arguments in every new worker, before its first work. threads: of each.
     """
 
-    def __init__(self, number: int, prepare: Callable[..., None], *arguments: Any) -> None:
-        self.each = [Worker(n, prepare, arguments) for n in range(number)]
+    def __init__(
+        self, number: int, prepare: Callable[..., None], *arguments: Any, threads: int = 1
+    ) -> None:
+        self.each = [Worker(n, prepare, arguments, threads) for n in range(number)]
 
     def __enter__(self) -> Self:
         return self
@@ -234,11 +249,11 @@ def end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _settle(prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _settle(threads: int, prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     """Make a new worker ready; an interruption is for the process that can keep what is done."""
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.update(ONE_THREAD)
+    os.environ.update(environment(threads))
     prepare(*arguments)
 
 

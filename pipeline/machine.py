@@ -1,7 +1,9 @@
 """What this process may use: cores, memory and disk, as far as a container allows."""
 
+import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,19 @@ def cores() -> int:
     from joblib import cpu_count
 
     return int(cpu_count())
+
+
+@contextlib.contextmanager
+def one_thread_a_product() -> Iterator[None]:
+    """Let matrices be multiplied on one thread, whatever the machine has.
+
+    More would add the same numbers in another order, so that the last bits of a result would depend
+    on the number of cores.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 def memory(system: Path = SYSTEM) -> Memory | None:

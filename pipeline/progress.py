@@ -37,7 +37,8 @@ class Looked:
 class FoldStarted:
     """A fold's fit begins, or that of several at once; folds count from 1 for people.
 
-    metric: what it will be scored by, and its epochs' scores are.
+    metric: what it will be scored by, and its epochs' scores are. workers: that fit them, each one
+    or some of them.
     """
 
     model: str
@@ -45,6 +46,7 @@ class FoldStarted:
     n_folds: int
     together: int = 1
     metric: str = "score"
+    workers: int = 1
 
 
 @dataclass(frozen=True)

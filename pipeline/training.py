@@ -72,6 +72,9 @@ class FoldResult:
     stopped_by_time: bool = False
 
 
+FitSome = Callable[[list[Fold], float | None], list[tuple[FoldResult, bool]]]
+
+
 @dataclass(frozen=True, eq=False)
 class Lesson:
     """What the fits of folds teach one on all rows, which holds none out to learn it from.
@@ -537,7 +540,7 @@ def respond(estimator: Any, X: pd.DataFrame, labels: np.ndarray | None) -> np.nd
 
 
 def cross_validate(
-    fit_some: Callable[[list[Fold], float | None], list[tuple[FoldResult, bool]]],
+    fit_some: FitSome,
     train: TrainData,
     folds: list[Fold],
     metric: Metric,
@@ -550,26 +553,72 @@ def cross_validate(
 ) -> CVResult:
     """Fit every fold for which there is time, and put the out-of-fold predictions together.
 
+    fit_some, together, deadline: as in fit_in_turn. refit: fit all rows once more, to predict test
+    rows.
+    """
+    units = units_of(folds, len(train), refit=refit)
+    results = fit_in_turn(fit_some, units, model, metric.name, together, deadline)
+    return put_together(results, train, len(folds), metric, labels, refit=refit)
+
+
+def units_of(folds: list[Fold], n_samples: int, *, refit: bool) -> list[Fold]:
+    """Return what is fitted of a set of folds: each of them, and perhaps all rows at the end."""
+    return [*folds, all_rows(len(folds), n_samples)] if refit else folds
+
+
+def fit_in_turn(
+    fit_some: FitSome,
+    units: list[Fold],
+    model: str,
+    metric: str,
+    together: int = 1,
+    deadline: float | None = None,
+    among: range | None = None,
+) -> list[FoldResult]:
+    """Fit every fold for which there is time, one after the other.
+
     fit_some: from folds and the seconds they may take to their results, and whether these were
         found again.
     together: how many folds are fitted at once.
-    refit: fit all rows once more, to predict test rows.
     deadline: on the clock of time.monotonic(); the first fold and the refit are always fitted.
+    among: which of the units are fitted, all if left out.
     """
-    units = [*folds, all_rows(len(folds), len(train))] if refit else folds
+    among = range(len(units)) if among is None else among
     results: list[FoldResult] = []
-    for first in range(0, len(units), together):
-        some = units[first : first + together]
+    for first in among[::together]:
+        some = units[first : min(first + together, among.stop)]
         left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-        if left == 0 and results and all(_can_be_left_out(fold) for fold in some):
+        if left == 0 and first and all(can_be_left_out(fold) for fold in some):
             continue
-        emit(FoldStarted(model, first + 1, len(units), len(some), metric.name))
+        emit(FoldStarted(model, first + 1, len(units), len(some), metric))
         share = None if left is None else left * len(some) / (len(units) - first)
         for position, (result, reused) in enumerate(fit_some(some, share), start=first + 1):
             results.append(result)
-            score = result.score if len(result.fold.valid) else None
-            emit(FoldEnded(position, len(units), score, result.seconds, reused))
-    whole = (results.pop(),) if refit else ()
+            tell_fold(result, position, len(units), reused=reused)
+    return results
+
+
+def tell_fold(result: FoldResult, number: int, n_folds: int, *, reused: bool) -> None:
+    """Tell that a fold is fitted; number: from 1, of the folds of its set."""
+    score = result.score if len(result.fold.valid) else None
+    emit(FoldEnded(number, n_folds, score, result.seconds, reused))
+
+
+def put_together(
+    results: list[FoldResult],
+    train: TrainData,
+    n_folds: int,
+    metric: Metric,
+    labels: np.ndarray | None,
+    *,
+    refit: bool,
+) -> CVResult:
+    """Return what folds predicted as the predictions of all rows, and its score.
+
+    refit: the last result is of all rows. n_folds: how many there were to fit.
+    """
+    whole = (results[-1],) if refit else ()
+    results = results[:-1] if refit else results
     oof = _out_of_fold(results, len(train))
     covered = np.concatenate([result.fold.valid for result in results])
     score = metric(train.y.iloc[covered], oof[covered], labels)
@@ -578,11 +627,11 @@ def cross_validate(
             f"{metric.name} of the out-of-fold rows is not defined: the folds hold too few classes "
             "or values; declare another [validation] scheme or metric"
         )
-    found = CVResult(tuple(results), oof, oof, score, labels, whole, len(folds) - len(results))
+    found = CVResult(tuple(results), oof, oof, score, labels, whole, n_folds - len(results))
     return _with_decision(found, train, metric)
 
 
-def _can_be_left_out(fold: Fold) -> bool:
+def can_be_left_out(fold: Fold) -> bool:
     """Tell whether others predict the test rows where there is no time for this fold."""
     return len(fold.valid) > 0 and (fold.test is None or not len(fold.test))
 

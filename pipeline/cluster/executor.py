@@ -346,8 +346,7 @@ class Cluster:
     def _fetched(self, work: Any, name: str, seconds: float) -> Ended:
         """Return the result of a unit, which is in the folder that all machines see."""
         try:
-            result = self.elsewhere.load(name)
-            self.elsewhere.clear(name)
+            result = self.elsewhere.take(name)
         except PipelineError as error:
             return Ended(work, error=error, seconds=seconds)
         if result is None:

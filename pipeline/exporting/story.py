@@ -17,7 +17,7 @@ from pipeline.competition import MISSING_SPELLINGS, Competition
 from pipeline.csvtext import CsvStyle
 from pipeline.data import TestData, TrainData
 from pipeline.decisions import Decision
-from pipeline.execution import ONE_THREAD
+from pipeline.execution import ONE_PRODUCT, ONE_THREAD
 from pipeline.exporting.bundle import Bundle
 from pipeline.exporting.expressions import Writer, in_lines, quoted
 from pipeline.exporting.models import Models, Trained
@@ -212,12 +212,12 @@ class _Story:
 
     def _imports(self) -> str:
         lines = ["from __future__ import annotations\n"]
-        if self.given.one_thread:
-            lines += [
-                "import os\n",
-                "# As the models were fitted: more threads would add numbers in another order.",
-                f"os.environ.update({dict(sorted(ONE_THREAD.items()))!r})\n",
-            ]
+        variables = ONE_THREAD if self.given.one_thread else ONE_PRODUCT
+        lines += [
+            "import os\n",
+            "# As the models were fitted: more threads would add numbers in another order.",
+            f"os.environ.update({dict(sorted(variables.items()))!r})\n",
+        ]
         return "\n".join([*lines, *self.bundle.imports()])
 
     # The files

@@ -4,23 +4,27 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.utils import gen_even_slices
 
 from pipeline.competition import Task
 from pipeline.models import check_parameters
+
+FEW_ANSWERS = 1_000_000  # of trees to rows; with fewer, threads gain nothing
 
 
 class ForestRegressor(RandomForestRegressor):
     """A random forest that sums its trees in their order: the same bits every time."""
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the mean of the trees' predictions; threads would add them as they finish."""
-        return _in_one_thread(self, super().predict, X)
+        """Return the mean of the trees' predictions."""
+        return _in_order(self, super().predict, X)
 
 
 class ForestClassifier(RandomForestClassifier):
@@ -28,7 +32,7 @@ class ForestClassifier(RandomForestClassifier):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the mean of the trees' probabilities."""
-        return _in_one_thread(self, super().predict_proba, X)
+        return _in_order(self, super().predict_proba, X)
 
 
 class ExtraRegressor(ExtraTreesRegressor):
@@ -36,7 +40,7 @@ class ExtraRegressor(ExtraTreesRegressor):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the mean of the trees' predictions."""
-        return _in_one_thread(self, super().predict, X)
+        return _in_order(self, super().predict, X)
 
 
 class ExtraClassifier(ExtraTreesClassifier):
@@ -44,7 +48,7 @@ class ExtraClassifier(ExtraTreesClassifier):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the mean of the trees' probabilities."""
-        return _in_one_thread(self, super().predict_proba, X)
+        return _in_order(self, super().predict_proba, X)
 
 
 def make_random_forest(task: Task, seed: int, **parameters: Any) -> Any:
@@ -74,10 +78,20 @@ def make_extra_trees(task: Task, seed: int, **parameters: Any) -> Any:
     return forest(**defaults | parameters)
 
 
-def _in_one_thread(forest: Any, answer: Callable[[Any], np.ndarray], X: Any) -> np.ndarray:
-    threads = forest.n_jobs
+def _in_order(forest: Any, answer: Callable[[Any], np.ndarray], X: Any) -> np.ndarray:
+    """Return what a forest answers to rows, each thread to rows of its own.
+
+    scikit-learn gives threads trees of their own, and adds their answers as they finish.
+    """
+    declared, threads = forest.n_jobs, effective_n_jobs(forest.n_jobs)
+    if len(X) * len(forest.estimators_) < FEW_ANSWERS:
+        threads = 1
+    slices = gen_even_slices(len(X), min(threads, max(1, len(X))))
+    each = [X.iloc[part] if hasattr(X, "iloc") else X[part] for part in slices]
     forest.n_jobs = 1
     try:
-        return answer(X)
+        return np.concatenate(
+            Parallel(len(each), prefer="threads")(delayed(answer)(part) for part in each)
+        )
     finally:
-        forest.n_jobs = threads
+        forest.n_jobs = declared

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.budget import Entry, Pass, Schedule, Unit
+from pipeline.cache import frame_digest
 from pipeline.cleaning import clean_rows
 from pipeline.competition import ModelChoice
 from pipeline.decisions import Decided, decide, fold_scores, standard_error
@@ -18,7 +19,6 @@ from pipeline.errors import ModelError, PipelineError, WorkerError
 from pipeline.execution import Ended, Executor, Shared, Workers
 from pipeline.importance import Importance
 from pipeline.ledger import load_ledger
-from pipeline.machine import cores
 from pipeline.metrics import metric_of
 from pipeline.portfolio import Size, has_many_levels, is_skewed, make_portfolio
 from pipeline.progress import (
@@ -35,7 +35,8 @@ from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import check_folds
 from pipeline.stages.asking import Asked, ask_blend
 from pipeline.stages.estimating import warn_of_leaks
-from pipeline.stages.opening import Data, Opened
+from pipeline.stages.folding import data_digest
+from pipeline.stages.opening import Data, Declared, Opened
 from pipeline.stages.placing import Where
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import (
@@ -46,6 +47,7 @@ from pipeline.stages.recording import (
     tell_decision,
     write_run,
 )
+from pipeline.stages.spreading import threads_of
 from pipeline.stages.studying import (
     MOST_SECONDS,
     attempt,
@@ -182,10 +184,7 @@ def train_all(
     size = Size(most, data.train.X.shape[1], n_outputs, len(folds), many, skewed, refitted)
     entries = make_portfolio(competition, size, chosen)
     task = Task(
-        workspace=opened.workspace,
-        name=opened.name,
-        folder=opened.folder,
-        sources=opened.sources,
+        declared=Declared.of(opened),
         choices=tuple(entry.choice for entry in entries),
         n_splits=competition.validation.n_splits,
         scheme=competition.validation.scheme,
@@ -194,6 +193,8 @@ def train_all(
         train=data.train,
         test=data.test,
         labels=data.labels,
+        of_train=data_digest(data.train),
+        of_test=frame_digest(data.test.X),
         fresh=fresh,
     )
     ending = max(2.0, log.age / 2)  # as long as files were read, as long they are written
@@ -647,11 +648,11 @@ def _tell(effort: Effort, mixed: Mixed) -> None:
     tell_decision(metric, decided.decision, decided.score, decided.plain)
 
 
-def begin_workers(workspace: Workspace, where: Where) -> Executor:
+def begin_workers(workspace: Workspace, where: Where, number: int) -> Executor:
     """Begin what carries out units, which makes itself ready while the files are read.
 
-    That is a worker process a core, or the workers of a cluster. Raises PipelineError.
+    That are so many worker processes, or the workers of a cluster. Raises PipelineError.
     """
     if where.is_here:
-        return Workers(cores(), get_ready)
+        return Workers(number, get_ready, threads=threads_of(number))
     return where.begin_cluster(workspace, get_ready)

@@ -35,6 +35,7 @@ class FoldWork:
 
     Folds that are fitted at once are kept at once: one alone might differ in its last bit.
     fresh: whether what was finished or begun before is neither looked for nor gone on with.
+    of_rows: the digest of the training rows, if it is known already.
     """
 
     opened: Opened
@@ -43,6 +44,7 @@ class FoldWork:
     train: TrainData
     estimator: Any
     fresh: bool = False
+    of_rows: str = ""
 
     @property
     def cache(self) -> Results:
@@ -54,7 +56,7 @@ class FoldWork:
         return digest(
             self.opened.competition.fingerprint(self.choice.label),
             str(self.seed),
-            _data_digest(self.train),
+            self.of_rows or data_digest(self.train),
             code_of(self.opened),
         )
 
@@ -175,7 +177,8 @@ def _tell_steps(estimator: Any, train: TrainData) -> None:
 
 
 @lru_cache(maxsize=2)
-def _data_digest(train: TrainData) -> str:
+def data_digest(train: TrainData) -> str:
+    """Return the digest of all that is known of training rows."""
     parts = (
         train.X, train.y, train.groups, train.order, train.outlying, train.parts, train.until,
     )  # fmt: skip

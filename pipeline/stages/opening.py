@@ -12,6 +12,7 @@ import pandas as pd
 from pipeline.cache import Cache, Elsewhere, Results
 from pipeline.checks import check_files_agree, check_test, check_train, warn_of_repeated_ids
 from pipeline.cleaning import check_columns, mark_outliers
+from pipeline.cluster.child import here
 from pipeline.competition import (
     Columns,
     Competition,
@@ -93,6 +94,39 @@ class Opened:
 
 
 @dataclass(frozen=True, eq=False)
+class Declared:
+    """What a worker needs to open what a command has opened, on this machine or on another one.
+
+    folder, sources: as in Opened.
+    """
+
+    workspace: Workspace
+    name: str
+    folder: Path
+    sources: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, opened: Opened) -> "Declared":
+        """Return what has to travel of it."""
+        return cls(opened.workspace, opened.name, opened.folder, opened.sources)
+
+    def open(self) -> Opened:
+        """Load it; on another machine from the sources, which the command was trusted with.
+
+        Raises PipelineError.
+        """
+        away = here()
+        if away is None:
+            return open_competition(self.workspace, self.name)
+        own = away.folder / files_digest(self.sources) / self.name
+        own.mkdir(parents=True, exist_ok=True)
+        for file, content in self.sources.items():
+            save_bytes(own / file, content)
+        opened = open_folder(Workspace(away.folder), own, self.name)
+        return replace(opened, folder=self.folder, elsewhere=away.results, is_away=True)
+
+
+@dataclass(frozen=True, eq=False)
 class Data:
     """The competition's files, read and checked; labels are the sorted classes or None.
 
@@ -134,22 +168,6 @@ def open_competition(workspace: Workspace, name: str) -> Opened:
     folder = workspace.competition(name)
     check_competition(workspace, folder, read_sources(folder))
     return open_folder(workspace, folder, name)
-
-
-def open_away(
-    name: str, sources: Mapping[str, bytes], folder: Path, here: Path, elsewhere: Elsewhere
-) -> Opened:
-    """Load in a worker on another machine what was opened, and agreed to, where a command runs.
-
-    folder: what declares it there, for messages. here: a folder of this machine, for its files.
-    Raises DeclarationError.
-    """
-    own = here / files_digest(sources) / name
-    own.mkdir(parents=True, exist_ok=True)
-    for file, content in sources.items():
-        save_bytes(own / file, content)
-    opened = open_folder(Workspace(here), own, name)
-    return replace(opened, folder=folder, elsewhere=elsewhere, is_away=True)
 
 
 def open_folder(workspace: Workspace, folder: Path, name: str) -> Opened:

@@ -20,6 +20,7 @@ from pipeline.features import (
     spread_dates,
 )
 from pipeline.forecasts import Forecasts, window_new
+from pipeline.machine import one_thread_a_product
 from pipeline.progress import Note, counted, emit
 from pipeline.runs import Run, find_run
 from pipeline.sources.practice import read_series
@@ -39,10 +40,11 @@ def predict(workspace: Workspace, name: str, path: Path, run_id: str | None = No
     """
     run = find_run(workspace.runs, name, run_id)
     competition = load_competition(run.path / "competition.toml", name)
-    if run.record.get("members"):
-        said = _blend(workspace, name, run, path)
-    else:
-        said = _ask(name, run, run.estimators, path)
+    with one_thread_a_product():  # as the test rows were predicted
+        if run.record.get("members"):
+            said = _blend(workspace, name, run, path)
+        else:
+            said = _ask(name, run, run.estimators, path)
     return _answers(competition, run, said)
 
 

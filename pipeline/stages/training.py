@@ -15,6 +15,8 @@ from pipeline.competition import AUTO, Competition, ModelChoice, Rule, Scheme
 from pipeline.data import TestData, TrainData
 from pipeline.drift import direction_of_test, measure_drift
 from pipeline.errors import UsageError, did_you_mean
+from pipeline.execution import Executor
+from pipeline.machine import cores, one_thread_a_product
 from pipeline.metrics import metric_of
 from pipeline.models import model_spec
 from pipeline.progress import (
@@ -32,7 +34,7 @@ from pipeline.splits import Fold, check_folds, resolve_scheme
 from pipeline.stages.automatic import begin_workers, train_all
 from pipeline.stages.estimating import warn_of_leaks
 from pipeline.stages.fetching import is_sample
-from pipeline.stages.folding import FoldWork, at_once
+from pipeline.stages.folding import FoldWork
 from pipeline.stages.opening import (
     Data,
     Opened,
@@ -44,18 +46,19 @@ from pipeline.stages.opening import (
 from pipeline.stages.placing import Where
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, save_run, tell_decision
+from pipeline.stages.spreading import Crew, begin_fitters
 from pipeline.stages.studying import MOST_SECONDS
-from pipeline.stages.units import repeated
+from pipeline.stages.units import get_ready, repeated
 from pipeline.storage import check_writable
 from pipeline.training import (
     CVResult,
-    FoldResult,
-    cross_validate,
     folds_of,
     is_refitted,
     lesson_of,
     merge_repeats,
     needs_refit,
+    put_together,
+    units_of,
 )
 from pipeline.workspace import Workspace
 
@@ -76,6 +79,7 @@ class TrainOptions:
         end, on the clock of time.monotonic().
     repeats: sets of folds of one model; several models are repeated as the time allows.
     fresh: train anew what an earlier command has finished or begun.
+    workers: processes that fit at once, at most, and share the cores; None: one a core.
     where: units of work are carried out.
     """
 
@@ -90,6 +94,7 @@ class TrainOptions:
     rule: str | None = None
     repeats: int | None = None
     fresh: bool = False
+    workers: int | None = None
     where: Where = field(default_factory=Where)
 
     def __post_init__(self) -> None:
@@ -99,6 +104,8 @@ class TrainOptions:
         """
         if self.seconds is not None and not self.seconds > 0:
             raise UsageError(f"seconds: expected more than 0, found {self.seconds}")
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"workers: expected 1 or more, found {self.workers}")
 
     @property
     def names_epochs(self) -> str | None:
@@ -115,23 +122,41 @@ def train(workspace: Workspace, name: str, options: TrainOptions | None = None) 
     """
     options = options or TrainOptions()
     log = Log() if options.began is None else Log(options.began)
-    with listening(log):
+    with listening(log), one_thread_a_product():
         opened = open_competition(workspace, name)
         label = options.label or opened.competition.default_model
         if label == AUTO or "," in label:
             return _train_several(opened, label, options, log)
-        opened, choice = _with_options(opened, options)
-        data = read_data(opened)
-        warn_of_leaks(opened.competition, data)
-        seed = opened.competition.validation.seed if options.seed is None else options.seed
-        limit = options.seconds
-        until = None if limit is None else time.monotonic() + limit
-        if limit is not None:
-            limit -= min(MOST_SECONDS, FOR_IMPORTANCE * limit)
-        result = validate_model(opened, choice, data, seed, limit, fresh=options.fresh)
-        _tell_training(opened.competition, choice, result)
-        command = command_of(name, replace(options, label=choice.label, seed=seed))
-        return save_run(opened, choice, data, result, seed, log, command=command, deadline=until)
+        with _executor(opened, options.where) as executor:
+            return _train_one(opened, options, log, executor)
+
+
+def _train_one(opened: Opened, options: TrainOptions, log: Log, executor: Executor | None) -> Run:
+    """Train one model; executor: what fits it, or None for this machine."""
+    name = opened.name
+    opened, choice = _with_options(opened, options)
+    opened = opened if executor is None else replace(opened, elsewhere=executor.elsewhere)
+    data = read_data(opened)
+    warn_of_leaks(opened.competition, data)
+    seed = opened.competition.validation.seed if options.seed is None else options.seed
+    limit = options.seconds
+    until = None if limit is None else time.monotonic() + limit
+    if limit is not None:
+        limit -= min(MOST_SECONDS, FOR_IMPORTANCE * limit)
+    fresh, workers = options.fresh, options.workers
+    result = validate_model(
+        opened, choice, data, seed, limit, fresh=fresh, workers=workers, executor=executor
+    )
+    _tell_training(opened.competition, choice, result)
+    command = command_of(name, replace(options, label=choice.label, seed=seed))
+    return save_run(opened, choice, data, result, seed, log, command=command, deadline=until)
+
+
+def _executor(opened: Opened, where: Where) -> contextlib.AbstractContextManager[Executor | None]:
+    """Begin what fits one model elsewhere, or nothing: on this machine that is chosen later."""
+    if where.is_here:
+        return contextlib.nullcontext()
+    return where.begin_cluster(opened.workspace, get_ready)
 
 
 def _train_several(opened: Opened, label: str, options: TrainOptions, log: Log) -> Run:
@@ -146,7 +171,8 @@ def _train_several(opened: Opened, label: str, options: TrainOptions, log: Log) 
     labels = [] if label == AUTO else [one.strip() for one in label.split(",") if one.strip()]
     chosen = [chosen_model(opened.competition, one) for one in dict.fromkeys(labels)]
     opened = _with_folds(opened, options)
-    with begin_workers(opened.workspace, options.where) as workers:
+    number = options.workers or cores()
+    with begin_workers(opened.workspace, options.where, number) as workers:
         opened = replace(opened, elsewhere=workers.elsewhere)
         data = read_data(opened)
         opened = _like_the_test(opened, data)
@@ -232,10 +258,13 @@ def validate_model(
     seconds: float | None = None,
     *,
     fresh: bool = False,
+    workers: int | None = None,
+    executor: Executor | None = None,
 ) -> CVResult:
     """Fit a model's folds, or find them again, in as many sets of folds as are declared.
 
-    seconds: for all of them together. fresh: finished folds are not looked for.
+    seconds: for all of them together. fresh: finished folds are not looked for. workers: that fit
+    at once, at most; None: as many as there are cores. executor: what does all of it instead.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     competition = opened.competition
@@ -247,54 +276,44 @@ def validate_model(
     for folder in (opened.workspace.runs, opened.workspace.cache(opened.name)):
         check_writable(folder)
     work = FoldWork(opened, choice, seed, train, estimator, fresh)
+    metric, is_refit = metric_of(competition), needs_refit(competition)
+    units = [units_of(folds, len(train), refit=is_refit) for folds in sets]
+    by_number = {one.number: one for some in units for one in some}
 
-    def fit_set(folds: list[Fold], until: float | None) -> CVResult:
-        return cross_validate(
-            work.fit,
-            train,
-            folds,
-            metric_of(competition),
-            model=choice.label,
-            together=at_once(estimator, train),
-            labels=data.labels,
-            refit=needs_refit(competition),
-            deadline=until,
-        )
+    def fit_set(some: list[Fold], until: float | None) -> CVResult:
+        results, n_folds = crew.fit(some, until), len(some) - is_refit
+        return put_together(results, train, n_folds, metric, data.labels, refit=is_refit)
 
-    with _saying_what_is_kept():
-        results = _fit_sets(fit_set, sets, deadline, competition.validation.seed)
-        found = merge_repeats(results, train, metric_of(competition))
-        return _refitted(found, opened, choice, train, seed, deadline, fresh)
+    with (
+        _saying_what_is_kept(),
+        Crew(work, by_number, metric.name, begin_fitters, workers or cores(), executor) as crew,
+    ):
+        results = _fit_sets(fit_set, units, deadline, competition.validation.seed)
+        found = merge_repeats(results, train, metric)
+        return _refitted(found, crew, deadline)
 
 
 def _refitted(
     result: CVResult,
-    opened: Opened,
-    choice: ModelChoice,
-    train: TrainData,
-    seed: int,
+    crew: Crew,
     deadline: float | None,
-    fresh: bool,
 ) -> CVResult:
     """Return the result with fits on all rows, where these are wanted and there is time for all."""
-    few = is_refitted(opened.competition, len(train))
-    wanted = model_spec(choice).refits if few else 0
+    work, n_samples = crew.work, len(crew.work.train)
+    few = is_refitted(work.opened.competition, n_samples)
+    wanted = model_spec(work.choice).refits if few else 0
     usual = max(one.seconds for one in result.folds)
     left = math.inf if deadline is None else deadline - time.monotonic()
     if not wanted or result.skipped or left < wanted * usual * REFIT:
         return result
     lesson = lesson_of([one.estimator for one in result.folds])
-    refits: list[FoldResult] = []
-    while len(refits) < wanted:
-        other = seed + len(refits)
-        work = FoldWork(opened, choice, other, train, unfitted(opened, choice, other), fresh)
-        refits += work.refit(lesson)
+    refits = crew.refit(lesson, range(work.seed, work.seed + wanted))
     numbered = [
         replace(one, fold=replace(one.fold, number=number))
         for number, one in enumerate(refits, start=len(result.folds))
     ]
-    text = f"{counted(wanted, 'fit')} on all {len(train):,} rows predict the test"
-    emit(Note("refit", text, {"refits": wanted, "rows": len(train)}))
+    text = f"{counted(wanted, 'fit')} on all {n_samples:,} rows predict the test"
+    emit(Note("refit", text, {"refits": wanted, "rows": n_samples}))
     return replace(result, refits=tuple(numbered))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.cache import digest
 from pipeline.competition import AUTO, ModelChoice
 from pipeline.errors import UsageError, did_you_mean
+from pipeline.machine import one_thread_a_product
 from pipeline.metrics import metric_of
 from pipeline.models.spaces import SPACES, Space, space_of
 from pipeline.progress import BudgetSpent, Note, Warned, counted, emit, listening
@@ -75,7 +76,7 @@ def tune(workspace: Workspace, name: str, options: TuneOptions | None = None) ->
     options = options or TuneOptions()
     log = Log() if options.began is None else Log(options.began)
     seconds = options.seconds or SECONDS
-    with listening(log):
+    with listening(log), one_thread_a_product():
         opened = open_competition(workspace, name)
         label = options.label or opened.competition.default_model
         if label == AUTO:

@@ -3,15 +3,13 @@
 import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.budget import Unit
-from pipeline.cache import Cache, digest, frame_digest, unpack
-from pipeline.cluster.child import here
+from pipeline.cache import Cache, digest, unpack
 from pipeline.competition import Competition, ModelChoice, load_competition
 from pipeline.data import TestData, TrainData
 from pipeline.errors import DataError
@@ -21,7 +19,7 @@ from pipeline.progress import Event, Warned, emit, only_listening
 from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import Fold, all_rows
 from pipeline.stages.folding import FoldWork
-from pipeline.stages.opening import Opened, open_away, open_competition, unfitted
+from pipeline.stages.opening import Declared, Opened, unfitted
 from pipeline.training import (
     FoldResult,
     Lesson,
@@ -32,7 +30,6 @@ from pipeline.training import (
     respond,
     respond_test,
 )
-from pipeline.workspace import Workspace
 
 MEMBERS = "members"  # the folder of a run that has the fits of its members
 
@@ -41,15 +38,11 @@ MEMBERS = "members"  # the folder of a run that has the fits of its members
 class Task:
     """What all units of one command share; it is written once and read by each worker.
 
-    folder, sources: what declares the competition, and its code, which workers elsewhere lack.
-    choices: the portfolio's. n_splits, scheme, rule: of the folds, as chosen at run time. fresh:
-    whether finished work is not looked for.
+    choices: the portfolio's. n_splits, scheme, rule: of the folds, as chosen at run time. of_train,
+    of_test: the digests of the rows. fresh: whether finished work is not looked for.
     """
 
-    workspace: Workspace
-    name: str
-    folder: Path
-    sources: dict[str, bytes]
+    declared: Declared
     choices: tuple[ModelChoice, ...]
     n_splits: int
     scheme: str
@@ -58,6 +51,8 @@ class Task:
     train: TrainData
     test: TestData
     labels: np.ndarray | None
+    of_train: str
+    of_test: str
     fresh: bool = False
 
 
@@ -116,7 +111,7 @@ def carry_out(work: tuple[Shared, Unit, Lesson]) -> Done:
     told: list[Event] = []
     with only_listening(told.append):
         estimator = unfitted(opened, choice, seed)
-        fits = FoldWork(opened, choice, seed, task.train, estimator, task.fresh)
+        fits = FoldWork(opened, choice, seed, task.train, estimator, task.fresh, task.of_train)
         if unit.is_refit:
             results, key = fits.refit(lesson), fits.refit_key(lesson)
         else:
@@ -238,7 +233,7 @@ def predicting(results: list[FoldResult], competition: Competition) -> list[Fold
 
 def _answer(fits: FoldWork, key: str, results: list[FoldResult], task: Task) -> list[np.ndarray]:
     """Return what fits say of the test rows, found again if they were asked before."""
-    key = digest(key, _digest_of(task))
+    key = digest(key, task.of_test)
     found: list[np.ndarray] | None = fits.cache.load(key)
     if found is None:
         asked = predicting(results, fits.opened.competition)
@@ -250,20 +245,8 @@ def _answer(fits: FoldWork, key: str, results: list[FoldResult], task: Task) -> 
 @lru_cache(maxsize=1)
 def _load(shared: Shared) -> tuple[Task, Opened]:
     task: Task = shared.load()
-    opened = _open(task)
+    opened = task.declared.open()
     competition = opened.competition.with_validation(
         n_splits=task.n_splits, scheme=task.scheme, rule=task.rule
     )
     return task, replace(opened, competition=competition)
-
-
-def _open(task: Task) -> Opened:
-    away = here()
-    if away is None:
-        return open_competition(task.workspace, task.name)
-    return open_away(task.name, task.sources, task.folder, away.folder, away.results)
-
-
-@lru_cache(maxsize=1)
-def _digest_of(task: Task) -> str:
-    return frame_digest(task.test.X)

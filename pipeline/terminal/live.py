@@ -4,6 +4,7 @@ A view knows one event, and when it came; all it draws follows from it and the c
 go on between two events.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class Folds:
     seconds: list[float] = field(default_factory=list)  # of the folds that were fitted here
     began: float = 0.0
     first_epoch: tuple[int, float] | None = None
+    n_ended: int = 0
 
     def __post_init__(self) -> None:
         self.began = self.clock()
@@ -72,6 +74,7 @@ class Folds:
 
     def take(self, event: FoldEnded) -> None:
         """Take what a fold came to."""
+        self.n_ended += 1
         if event.score is not None:
             self.scores.append(event.score)
         if not event.reused:
@@ -89,7 +92,8 @@ class Folds:
         spent = self.clock() - self.began
         to_do = self.started.n_folds - self.started.number + 1
         if self.seconds:
-            return max(0.0, sum(self.seconds) / len(self.seconds) * to_do - spent)
+            turns = math.ceil(to_do / self.started.workers)
+            return max(0.0, sum(self.seconds) / len(self.seconds) * turns - spent)
         if self.epoch is None or self.first_epoch is None:
             return None
         first, at = self.first_epoch
@@ -210,7 +214,7 @@ def next_view(view: View, event: Event, clock: Clock) -> View:
         view.take_epoch(event)
     elif isinstance(view, Folds) and isinstance(event, FoldEnded):
         view.take(event)
-        if event.number == event.n_folds:
+        if view.n_ended == event.n_folds:
             return Waiting(clock(), clock)
     elif isinstance(view, Waiting):
         return Waiting(clock(), clock)
