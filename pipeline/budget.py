@@ -9,7 +9,6 @@ that were fitted here already.
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 
 from pipeline.competition import ModelChoice
 from pipeline.progress import counted
@@ -17,12 +16,18 @@ from pipeline.progress import counted
 LEAST = 0.4  # of its usual time, a fit that can be cut short is still worth something
 LEAST_PLANNED = 0.15  # a network's, whose schedule is planned for the time that there is
 PLANNED = 0.7  # of the time that is left; networks still have to be written down and asked
+BELIEVED = 5.0  # seconds of work here say as much as experience elsewhere does
 SURE = 1.15  # a fit may take so many times what is expected
 FIRST = 0.4  # of all time, at most, is for the first configuration, so that there is an answer
 MODEST = 0.25  # of the time that is left; what needs more waits for what needs less
 REFIT = 1.7  # a fit on all rows takes so many times what one on a fold's rows does
 LATE = 0.4  # of all time is left when fits on all rows come before what is new
 LAST_DELAYS = 20  # tell how long work is on its way
+OWED = 0.6  # of the time that is left, if fits on all rows need as much, they come first as well
+LEAST_REFIT = 0.4  # of its usual time, networks on all rows are still worth more than the folds'
+BEFORE_REFIT = 0.5  # of a network's time is for its folds, the rest for its fits on all rows
+WORTH_REPEATING = 0.01  # the least weight in the blend
+SLIGHT = 0.2  # a family that weighs less has shown what it can, and its others come last
 MOST_REPEATS = 8  # of a configuration: the mean of more hardly moves
 
 
@@ -33,6 +38,7 @@ class Entry:
     seconds: of all folds on one core, by experience with other data. together: its folds are one
     piece of work. can_stop: its fits heed a limit of seconds, and are worth something before.
     refits: pieces of work of fits on all rows, which predict the test in place of the folds' fits.
+    family: what learns in much the same way; none is like nothing else.
     """
 
     choice: ModelChoice
@@ -40,6 +46,7 @@ class Entry:
     together: bool = False
     can_stop: bool = False
     refits: int = 0
+    family: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,7 @@ class Schedule:
         self.passes: dict[tuple[int, int], Pass] = {}
         self.refits = {number: Refits() for number in range(len(entries))}
         self.weights: Mapping[int, float] = {}  # that decide on repeats
-        self.latest: Mapping[int, float] = {}  # that decide on fits on all rows
+        self.latest: Mapping[int, float] = {}  # that decide on fits on all rows, and what is new
         self.is_settled = False
         self.delays: deque[float] = deque(maxlen=LAST_DELAYS)
 
@@ -134,6 +141,7 @@ class Schedule:
             for number, entry in enumerate(self.entries)
             if (number, 0) not in self.passes and (with_networks or not entry.together)
         ]
+        waiting.sort(key=self._is_of_a_slight_family)
         for share in (MODEST, 1.0):
             for number in waiting:
                 if self._fits(number, share=share):
@@ -167,19 +175,23 @@ class Schedule:
             self.passes[unit.entry, unit.repeat].given_up = why
 
     def prefer(self, weights: Mapping[int, float]) -> None:
-        """Say what each configuration weighs: it decides what is fitted on all rows, and repeated.
+        """Say what each configuration weighs: it decides what comes next, first or once more.
 
         What is repeated is settled once every first pass is over, and then only repeats of those
         that weigh count: so that a budget that bears everything gives the same blend every time.
         """
         self.latest = weights
         if not self.is_settled:
-            self.weights, self.is_settled = weights, self.is_first_over
+            self.weights = {n: w for n, w in weights.items() if w > WORTH_REPEATING}
+            self.is_settled = self.is_first_over
 
     @property
     def is_late(self) -> bool:
         """Whether it is time to see to what predicts the test."""
-        return self.left < LATE * (self.stop_at - self.began)
+        if self.left < LATE * (self.stop_at - self.began):
+            return True
+        owed = sum(self._of_refits(number) for number in self.latest if self._is_owed(number))
+        return owed > OWED * self.left
 
     @property
     def is_first_over(self) -> bool:
@@ -229,13 +241,16 @@ class Schedule:
         return self.entries[number].seconds * self._pace()
 
     def _pace(self) -> float:
-        """Return how much slower this machine and these data are than by experience."""
-        ratios = [
-            sum(one.seconds) / self.entries[one.entry].seconds
-            for one in self.passes.values()
-            if one.is_whole
-        ]
-        return median(ratios) if ratios else 1.0
+        """Return how much slower this machine and these data are than by experience.
+
+        What was measured in few seconds says little of what takes many.
+        """
+        whole = [one for one in self.passes.values() if one.is_whole]
+        measured = sum(sum(one.seconds) for one in whole)
+        if not measured:
+            return 1.0
+        expected = sum(self.entries[one.entry].seconds for one in whole)
+        return float((measured / expected) ** (measured / (measured + BELIEVED)))
 
     def _is_whole(self, number: int, repeat: int) -> bool:
         one = self.passes.get((number, repeat))
@@ -257,7 +272,7 @@ class Schedule:
         if not entry.can_stop:
             return None
         if entry.together:
-            return self.left * PLANNED
+            return self.left * PLANNED * (BEFORE_REFIT if entry.refits else 1.0)
         left = (self.left - self.delay) / SURE
         if self._has_nothing():
             left = min(left, FIRST * (self.stop_at - self.began))
@@ -276,6 +291,12 @@ class Schedule:
             one.given_up = f"the rest needs about {needed:.0f} s"
         return not one.given_up
 
+    def _is_of_a_slight_family(self, number: int) -> bool:
+        """Tell whether two or more of a configuration's like were trained and weigh little."""
+        family = self.entries[number].family
+        like = [w for n, w in self.latest.items() if family and self.entries[n].family == family]
+        return len(like) > 1 and sum(like) < SLIGHT
+
     def _elapsed(self, seconds: float, each: float) -> float:
         """Return how long pieces of work take all workers together."""
         return (seconds + each * (self.n_workers - 1)) / self.n_workers
@@ -284,8 +305,14 @@ class Schedule:
         """Tell whether a first pass and its fits on all rows fit into a share of the time left."""
         if self._has_nothing() and not self.passes:
             return True  # the first one is what there is an answer from
-        needed = self._needs(number) + self._of_refits(number)
-        return SURE * needed <= share * self.left
+        needed, of_refits = self._needs(number), self._of_refits(number)
+        if self._is_planned(number):  # it takes no more time than there is, and one worker
+            return SURE * (needed + LEAST_PLANNED * of_refits) <= self.left
+        return SURE * (needed + of_refits) <= share * self.left
+
+    def _is_planned(self, number: int) -> bool:
+        """Tell whether a configuration plans as many epochs as end in the time that it gets."""
+        return self.entries[number].together and self.entries[number].can_stop
 
     def _needs(self, number: int, *, shortened: bool = True) -> float:
         """Return the seconds that the whole of a configuration takes here at least."""
@@ -301,15 +328,22 @@ class Schedule:
         for number, weight in self.latest.items():
             needed = self._of_refits(number)
             is_mine = with_networks or not self.entries[number].together
-            is_over = self.refits[number].given_up or not self._is_whole(number, 0)
-            if is_mine and not is_over and 0 < SURE * needed <= self.left:
+            least = LEAST_REFIT if self._is_planned(number) else 1.0
+            if is_mine and self._is_owed(number) and SURE * least * needed <= self.left:
                 waiting[number] = weight / needed
         if not waiting:
             return None
         chosen = max(waiting, key=lambda number: waiting[number])
         refits = self.refits[chosen]
         refits.n_begun += 1
-        return Unit(chosen, refits.n_begun - 1, ())
+        limit = self.left * PLANNED if self._is_planned(chosen) else None
+        return Unit(chosen, refits.n_begun - 1, (), limit)
+
+    def _is_owed(self, number: int) -> bool:
+        """Tell whether fits on all rows of what weighs are still to be begun."""
+        if self.refits[number].given_up or not self._is_whole(number, 0):
+            return False
+        return self.latest[number] > WORTH_REPEATING and self._of_refits(number) > 0
 
     def _of_refits(self, number: int) -> float:
         """Return the seconds that the fits on all rows that lack take all workers together."""

@@ -27,7 +27,7 @@ def clean_rows(train: TrainData, cleaning: Cleaning) -> tuple[TrainData, Dropped
     Raises DataError if none is left, or a column that [cleaning] names is not there.
     """
     check_columns(train.X, cleaning)
-    incomplete = _incomplete(train.X, cleaning)
+    incomplete = incomplete_rows(train.X, cleaning)
     repeated = _repeated(train, cleaning) & ~incomplete
     outlying = _outlying(train) & ~incomplete & ~repeated
     kept = np.flatnonzero(~(incomplete | repeated | outlying))
@@ -65,23 +65,35 @@ def mark_outliers(frame: pd.DataFrame, condition: str) -> pd.Series:
     fulfils no comparison but !=.
     Raises DataError if it is no condition, true of all rows, or looks at other rows than its own.
     """
-    marked = _fulfil(frame, condition)
+    marked = fulfil(frame, condition)
     if marked.all():
         raise DataError(
             f"cleaning.outliers: {condition!r} is true of all {len(frame):,} training rows; "
             "expected a condition that few fulfil"
         )
+    check_condition(frame, condition, marked)
+    return marked
+
+
+def check_condition(frame: pd.DataFrame, condition: str, marked: pd.Series) -> None:
+    """Check that a condition marks the same rows when others are left out.
+
+    Raises DataError.
+    """
     for said in (True, False):
         alone = frame[marked == said].reset_index(drop=True)
-        if len(alone) and not (_fulfil(alone, condition) == said).all():
+        if len(alone) and not (fulfil(alone, condition) == said).all():
             raise DataError(
                 f"cleaning.outliers: {condition!r} marks other rows when some are left out, so it "
                 "learns from all rows at once; compare each row with numbers"
             )
-    return marked
 
 
-def _fulfil(frame: pd.DataFrame, condition: str) -> pd.Series:
+def fulfil(frame: pd.DataFrame, condition: str) -> pd.Series:
+    """Return which rows fulfil a condition in the words of pandas' query (n_samples,).
+
+    Raises DataError if it is none.
+    """
     nothing: dict[str, Any] = {}  # @name would find variables of this function
     try:
         found = frame.eval(condition, engine="python", local_dict=nothing, global_dict=nothing)
@@ -109,7 +121,8 @@ def _outlying(train: TrainData) -> np.ndarray:
     return train.outlying.to_numpy(dtype=bool)
 
 
-def _incomplete(X: pd.DataFrame, cleaning: Cleaning) -> np.ndarray:
+def incomplete_rows(X: pd.DataFrame, cleaning: Cleaning) -> np.ndarray:
+    """Return which rows lack a value that [cleaning] says no training row may lack (n_samples,)."""
     named = [name for name, way in cleaning.columns.items() if way == "drop"]
     if cleaning.missing == "drop":
         named = [str(name) for name in X if cleaning.columns.get(str(name), "drop") == "drop"]

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipeline.blocks import is_large, type_test_file, type_train_file
 from pipeline.competition import Columns, Competition
-from pipeline.csvtext import CsvFile, CsvStyle, read_cells, read_style
+from pipeline.csvtext import CsvFile, CsvStyle, Irregular, read_cells, read_style
 from pipeline.errors import DataError, did_you_mean
 from pipeline.kinds import Kind, text_columns
 from pipeline.pixels import read_images, take_images
@@ -93,6 +96,9 @@ def read_train(path: Path, competition: Competition, folder: Path | None = None)
     folder: where the pixels of images are put, to be mapped into memory.
     Raises DataError if it is not CSV, a target is absent, or a cell is unlike its declaration.
     """
+    found = _in_blocks(path, competition)
+    if found is not None:
+        return found
     file, cells, images = _read_with_images(path, competition, folder)
     for name in competition.columns.target:
         _require(name, "target", cells, file)
@@ -117,6 +123,9 @@ def read_test(
         read_train.
     Raises DataError if it is not CSV, has no id column, or a cell is unlike the training file's.
     """
+    found = _in_blocks(path, competition, kinds)
+    if found is not None:
+        return found
     file, cells, images = _read_with_images(path, competition, folder)
     return type_test(file, cells, competition, kinds, images)
 
@@ -140,6 +149,32 @@ def type_test(
     columns = text_columns(cells, file, competition)
     frame = {column.name: column.values(known[column.name]) for column in columns}
     return _table(file, frame, images, cells, competition, known)
+
+
+def _in_blocks(
+    path: Path, competition: Competition, kinds: Mapping[str, Kind] | None = None
+) -> Table | None:
+    """Return a file of many rows as a table; None if it has few, or has to be looked at whole.
+
+    kinds: those of the training file, if it is the test file.
+    """
+    if competition.images is not None or not is_large(path):
+        return None
+    try:
+        if kinds is None:
+            typed = type_train_file(path, competition)
+        else:
+            typed = type_test_file(path, competition, kinds)
+    except Irregular:
+        return None
+    columns = competition.columns
+    if kinds is None and any(name not in typed.columns for name in columns.target):
+        return None
+    if kinds is not None and not columns.by_position and columns.id_name not in typed.columns:
+        return None
+    frame = pd.DataFrame(typed.columns, copy=False)
+    written = pd.DataFrame(typed.written, index=frame.index, copy=False)
+    return Table(typed.file, frame, _ids(written, columns), typed.kinds)
 
 
 def _read_with_images(
@@ -244,6 +279,8 @@ def split_test(
 def normalise_ids(cells: pd.Series) -> pd.Series:
     """Return ids as comparable text: no spaces around, whole numbers without ".0"."""
     ids = cells.astype("str").str.strip()
+    if pc.all(pc.utf8_is_digit(pa.array(ids, pa.large_string()))).as_py():
+        return ids
     if ids.str.fullmatch(r"-?\d+(\.0+)?").all():
         return ids.str.replace(r"\.0+$", "", regex=True)
     return ids

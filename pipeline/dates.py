@@ -24,6 +24,7 @@ EXAMPLES: Mapping[First, str] = {
     "day": "31/01/2011 05:00 or 31.01.2011",
     "month": "01/31/2011 05:00 or 01-31-2011",
 }
+FEW = 4  # times as many cells as spellings, from which on each spelling is parsed once
 TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
 
 
@@ -34,18 +35,29 @@ def are_dates(cells: pa.ChunkedArray, first: First) -> pa.ChunkedArray:
 
 def day_or_month_first(cells: pa.ChunkedArray) -> First | None:
     """Return what stands first in dates that end in the year, or None if no row shows it."""
-    fields = pc.extract_regex(cells, YEAR_LAST)
-    first, second = (
-        pc.max(pc.struct_field(fields, name).cast(pa.int64())).as_py() or 0
-        for name in ("first", "second")
-    )
+    first, second = date_parts(cells)
     if first > 12:
         return "day"
     return "month" if second > 12 else None
 
 
+def date_parts(cells: pa.ChunkedArray) -> tuple[int, int]:
+    """Return the largest first and the largest second part of dates that end in the year."""
+    fields = pc.extract_regex(cells, YEAR_LAST)
+    first, second = (
+        pc.max(pc.struct_field(fields, name).cast(pa.int64())).as_py() or 0
+        for name in ("first", "second")
+    )
+    return first, second
+
+
 def parse_dates(cells: pa.ChunkedArray, first: First) -> pd.Series:
     """Return cells that are spelled like dates as datetime64[us]; NaT for no such day."""
+    known = pc.unique(cells)
+    if len(known) * FEW < len(cells):  # days repeat, and a spelling says the same each time
+        parsed = parse_dates(pa.chunked_array([known]), first).to_numpy()
+        places = pc.index_in(cells, value_set=known).to_numpy()
+        return pd.Series(parsed[places])
     dates = _year_first(cells) if first == "year" else _year_last(cells, first)
     return dates.astype("datetime64[us]")
 

@@ -2,7 +2,9 @@
 
 import codecs
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.errors import DataError, did_you_mean
 
@@ -13,6 +15,7 @@ _NOT_CSV = {
 }
 _NEWLINE = re.compile(rb"\r\n|\r|\n")
 _PIECE = 1 << 24  # bytes that are validated at once
+_HEAD = 1 << 20  # bytes that are looked at first; a header and a row fit in
 
 
 def read_utf8(path: Path, declared: str | None) -> tuple[bytes, str]:
@@ -40,6 +43,52 @@ def read_utf8(path: Path, declared: str | None) -> tuple[bytes, str]:
         f"{path}: the text is not {' and not '.join(failures)}; "
         "declare its encoding in [files] encoding, or save it as UTF-8"
     )
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a look at all of a text file's bytes has found, some at a time.
+
+    encoding: as read_utf8 returns it. start: how many bytes of a mark come first. head: the first
+    bytes behind it. has_quotes: whether there is any double quote.
+    """
+
+    encoding: str
+    start: int
+    head: bytes
+    has_quotes: bool
+
+
+def survey_utf8(path: Path, declared: str | None) -> Survey | None:
+    """Return what a UTF-8 file is like, without ever holding it whole.
+
+    None for whatever read_utf8 has to transcode, or refuses.
+    """
+    try:
+        if declared and codecs.lookup(declared).name not in ("utf-8", "utf-8-sig"):
+            return None
+        with path.open("rb") as file:
+            return _survey(file, declared or "utf-8")
+    except (OSError, LookupError, UnicodeDecodeError):
+        return None
+
+
+def _survey(file: BinaryIO, encoding: str) -> Survey | None:
+    head = file.read(_HEAD)
+    is_other = any(beginning.match(head) for beginning in _NOT_CSV)
+    if not head or is_other or _candidates(head)[0] != "utf-8":
+        return None
+    start = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+    decoder, has_quotes, piece = codecs.getincrementaldecoder("utf-8")(), False, head
+    while piece:
+        if b"\0" in piece:
+            return None
+        has_quotes = has_quotes or b'"' in piece
+        if not piece.isascii() or decoder.getstate()[0]:
+            decoder.decode(piece)
+        piece = file.read(_PIECE)
+    decoder.decode(b"", final=True)
+    return Survey(encoding, start, head[start:], has_quotes)
 
 
 def _bytes(path: Path) -> bytes:

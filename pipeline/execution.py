@@ -24,7 +24,11 @@ def environment(threads: int) -> dict[str, str]:
     Threads that outnumber cores wait for each other, which costs a small fit fifty times its time.
     """
     names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "LOKY_MAX_CPU_COUNT")
-    return dict.fromkeys(names, str(threads)) | {"TF_NUM_INTEROP_THREADS": "1"} | ONE_PRODUCT
+    each = {
+        "TF_NUM_INTEROP_THREADS": "1",
+        "LOKY_MAX_MEMORY_LEAK_SIZE": "1e12",  # TensorFlow is no leak, and slow to load anew
+    }
+    return dict.fromkeys(names, str(threads)) | each | ONE_PRODUCT
 
 
 ONE_THREAD = environment(1)

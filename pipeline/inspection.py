@@ -100,7 +100,10 @@ def unseen_levels(
 ) -> dict[str, list[str]]:
     """Return, for each text column but those of prose, the levels that only test has."""
     text = [name for name in train if not is_numeric_dtype(train[name]) and name not in prose]
-    found = {name: sorted(set(test[name].dropna()) - set(train[name].dropna())) for name in text}
+    found = {
+        name: sorted(set(test[name].dropna().unique()) - set(train[name].dropna().unique()))
+        for name in text
+    }
     return {str(name): levels for name, levels in found.items() if levels}
 
 

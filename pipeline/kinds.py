@@ -14,6 +14,7 @@ from pipeline.competition import MISSING_SPELLINGS, Competition, Files
 from pipeline.csvtext import CsvFile
 from pipeline.dates import EXAMPLES, First, are_dates, as_text, day_or_month_first, parse_dates
 from pipeline.errors import DataError
+from pipeline.parquet import WORDS, ParquetFiles
 from pipeline.progress import Warned, emit
 
 Kind = Literal[
@@ -143,7 +144,7 @@ class TextColumn:
             return KIND_OF_DATES["day" if self.files.dayfirst else "month"]
         first = day_or_month_first(self.trimmed)
         if first is None:
-            row, cell = self._first(self.trimmed.is_valid())
+            row, cell = self.first(self.trimmed.is_valid())
             raise DataError(
                 f"{self.file.at(row, self.name)}: expected dates with the year first, or one that "
                 f"shows whether {cell!r} begins with the day or the month; declare [files] "
@@ -163,31 +164,22 @@ class TextColumn:
 
     def _warn_if_mostly_numbers(self) -> None:
         share = 1 - (pc.mean(self.not_numbers).as_py() or 0.0)
-        if self.role != "undeclared" or share <= MOSTLY:
-            return
-        row, cell = self._first(self.not_numbers)
-        emit(
-            Warned(
-                f"{self.file.at(row, self.name)}: {cell!r} makes the column text, though "
-                f"{share:.1%} of it are numbers; {MEND_NUMBER}, or declare the column in [columns] "
-                "categorical"
-            )
-        )
+        if self.role == "undeclared" and share > MOSTLY:
+            warn_of_numbers(self.file, self.name, share, *self.first(self.not_numbers))
 
     def _warn_of_commas(self) -> None:
-        if (
-            self.role != "undeclared"
-            or not pc.all(pc.match_substring_regex(self.trimmed, DECIMAL_COMMA)).as_py()
-        ):
-            return
-        emit(
-            Warned(
-                f"{self.file.path.name}: column {self.name!r} is text, though all its cells are "
-                'numbers with decimal commas; declare [files] decimal = ","'
-            )
-        )
+        if self.role == "undeclared" and self.has_only_decimal_commas:
+            warn_of_commas(self.file, self.name)
 
-    def _first(self, mask: pa.ChunkedArray) -> tuple[int, str]:
+    @property
+    def has_only_decimal_commas(self) -> bool:
+        """Whether each cell that is there is written like 1,5."""
+        parts = (self.trimmed.slice(0, 100), self.trimmed)  # what fails mostly fails soon
+        are = (pc.all(pc.match_substring_regex(part, DECIMAL_COMMA)).as_py() for part in parts)
+        return all(said is not False for said in are)
+
+    def first(self, mask: pa.ChunkedArray) -> tuple[int, str]:
+        """Return the first row of a mask (n_samples,), and its cell."""
         row = pc.index(mask, True).as_py()
         return row, self.cells[row].as_py()
 
@@ -200,7 +192,7 @@ class TextColumn:
         )
 
     def _fault(self, wrong: pa.ChunkedArray, expected: str, mend: str) -> DataError:
-        row, cell = self._first(wrong)
+        row, cell = self.first(wrong)
         return DataError(
             f"{self.file.at(row, self.name)}: expected {expected}, found {cell!r}; {mend}"
         )
@@ -211,18 +203,75 @@ def text_columns(
 ) -> Iterator[TextColumn]:
     """Yield a file's columns in their order, each with its role and its missing cells marked."""
     for name in map(str, cells.columns):
-        written = pa.array(cells[name])
-        trimmed = pc.ascii_trim_whitespace(written)
-        spellings = pa.array(_missing_spellings(name, competition), trimmed.type)
-        missing = pc.is_in(trimmed, value_set=spellings)
-        yield TextColumn(
-            name,
-            _role(name, competition),
-            _without(missing, written),
-            _without(missing, trimmed),
-            file,
-            competition.files,
+        yield text_column(name, pa.array(cells[name]), file, competition)
+
+
+def text_column(
+    name: str, written: pa.ChunkedArray, file: CsvFile, competition: Competition
+) -> TextColumn:
+    """Return a column, or a part of one, with its role and its missing cells marked."""
+    trimmed = pc.ascii_trim_whitespace(written)
+    spellings = pa.array(_missing_spellings(name, competition), trimmed.type)
+    missing = pc.is_in(trimmed, value_set=spellings)
+    return TextColumn(
+        name,
+        role_of(name, competition),
+        _without(missing, written),
+        _without(missing, trimmed),
+        file,
+        competition.files,
+    )
+
+
+def warn_of_numbers(file: CsvFile, name: str, share: float, row: int, cell: str) -> None:
+    """Warn that one cell makes a column text of which so large a share are numbers."""
+    emit(
+        Warned(
+            f"{file.at(row, name)}: {cell!r} makes the column text, though {share:.1%} of it are "
+            f"numbers; {MEND_NUMBER}, or declare the column in [columns] categorical"
         )
+    )
+
+
+def warn_of_commas(file: CsvFile, name: str) -> None:
+    """Warn that a column is text because its numbers have decimal commas."""
+    emit(
+        Warned(
+            f"{file.path.name}: column {name!r} is text, though all its cells are numbers with "
+            'decimal commas; declare [files] decimal = ","'
+        )
+    )
+
+
+def kinds_by_type(
+    files: ParquetFiles, competition: Competition, known: Mapping[str, Kind] | None = None
+) -> dict[str, Kind]:
+    """Return what each column of Parquet is read as: what its type says, and what is declared.
+
+    known: the kinds of the training file, if these are the test file's columns.
+    Raises DataError if a column cannot be what is declared, or what it is in the training file.
+    """
+    return {name: _kind_by_type(name, files, competition, known or {}) for name in files.families}
+
+
+def _kind_by_type(
+    name: str, files: ParquetFiles, competition: Competition, known: Mapping[str, Kind]
+) -> Kind:
+    role, family = role_of(name, competition), files.numbers_of(name)
+    where = f"{files.path}: column {name!r} is {WORDS[family]} ({files.types[name]})"
+    if role in ("id", "text"):
+        return "text"
+    if role in EXPECTED_NUMBER and family not in ("integer", "float", "empty"):
+        raise DataError(f"{where}; expected {EXPECTED_NUMBER[role]}; write it as a number")
+    if role == "datetime" and family in ("integer", "float"):
+        raise DataError(f"{where}; expected dates, as [columns] datetime says; write it as dates")
+    kind: Kind = "datetime" if role == "datetime" else family
+    other = known.get(name, kind)
+    if kind != "empty" and other != "empty" and WORDS[kind] != WORDS[other] and role != "drop":
+        raise DataError(
+            f"{where}, and {WORDS[other]} in {competition.files.train}; write both with one type"
+        )
+    return kind
 
 
 def swap_decimal(cells: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -231,7 +280,7 @@ def swap_decimal(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.replace_substring(pc.replace_substring(held, ",", "."), "\0", ",")
 
 
-def _role(name: str, competition: Competition) -> Role:
+def role_of(name: str, competition: Competition) -> Role:
     """Return what decides on the column's kind; a declared type goes before a declared use."""
     columns = competition.columns
     if name in columns.target and competition.task == "regression":

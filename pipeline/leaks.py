@@ -243,11 +243,11 @@ def _repeated_rows(competition: Competition, train: TrainData, test: TestData) -
     sizes = np.bincount(codes)
     pairs = float((sizes * (sizes - 1)).sum()) / 2
     across = int(np.isin(theirs, distinct).sum())
-    if not pairs and not across:
-        return
-    chance = _chance_of_equals(train.X)
     n = len(train)
     repeated = n - len(distinct)
+    if repeated < REPEATED * n and across < REPEATED * len(test):
+        return
+    chance = _chance_of_equals(train.X)
     is_kept = competition.cleaning.duplicates == "keep" and _by_chance(competition)
     by_chance = BEYOND_CHANCE * chance * n
     if is_kept and repeated >= REPEATED * n and pairs > by_chance * (n - 1) / 2:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SYSTEM = Path("/")
+MANY_ROWS = 2**17  # of which what was freed is worth giving back
 UNLIMITED = 2**60  # bytes; cgroup v1 writes a number near 2**63 for no limit
 
 
@@ -110,3 +111,14 @@ def _limit(folder: Path, most: str, used: str) -> Memory | None:
     except (OSError, ValueError):  # "max" is no number
         return None
     return Memory(total, max(left, 0)) if total < UNLIMITED else None
+
+
+def give_back_memory(n_samples: int) -> None:
+    """Give back to the system what was freed of so many rows; allocators keep it for later.
+
+    Of few rows there is nothing that would be worth the milliseconds.
+    """
+    if n_samples >= MANY_ROWS:
+        import pyarrow as pa
+
+        pa.system_memory_pool().release_unused()

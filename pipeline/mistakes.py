@@ -30,11 +30,10 @@ def errors_in_bins(column: pd.Series, errors: np.ndarray) -> list[Bin]:
     errors: (n_samples,), NaN for rows that were not predicted. Numbers are cut into bins of about
     equally many rows; of text the most frequent levels are told apart; missing values come last.
     """
-    names, order = _bins(column)
-    bins = []
-    for name in order:
-        here = np.array([one == name for one in names])  # numpy drops what ends in a NUL
-        mine = errors[here & np.isfinite(errors)]
+    codes, order = _bins(column)
+    is_known, bins = np.isfinite(errors), []
+    for code, name in enumerate(order):
+        mine = errors[(codes == code) & is_known]
         if len(mine):
             spread = float(mine.std(ddof=1) / np.sqrt(len(mine))) if len(mine) > 1 else float("nan")
             bins.append(Bin(name, len(mine), float(mine.mean()), spread))
@@ -42,32 +41,30 @@ def errors_in_bins(column: pd.Series, errors: np.ndarray) -> list[Bin]:
 
 
 def _bins(column: pd.Series) -> tuple[np.ndarray, list[str]]:
-    """Return the name of each row's bin (n_samples,), and the names in order."""
+    """Return the place of each row's bin (n_samples,) among the names, and these in order."""
     if is_numeric_dtype(column):
-        names, order = _of_numbers(column.astype(float))
+        codes, order = _of_numbers(column.astype(float))
     else:
-        names, order = _of_levels(column.astype(object))
+        codes, order = _of_levels(column)
     missing = column.isna().to_numpy()
-    names[missing] = MISSING
-    return names, [*order, *([MISSING] if missing.any() and MISSING not in order else [])]
+    if missing.any() and MISSING not in order:
+        order = [*order, MISSING]
+    return np.where(missing, order.index(MISSING) if missing.any() else -1, codes), order
 
 
 def _of_numbers(values: pd.Series) -> tuple[np.ndarray, list[str]]:
     known = _rounded(values.dropna().to_numpy())
     distinct = np.unique(known)
+    if not len(distinct):
+        return np.zeros(len(values), dtype=int), []
     if len(distinct) <= FEW_VALUES:
-        order = _named(distinct)
-        filled = values.fillna(distinct[0] if len(distinct) else 0.0)
-        at = np.searchsorted(distinct, _rounded(filled.to_numpy()))
-        if not len(distinct):
-            return np.full(len(values), MISSING, dtype=object), []
-        return np.array(order, dtype=object)[at], order
+        at = np.searchsorted(distinct, _rounded(values.fillna(distinct[0]).to_numpy()))
+        return at, _named(distinct)
     edges = np.unique(_rounded(np.quantile(known, np.linspace(0, 1, N_BINS + 1))))
     at = np.clip(np.searchsorted(edges, values.fillna(edges[0]), side="right") - 1, 0, None)
-    at = np.minimum(at, len(edges) - 2)
     written = _named(edges)
     order = [f"{low} – {high}" for low, high in itertools.pairwise(written)]
-    return np.array(order, dtype=object)[at], order
+    return np.minimum(at, len(edges) - 2), order
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
@@ -94,18 +91,18 @@ def _plain(written: str) -> str:
 
 
 def _of_levels(values: pd.Series) -> tuple[np.ndarray, list[str]]:
-    texts = [
-        MISSING if is_gap else str(value)
-        for value, is_gap in zip(values, values.isna(), strict=True)
-    ]
-    counts = Counter(text for text, is_gap in zip(texts, values.isna(), strict=True) if not is_gap)
+    codes, levels = pd.factorize(values)
+    texts = [str(level) for level in levels]
+    counts: Counter[str] = Counter()
+    for text, n in zip(texts, np.bincount(codes[codes >= 0], minlength=len(texts)), strict=True):
+        counts[text] += int(n)
     ranked = sorted(counts, key=lambda text: (-counts[text], text))
     most = len(ranked) if len(ranked) <= FEW_VALUES else N_BINS
     order = sorted(ranked[:most], key=_natural)
-    others = f"{len(ranked) - most} others" if len(ranked) > most else MISSING
-    shown = set(order)
-    names = np.array([text if text in shown else others for text in texts], dtype=object)
-    return names, [*order, *([others] if len(ranked) > most else [])]
+    place = {text: number for number, text in enumerate(order)}
+    places = np.array([place.get(text, len(order)) for text in texts], dtype=int)
+    others = [f"{len(ranked) - most} others"] if len(ranked) > most else []
+    return places[codes] if len(places) else codes, [*order, *others]
 
 
 def _natural(name: str) -> tuple[int, float, str]:

@@ -18,6 +18,7 @@ from typing import Any
 import joblib
 import pandas as pd
 
+from pipeline.csvtext import csv_parts
 from pipeline.errors import DataError, TrustError, UsageError, did_you_mean
 from pipeline.jsontext import json_text
 from pipeline.packages import package_versions
@@ -170,7 +171,8 @@ class UnfinishedRun:
 
     def save_frame(self, name: str, frame: pd.DataFrame) -> None:
         """Write a frame as CSV without its index."""
-        self.save_text(name, frame.to_csv(index=False, lineterminator="\n"))
+        with self._path(name).open("wb") as file:
+            file.writelines(csv_parts(frame))
 
     def finished(self) -> Run:
         """Return the run as it will be read, once its record is written."""

@@ -204,7 +204,9 @@ def check_folds(folds: list[Fold], n_samples: int) -> None:
     """
     times = np.zeros(n_samples, dtype=int)
     for fold in folds:
-        if np.intersect1d(fold.train, fold.valid).size:
+        is_train = np.zeros(n_samples, dtype=bool)
+        is_train[fold.train] = True
+        if is_train[fold.valid].any():
             raise DataError(f"fold {fold.number + 1}: a row is both trained on and predicted")
         times[fold.valid] += 1
     if times.max(initial=0) > 1:
@@ -212,7 +214,9 @@ def check_folds(folds: list[Fold], n_samples: int) -> None:
 
 
 def _fold(number: int, valid: np.ndarray, n_samples: int) -> Fold:
-    return Fold(number, np.setdiff1d(np.arange(n_samples), valid), np.sort(valid))
+    is_train = np.ones(n_samples, dtype=bool)
+    is_train[valid] = False
+    return Fold(number, np.flatnonzero(is_train), np.sort(valid))
 
 
 def _present(series: pd.Series | None, role: str) -> pd.Series:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.competition import Competition
 from pipeline.csvtext import NAMELESS, CsvStyle, read_text
@@ -34,10 +36,11 @@ def make_submission(
     Raises DataError if the sample asks for a row or a column that was not predicted.
     """
     check_ids_asked(competition, ids, sample)
-    answers = pd.DataFrame(prediction, index=pd.Index(ids)).set_axis(
-        range(prediction.shape[1]), axis=1
-    )
-    rows = answers.loc[sample_ids(sample, competition.columns)].to_numpy()
+    wanted = sample_ids(sample, competition.columns)
+    if len(wanted) == len(ids) and (wanted.to_numpy() == ids.to_numpy()).all():
+        rows = prediction  # as most samples have it
+    else:
+        rows = prediction[pd.Index(ids).get_indexer(pd.Index(wanted))]
     asked = answer_columns(competition, sample)
     filled = sample.drop(columns=asked)
     for name in asked:
@@ -51,12 +54,18 @@ def check_ids_asked(competition: Competition, ids: pd.Series, sample: pd.DataFra
     Raises DataError.
     """
     wanted = sample_ids(sample, competition.columns)
-    unknown = wanted[~wanted.isin(ids)]
+    unknown = wanted[_absent(wanted, ids)]
     if len(unknown):
         raise DataError(
             f"{competition.files.sample_submission}: {counted(len(unknown), 'id')} not in "
             f"{competition.files.test} ({_shown(unknown)}); fetch files that belong together"
         )
+
+
+def _absent(ids: pd.Series, known: pd.Series) -> np.ndarray:
+    """Tell which ids are not among the known ones; pandas' isin makes objects of the latter."""
+    mine, theirs = (pa.array(one, pa.large_string()) for one in (ids, known))
+    return ~np.asarray(pc.is_in(mine, value_set=theirs))
 
 
 def answer_columns(competition: Competition, sample: pd.DataFrame) -> list[str]:
@@ -224,7 +233,7 @@ def _id_faults(frame: pd.DataFrame, sample: pd.DataFrame, competition: Competiti
         ids, wanted = (sample_ids(one, competition.columns) for one in (frame, sample))
     else:
         ids, wanted = (one[competition.columns.id] for one in (frame, sample))
-    missing, extra = wanted[~wanted.isin(ids)], ids[~ids.isin(wanted)]
+    missing, extra = wanted[_absent(wanted, ids)], ids[_absent(ids, wanted)]
     repeated = ids[ids.duplicated()]
     faults = [
         f"{counted(len(some), 'id')} {what} ({_shown(some)})"

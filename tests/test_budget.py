@@ -1,6 +1,8 @@
 """What a schedule trains next, and what it leaves out, on a clock that the test moves."""
 
-from pipeline.budget import MOST_REPEATS, Entry, Schedule, Unit
+from dataclasses import replace
+
+from pipeline.budget import BEFORE_REFIT, BELIEVED, MOST_REPEATS, PLANNED, Entry, Schedule, Unit
 from pipeline.competition import ModelChoice
 
 
@@ -77,9 +79,9 @@ def test_experience_is_scaled_by_what_fits_took_here() -> None:
     plan, clock = schedule(entry("first", 2), entry("second", 6), stop_at=50)
     do(plan, clock, 10)
     do(plan, clock, 10)  # ten times as long as by experience
-    assert plan.expected(1) == 60
+    assert plan.expected(1) == 6 * 10 ** (20 / (20 + BELIEVED))
     assert plan.next(with_networks=True) is None
-    assert plan.left_out() == {1: "needs about 60 s"}
+    assert plan.left_out() == {1: "needs about 38 s"}
 
 
 def test_a_pass_whose_rest_does_not_fit_is_given_up() -> None:
@@ -228,3 +230,29 @@ def test_the_latest_weights_decide_on_fits_on_all_rows_the_settled_ones_on_repea
     plan.prefer({1: 1.0})
     assert (do(plan, clock, 1).entry, len(plan.refitted(1))) == (1, 1)
     assert (do(plan, clock, 1).entry, plan.refitted(0)) == (0, [])
+
+
+def test_networks_whose_fits_on_all_rows_predict_leave_half_their_time_for_these() -> None:
+    network = entry("network", 100, together=True, can_stop=True, refits=1)
+    plan, clock = schedule(network, stop_at=100)
+    assert do(plan, clock, 30).max_seconds == 100 * PLANNED * BEFORE_REFIT
+    plan.prefer({0: 1.0})
+    unit = plan.next(with_networks=True)  # as long as 1.7 * 30 s would not fit
+    assert unit == Unit(0, 0, (), 70 * PLANNED)
+
+
+def test_fits_on_all_rows_come_first_while_they_need_most_of_the_time_that_is_left() -> None:
+    plan, clock = schedule(entry("first", 20, refits=4), entry("second", 2), n_folds=1)
+    do(plan, clock, 10)
+    plan.prefer({0: 1.0})  # 90 s are left, and fits on all rows need 4 * 17
+    assert do(plan, clock, 9).is_refit
+
+
+def test_what_is_like_models_that_weigh_little_comes_last() -> None:
+    labels = "trees", "trees_too", "more_trees", "line"
+    entries = [replace(entry(label, 2), family=label.split("_")[0]) for label in labels]
+    entries[2] = replace(entries[2], family="trees")
+    plan, clock = schedule(*entries, n_folds=1)
+    assert [do(plan, clock, 1).entry for _ in range(2)] == [0, 1]
+    plan.prefer({0: 0.1, 1: 0.05})
+    assert [do(plan, clock, 1).entry for _ in range(2)] == [3, 2]

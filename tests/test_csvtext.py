@@ -2,11 +2,20 @@ import csv
 import io
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.csvtext import SEPARATORS, CsvFile, CsvStyle, read_cells, read_style, read_text
+from pipeline.csvtext import (
+    SEPARATORS,
+    CsvFile,
+    CsvStyle,
+    csv_parts,
+    read_cells,
+    read_style,
+    read_text,
+)
 from pipeline.errors import DataError
 
 RELAXED = settings(
@@ -299,3 +308,25 @@ def test_any_bytes_are_read_or_refused_in_one_line(tmp_path: Path, data: bytes) 
         fault = "" if len(frame) and frame.notna().all(axis=None) else "cells are lost"
     assert "lost" not in fault
     assert "\n" not in fault
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    numbers=st.lists(
+        st.floats() | st.floats(-1e6, 1e6) | st.integers(-5, 5).map(float), min_size=1, max_size=20
+    ),
+    texts=st.lists(st.text(max_size=4), min_size=1, max_size=3),
+)
+def test_frames_are_written_in_parts_as_pandas_writes_them(
+    numbers: list[float], texts: list[str]
+) -> None:
+    n = len(numbers)
+    frame = pd.DataFrame(
+        {
+            "id": pd.Series([texts[i % len(texts)] for i in range(n)], dtype="str"),
+            "fold": range(n),
+            "x": numbers,
+        }
+    )
+    written = b"".join(csv_parts(frame, rows=7))
+    assert written == frame.to_csv(index=False, lineterminator="\n").encode()

@@ -18,6 +18,7 @@ FLOORS = (
     "features",
     "budget cache drift kinds metrics models pixels preprocessing runs scoring sources "
     "splits strength targets totals windows",
+    "blocks",
     "data decisions description estimate execution generating importance mistakes raw rowwise "
     "tuning",
     "checks cleaning cluster ensemble forecasts leaks portfolio proposals submission tomltext",

@@ -4,19 +4,20 @@ Four libraries share two estimators: one for numbers and one for classes.
 """
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 import numpy as np
+import pyarrow as pa
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from pipeline.competition import MetricName, Task
 from pipeline.errors import ModelError, did_you_mean
 from pipeline.machine import cores
-from pipeline.models import check_parameters
+from pipeline.models import FEW_ANSWERS, check_parameters
 from pipeline.models.holdout import even_share
 from pipeline.models.libraries import LIBRARIES
-from pipeline.models.rounds import MANY_CELLS, Clock, Job, best_round
+from pipeline.models.rounds import MANY_CELLS, Clock, Job, as_table, best_round
 
 OWN_PARAMETERS = ("patience", "validation_fraction")
 METRIC_NAMES = get_args(MetricName)
@@ -128,6 +129,7 @@ class _Boosted(BaseEstimator):
         """
         facts = LIBRARIES[self.library]
         rows = facts.rows(X)
+        self.is_of_table_ = isinstance(rows, pa.Table)
         settings = self._settings(rows.shape, is_regression=not n_classes)
         if rounds is not None:
             settings[facts.rounds] = max(1, round(rounds))
@@ -149,11 +151,19 @@ class _Boosted(BaseEstimator):
         self.rounds_.append(best_round(model) if rounds is None else settings[facts.rounds])
         return model
 
-    def _rows(self, X: Any) -> Any:
-        return LIBRARIES[self.library].rows(X)
+    def _answer(self, ask: Callable[..., Any], X: Any) -> np.ndarray:
+        """Return what a fitted model says of rows, which threads share: the same bits on each."""
+        facts = LIBRARIES[self.library]
+        rows = as_table(X) if getattr(self, "is_of_table_", False) else facts.rows(X)
+        if facts.answering is None:
+            return np.asarray(ask(rows))
+        is_few = len(rows) * max(self.rounds_) < FEW_ANSWERS
+        return np.asarray(ask(rows, **{facts.answering: 1 if is_few else cores()}))
 
 
 def _at(rows: Any, positions: np.ndarray) -> Any:
+    if isinstance(rows, pa.Table):
+        return rows.take(pa.array(positions))
     return rows.iloc[positions] if hasattr(rows, "iloc") else rows[positions]
 
 
@@ -188,8 +198,8 @@ class BoostedRegressor(RegressorMixin, _Boosted):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return predictions of the shape that y had."""
-        rows = self._rows(X)
-        predictions = np.column_stack([model.predict(rows) for model in self.models_])
+        each = [self._answer(model.predict, X) for model in self.models_]
+        predictions = np.column_stack(each)
         return predictions[:, 0] if self.is_flat_ else predictions
 
 
@@ -233,7 +243,7 @@ class BoostedClassifier(ClassifierMixin, _Boosted):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return probabilities (n_samples, n_classes), columns in the order of classes_."""
-        return np.asarray(self.model_.predict_proba(self._rows(X)), dtype=float)
+        return self._answer(self.model_.predict_proba, X).astype(float)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable labels (n_samples,)."""

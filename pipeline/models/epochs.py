@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipeline.models.checkpoints import Kept, Store
+from pipeline.models.compact import Compact
 from pipeline.models.fitting import fit_one
 from pipeline.models.learning import Recipe
 from pipeline.models.replicas import Replica, Task, fit_replicas, why_not
@@ -35,7 +36,7 @@ def train(
         nets = [models[i] for i in members]
         left = None if deadline is None else deadline - time.monotonic()
         end = None if left is None else time.monotonic() + left / (len(alike) - number)
-        reason = why_not(nets[0][0], {task.x.shape[1] for task in some})
+        reason = _reason(nets[0][0], some)
         if reason is None:
             kept = Kept(store, f"together-{number}")
             trained |= zip(members, fit_replicas(nets, some, recipe, end, kept), strict=True)
@@ -47,6 +48,13 @@ def train(
             fitted = _one_by_one(nets, places, some, recipe, end)
             trained |= zip(members, fitted, strict=True)
     return [trained[i] for i in range(len(tasks))]
+
+
+def _reason(model: Any, tasks: Sequence[Task]) -> str | None:
+    """Return why networks are trained one after the other, or None if they are not."""
+    if any(isinstance(task.x, Compact) for task in tasks):
+        return "batches of so many rows are gathered as they are needed"
+    return why_not(model, {task.x.shape[1] for task in tasks})
 
 
 def _alike(models: list[list[Any]]) -> list[list[int]]:

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.errors import ModelError
 from pipeline.models.backend import load_keras
 from pipeline.models.checkpoints import NOT_KEPT, Checkpoint, Kept
+from pipeline.models.compact import Compact
 from pipeline.models.learning import SCHEDULES, Recipe, Shown, row_losses
 from pipeline.models.program import MOST_VALUES, responses
 from pipeline.models.replicas import Replica, Task, epochs_that_fit
@@ -23,6 +24,7 @@ _LOSSES = {
     "categorical_crossentropy": ("SparseCategoricalCrossentropy", {"from_logits": True}),
 }
 CHANGING = ("history", "best", "best_score", "best_epoch", "is_over")  # from epoch to epoch
+BATCHES_AT_ONCE = 64  # of compact rows, for which Python is asked once
 HELD_OUT_ROWS = 1024  # looked at in one call
 
 
@@ -222,32 +224,38 @@ def _batches(
     """Return endless shuffled batches of x, y and weights, in an order that only the seed decides.
 
     Batches are gathered from constants by shuffled positions: half the time of Dataset.shuffle.
-    Pixels are bytes that may lie on disk, and are gathered from there.
+    Pixels are bytes that may lie on disk, and are gathered from there; compact rows are gathered
+    for several batches at once.
     """
     import tensorflow as tf
 
     plain = tf.autograph.experimental.do_not_convert  # nothing here is for AutoGraph to rewrite
     x, *others = rows
     constants = [tf.constant(part[seen]) for part in others]
-    is_pixels = x.dtype == np.uint8
-    values = tf.constant(seen if is_pixels else x[seen])
+    is_lazy = isinstance(x, Compact) or x.dtype == np.uint8
+    at_once = batch_size * (BATCHES_AT_ONCE if isinstance(x, Compact) else 1)
+    values = tf.constant(seen if is_lazy else x[seen])
 
     def shuffled(epoch: Any) -> Any:
         draw = [seed, epoch]
         order = tf.random.experimental.stateless_shuffle(tf.range(len(seen)), seed=draw)
-        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+        return tf.data.Dataset.from_tensor_slices(order).batch(at_once)
 
     def read(positions: np.ndarray) -> np.ndarray:
         return np.asarray(x[positions], "float32")
 
     def gather(positions: Any) -> Any:
         own = tf.gather(values, positions)
-        if is_pixels:
+        if is_lazy:
             own = tf.ensure_shape(tf.numpy_function(read, [own], tf.float32), (None, x.shape[1]))
         return own, *(tf.gather(part, positions) for part in constants)
 
+    def batches(epoch: Any) -> Any:
+        gathered = shuffled(epoch).map(plain(gather))
+        return gathered if at_once == batch_size else gathered.rebatch(batch_size)
+
     epochs = tf.data.Dataset.counter(epoch)
-    return epochs.flat_map(plain(shuffled)).map(plain(gather)).prefetch(4)
+    return epochs.flat_map(plain(batches)).prefetch(4)
 
 
 def held_out_scores(task: Task, recipe: Recipe, logits: np.ndarray) -> dict[str, float]:

@@ -14,9 +14,7 @@ from sklearn.ensemble import (
 from sklearn.utils import gen_even_slices
 
 from pipeline.competition import Task
-from pipeline.models import check_parameters
-
-FEW_ANSWERS = 1_000_000  # of trees to rows; with fewer, threads gain nothing
+from pipeline.models import FEW_ANSWERS, check_parameters
 
 
 class ForestRegressor(RandomForestRegressor):

@@ -6,7 +6,7 @@ from inspect import signature
 from typing import Any
 
 from pipeline.models import rounds
-from pipeline.models.rounds import Job, as_numbers, with_text
+from pipeline.models.rounds import Job, as_numbers, as_numbers_or_table, with_text
 
 SMALL = 3000  # rows; below it smaller trees win
 
@@ -16,7 +16,8 @@ class Library:
     """How one package of gradient boosting is named, set up and fitted.
 
     parameters: from its imported module and is_regression to the names that may be declared.
-    rounds, threads: its words for the number of rounds and of threads.
+    rounds, threads: its words for the number of rounds and of threads. answering: for that of
+        threads where a fitted model is asked; None if it takes none there.
     settings: from (is_regression, n_rows, seed) to its parameters where none are declared.
     rows: from a frame to what the library reads.
     aliases: other spellings that may be declared. ours: what early stopping decides.
@@ -28,6 +29,7 @@ class Library:
     threads: str | None
     settings: Callable[[bool, int, int], dict[str, Any]]
     fit: Callable[[Job], Any]
+    answering: str | None = None
     rows: Callable[[Any], Any] = as_numbers
     aliases: Mapping[str, str] = field(default_factory=dict)
     ours: frozenset[str] = frozenset()
@@ -140,14 +142,17 @@ LIBRARIES = {
         parameters=_lightgbm_parameters,
         rounds="n_estimators",
         threads="n_jobs",
+        answering="num_threads",
         settings=_lightgbm_settings,
         fit=rounds.fit_lightgbm,
+        rows=as_numbers_or_table,
     ),
     "catboost": Library(
         package="catboost",
         parameters=_catboost_parameters,
         rounds="n_estimators",
         threads="thread_count",
+        answering="thread_count",
         settings=_catboost_settings,
         fit=rounds.fit_catboost,
         rows=with_text,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.budget import Entry, Pass, Schedule, Unit
+from pipeline.budget import WORTH_REPEATING, Entry, Pass, Schedule, Unit
 from pipeline.cache import frame_digest
 from pipeline.cleaning import clean_rows
 from pipeline.competition import ModelChoice
@@ -69,7 +69,6 @@ from pipeline.workspace import Workspace
 LABEL = "auto"
 TICK = 0.5  # seconds between two looks at the clock
 BETWEEN = 0.08  # of the budget passes at least between two runs that are kept on the way
-WORTH_REPEATING = 0.01  # the least weight in the blend
 MARGIN = 1.0  # seconds that the end of a command takes besides what was measured
 ASKING = 0.04  # of the budget is for what columns are worth, if that is enough to ask anything
 LEAST_ASKING = 1.0  # seconds
@@ -478,7 +477,7 @@ def _settle(effort: Effort) -> None:
 def _prefer(effort: Effort, mixed: Mixed) -> None:
     effort.n_weighed = effort.n_whole
     weights = zip(mixed.members, np.abs(mixed.mixer.weights).mean(axis=1), strict=True)
-    effort.schedule.prefer({one.number: float(w) for one, w in weights if w > WORTH_REPEATING})
+    effort.schedule.prefer({one.number: float(weight) for one, weight in weights})
 
 
 def _remove(effort: Effort, run: Run) -> None:

@@ -12,6 +12,7 @@ from pipeline.decisions import fold_scores
 from pipeline.estimate import Estimate, estimate
 from pipeline.forecasts import naive_forecast
 from pipeline.inspection import find_warnings, is_unlike
+from pipeline.machine import give_back_memory
 from pipeline.metrics import METRICS, metric_of
 from pipeline.progress import Looked, Note, Warned, counted, emit
 from pipeline.splits import resolve_scheme
@@ -21,6 +22,7 @@ from pipeline.stages.opening import Data
 def warn_of_leaks(competition: Competition, data: Data) -> None:
     """Warn of drift, of rows that stand twice, and of what may give the answer away."""
     found = find_warnings(competition, data.train, data.test, data.drift)
+    give_back_memory(len(data.train))
     for text in found:
         emit(Warned(text))
     emit(Looked(tuple(found)))

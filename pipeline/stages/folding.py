@@ -14,6 +14,7 @@ from pipeline.description import tell
 from pipeline.errors import ModelError, WorkerError
 from pipeline.features import blaming
 from pipeline.models import model_spec
+from pipeline.models.compact import MANY_ROWS
 from pipeline.progress import emit
 from pipeline.splits import Fold
 from pipeline.stages.opening import Opened, unfitted
@@ -26,6 +27,7 @@ from pipeline.training import (
     trains_together,
 )
 
+FEW_ROWS = 100  # that show what steps make of columns
 MOST_CELLS = 50_000_000  # of the folds that are fitted at once; as float32, 200 MB
 
 
@@ -97,10 +99,11 @@ class FoldWork:
         taught = [one for one in (lesson.rounds, lesson.variances) if one is not None]
         return digest(self._basis, "refit", *map(array_digest, taught))
 
-    def refit(self, lesson: Lesson) -> list[FoldResult]:
+    def refit(self, lesson: Lesson, max_seconds: float | None = None) -> list[FoldResult]:
         """Return a fit on all rows, found again or fitted as long as folds have taught.
 
-        Of networks, which are trained at once, as many as predict the test.
+        Of networks, which are trained at once, as many as predict the test; a limit of time is
+        theirs alone, and what it has cut short is not kept.
         """
         key, opened = self.refit_key(lesson), self.opened
         found: list[FoldResult] | None = None if self.fresh else self.cache.load(key)
@@ -109,8 +112,9 @@ class FoldWork:
             others = range(self.seed + 1, self.seed + at_once)
             estimators = [self.estimator, *(unfitted(opened, self.choice, one) for one in others)]
             with self._blaming():
-                found = refit(estimators, self.train, opened.competition, lesson)
-            self.cache.save(key, found)
+                found = refit(estimators, self.train, opened.competition, lesson, max_seconds)
+            if not any(result.stopped_by_time for result in found):
+                self.cache.save(key, found)
         return found
 
     def fit_anew(
@@ -162,7 +166,7 @@ class Unfinished:
 
 def at_once(estimator: Any, train: TrainData) -> int:
     """Return how many folds are fitted at once: as many as memory bears, or one."""
-    if not trains_together(estimator):
+    if not trains_together(estimator) or len(train) > MANY_ROWS:
         return 1
     return max(1, MOST_CELLS // max(1, train.X.size))
 
@@ -173,6 +177,8 @@ def _tell_steps(estimator: Any, train: TrainData) -> None:
     for stage, step in preparing_steps(estimator):
         if stage != "features":
             emit(tell(stage, step, X)[1])
+        if stage == "impute":  # what comes after it tells of columns, and of no more cells
+            X = X.head(FEW_ROWS)
         X = step.transform(X)
 
 

@@ -47,6 +47,7 @@ from pipeline.features import (
 )
 from pipeline.forecasts import Forecasts, add_to_series, window_test, window_train
 from pipeline.inspection import unseen_levels
+from pipeline.machine import give_back_memory
 from pipeline.metrics import load_own_metric
 from pipeline.models import MODELS, model_spec
 from pipeline.progress import Note, Warned, counted, emit
@@ -242,6 +243,7 @@ def read_data(opened: Opened) -> Data:
     folder = workspace.data(opened.name)
     train_table = read_train(raw / files.train, competition, folder)
     test_table = read_test(raw / files.test, competition, train_table.kinds, folder)
+    give_back_memory(len(train_table.frame))
     sample = read_sample(raw / files.sample_submission, competition)
     style = read_sample_style(raw / files.sample_submission, competition)
     if competition.columns.by_position:
@@ -274,6 +276,8 @@ def read_data(opened: Opened) -> Data:
     _warn_of_unseen(train.X, test.X, columns.text)
     hidden = _hidden(train_table.frame, test_table.frame, columns)
     kinds = dict(train_table.kinds)
+    del train_table, test_table, train_frame, test_frame
+    give_back_memory(len(train))
     return Data(train, test, sample, style, labels, manifest, kinds, hidden)
 
 

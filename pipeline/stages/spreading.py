@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Self
 from pipeline.competition import Competition, ModelChoice
 from pipeline.data import TrainData
 from pipeline.errors import StorageError, WorkerError
-from pipeline.execution import Ended, Executor, Shared, Workers
+from pipeline.execution import Ended, Executor, Shared, Slot, Workers
 from pipeline.machine import cores
 from pipeline.progress import Event, FoldStarted, Warned, emit, only_listening
 from pipeline.splits import Fold
@@ -24,13 +25,15 @@ from pipeline.training import (
     Lesson,
     can_be_left_out,
     fit_in_turn,
+    scale_of,
     tell_fold,
     trains_together,
 )
 
 BEGINNING = 4.0  # seconds until a new process fits: it imports what is needed, and reads the rows
 SURE = 1.25  # what workers are expected to take may be so many times too little
-TICK = 1.0  # seconds between two looks at the clock
+TICK = 1.0  # seconds between two looks at what workers do
+LOOK = 0.5  # seconds between two looks at what the first fold has taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +134,7 @@ class Crew:
     most: int
     executor: Executor | None = None
     shared: Shared | None = None
+    refused: str = ""  # why there can be no workers
     pace: tuple[float, float] | None = None  # seconds of a fit here: by the clock, on the cores
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -143,96 +147,64 @@ class Crew:
     def fit(self, units: list[Fold], deadline: float | None) -> list[FoldResult]:
         """Fit all folds for which there is time, the first one and the last refit in any case."""
         label, together = self.work.choice.label, at_once(self.work.estimator, self.work.train)
-        told = (units, label, self.metric, together, deadline)
-        results: list[FoldResult] = []
+        scale = scale_of(self.work.estimator)
+        told = (units, label, self.metric, together, deadline, scale)
         if self.executor is None:
-            is_alone = self.most == 1 or trains_together(self.work.estimator)
-            with self._timed():
-                first = range(len(units)) if is_alone else range(1)
-                results = fit_in_turn(self.work.fit, *told, first)
-            rest = range(len(first), len(units))
-            missing = [one for one in units[rest.start :] if not self._keeps(self.work.key([one]))]
-            if not self._begun(len(missing), results[0].seconds):
-                return results + fit_in_turn(self.work.fit, *told, rest)
-        return results + self._spread(units, len(results), together, deadline)
+            if self.most == 1 or trains_together(self.work.estimator):
+                return fit_in_turn(self.work.fit, *told)
+            turn = _Turn(self, units, 1, 1, deadline)
+            with self._beginning(turn):
+                results = fit_in_turn(self.work.fit, *told, range(1))
+            if self.executor is None and not self._begun(len(turn.missing), results[0].seconds):
+                if self.refused:
+                    emit(Warned(f"{self.refused}; so this process fits alone"))
+                return results + fit_in_turn(self.work.fit, *told, range(1, len(units)))
+            return results + turn.results()
+        return _Turn(self, units, 0, together, deadline).results()
 
     def refit(self, lesson: Lesson, seeds: Sequence[int]) -> list[FoldResult]:
         """Return fits on all rows, each with a seed of its own."""
         works = {seed: self._with(seed) for seed in seeds}
         if trains_together(self.work.estimator):  # one piece of work brings all of them
             works = {self.work.seed: self.work}
-        missing = [one for one in works.values() if not self._keeps(one.refit_key(lesson))]
+        missing = [one for one in works.values() if not self.keeps(one.refit_key(lesson))]
         if self.executor is None and not self._begun(len(missing)):
             found = {seed: work.refit(lesson) for seed, work in works.items()}
         else:
-            pieces = [Piece(self._share(), seed, (), lesson) for seed in works]
-            found = {
-                piece.seed: results
-                for ended in self._carry_out(deque(pieces))
-                for piece, results, _ in [self._taken(ended)]
-            }
+            todo = deque(Piece(self.share(), seed, (), lesson) for seed in works)
+            busy: list[Piece] = []
+
+            def hand_out(free: Sequence[Slot]) -> bool:
+                for slot, piece in zip(free, list(todo), strict=False):
+                    slot.do(fit_piece, todo.popleft())
+                    busy.append(piece)
+                return bool(todo)
+
+            taken = map(self.taken, self.carry_out(hand_out, busy))
+            found = {piece.seed: results for piece, results, _ in taken}
         return [one for seed in works for one in found[seed]]
 
-    def _spread(
-        self, units: list[Fold], n_done: int, together: int, deadline: float | None
-    ) -> list[FoldResult]:
-        """Return the results of all but the first folds, in their order, fitted by the workers."""
-        shared, seed = self._share(), self.work.seed
-        batches = [units[i : i + together] for i in range(n_done, len(units), together)]
-        todo = deque(Piece(shared, seed, tuple(one.number for one in some)) for some in batches)
-        place = {fold.number: position for position, fold in enumerate(units)}
-        found: dict[int, FoldResult] = {}
-
-        def limited(piece: Piece) -> Piece | None:
-            left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-            is_first = not n_done and place[piece.folds[0]] == 0
-            if left == 0 and not is_first and all(map(can_be_left_out, self._of(piece))):
-                return None
-            rounds = math.ceil((len(todo) + 1) / max(1, len(self.executor or ())))
-            return replace(piece, max_seconds=None if left is None else left / rounds)
-
-        def begun(busy: list[Piece]) -> None:
-            numbers = [place[number] + 1 for piece in busy for number in piece.folds]
-            emit(FoldStarted(
-                self.work.choice.label, min(numbers), len(units), len(numbers), self.metric,
-                len(busy),
-            ))  # fmt: skip
-
-        for ended in self._carry_out(todo, limited, begun):
-            _, results, reused = self._taken(ended)
-            for one in results:
-                found[place[one.fold.number]] = one
-                tell_fold(one, place[one.fold.number] + 1, len(units), reused=reused)
-        return [found[position] for position in sorted(found)]
-
-    def _carry_out(
+    def carry_out(
         self,
-        todo: deque[Piece],
-        limited: Callable[[Piece], Piece | None] = lambda piece: piece,
-        begun: Callable[[list[Piece]], None] = lambda busy: None,
+        hand_out: Callable[[Sequence[Slot]], bool],
+        busy: list[Piece],
+        begun: Callable[[], None] = lambda: None,
     ) -> Iterator[Ended]:
-        """Hand out pieces to whoever is free, and yield what has ended, as soon as it has.
+        """Keep the workers busy, and yield what has ended, as soon as it has.
 
-        limited: from a piece to what is done of it, None if there is no time for it.
-        begun: is told what is being done, when anything has begun.
+        hand_out: gives free workers something to do, adds it to busy, and tells whether there may
+        be more. begun: is called when anything was handed out.
         """
-        executor, busy = self.executor, list[Piece]()
+        executor, is_more = self.executor, True
         assert executor is not None
-        while todo or busy:
+        while is_more or busy:
             before = len(busy)
-            for slot in executor.free:
-                piece = limited(todo.popleft()) if todo else None
-                if piece is not None:
-                    slot.do(fit_piece, piece)
-                    busy.append(piece)
+            is_more = hand_out(executor.free)
             if len(busy) > before:
-                begun(busy)
+                begun()
             for ended in executor.wait(TICK):
                 busy.remove(ended.work)
                 yield ended
-
-    def _of(self, piece: Piece) -> list[Fold]:
-        return [self.folds[number] for number in piece.folds]
 
     def _with(self, seed: int) -> FoldWork:
         """Return the work with another seed of the model."""
@@ -241,14 +213,42 @@ class Crew:
         estimator = unfitted(self.work.opened, self.work.choice, seed)
         return replace(self.work, seed=seed, estimator=estimator)
 
-    def _keeps(self, key: str) -> bool:
+    def keeps(self, key: str) -> bool:
+        """Tell whether finished work of that key will be found again."""
         return not self.work.fresh and self.work.cache.has(key)
 
     @contextlib.contextmanager
-    def _timed(self) -> Iterator[None]:
+    def _beginning(self, turn: "_Turn") -> Iterator[None]:
+        """Measure what is fitted in the block, and begin workers as soon as it is slow enough.
+
+        One of them is left without work until then: this process has its core.
+        """
         began, on_cores = time.monotonic(), time.process_time()
-        yield
-        self.pace = time.monotonic() - began, time.process_time() - on_cores
+        over, failed = threading.Event(), list[BaseException]()
+
+        def spent() -> tuple[float, float]:
+            return time.monotonic() - began, time.process_time() - on_cores
+
+        def watch() -> None:
+            try:
+                while not over.wait(LOOK):
+                    self.pace = spent()
+                    if self._begun(len(turn.missing)) and self.executor is not None:
+                        turn.hand_out(self.executor.free[1:])
+                        return
+            except BaseException as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            self.pace = spent()
+        if failed:
+            raise failed[0]
 
     def _begun(self, n_pieces: int, usual: float = 0.0) -> bool:
         """Begin workers if so many pieces are sooner done by them, and tell whether they are there.
@@ -256,7 +256,7 @@ class Crew:
         usual: seconds that a fit has taken once, where it was only found again now.
         """
         n_workers = min(self.most, n_pieces)
-        if self.pace is None or n_workers < 2:
+        if self.pace is None or n_workers < 2 or self.refused:
             return False
         here, on_cores = self.pace
         if here < usual:  # nothing is known of its threads
@@ -267,13 +267,12 @@ class Crew:
             return False
         try:
             self.executor = self.stack.enter_context(self.begin(n_workers))
-            self._share()
+            self.share()
         except StorageError as error:
-            emit(Warned(f"{error}; so this process fits alone"))
-            self.executor = None
+            self.refused, self.executor = str(error), None
         return self.executor is not None
 
-    def _share(self) -> Shared:
+    def share(self) -> Shared:
         """Return what the workers read, put where they find it."""
         if self.shared is None:
             work, executor = self.work, self.executor
@@ -293,7 +292,7 @@ class Crew:
             self.shared = executor.share(whole, scratch)
         return self.shared
 
-    def _taken(self, ended: Ended) -> tuple[Piece, list[FoldResult], bool]:
+    def taken(self, ended: Ended) -> tuple[Piece, list[FoldResult], bool]:
         """Return what came of a piece, and tell what was told where it was fitted.
 
         Raises the PipelineError that it ended with.
@@ -315,8 +314,70 @@ class Crew:
             if piece.lesson is not None:
                 results = work.refit(piece.lesson)
             else:
-                results = [one for one, _ in work.fit(self._of(piece), piece.max_seconds)]
+                results = [one for one, _ in work.fit(self.of(piece), piece.max_seconds)]
         return piece, results, fitted.reused
+
+    def of(self, piece: Piece) -> list[Fold]:
+        """Return the folds of a piece."""
+        return [self.folds[number] for number in piece.folds]
+
+
+class _Turn:
+    """A set of folds, of which workers fit those from a position on.
+
+    together: how many folds are one piece of work.
+    """
+
+    def __init__(
+        self, crew: Crew, units: list[Fold], start: int, together: int, deadline: float | None
+    ) -> None:
+        self.crew, self.units, self.deadline = crew, units, deadline
+        self.place = {fold.number: position for position, fold in enumerate(units)}
+        self.todo = deque(units[i : i + together] for i in range(start, len(units), together))
+        self.missing = [some for some in self.todo if not crew.keeps(crew.work.key(some))]
+        self.busy: list[Piece] = []
+
+    def hand_out(self, free: Sequence[Slot]) -> bool:
+        """Give workers pieces for which there is time, and tell whether there are more."""
+        for slot in free:
+            while self.todo:
+                piece = self._next()
+                if piece is not None:
+                    slot.do(fit_piece, piece)
+                    self.busy.append(piece)
+                    break
+        return bool(self.todo)
+
+    def results(self) -> list[FoldResult]:
+        """Return the results of what there is time for, in the order of the folds."""
+        found: dict[int, FoldResult] = {}
+        if self.busy:
+            self._tell()
+        for ended in self.crew.carry_out(self.hand_out, self.busy, self._tell):
+            _, results, reused = self.crew.taken(ended)
+            for one in results:
+                position = self.place[one.fold.number]
+                found[position] = one
+                tell_fold(one, position + 1, len(self.units), reused=reused)
+        return [found[position] for position in sorted(found)]
+
+    def _next(self) -> Piece | None:
+        """Return the next piece with the seconds that it may take, None if there are none left."""
+        crew, some = self.crew, self.todo.popleft()
+        left = None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
+        is_first = self.place[some[0].number] == 0
+        if left == 0 and not is_first and all(map(can_be_left_out, some)):
+            return None
+        rounds = math.ceil((len(self.todo) + 1) / max(1, len(crew.executor or ())))
+        numbers = tuple(fold.number for fold in some)
+        seconds = None if left is None else left / rounds
+        return Piece(crew.share(), crew.work.seed, numbers, max_seconds=seconds)
+
+    def _tell(self) -> None:
+        """Tell which folds are being fitted now."""
+        numbers = [self.place[number] + 1 for piece in self.busy for number in piece.folds]
+        label, n_folds, n_workers = self.crew.work.choice.label, len(self.units), len(self.busy)
+        emit(FoldStarted(label, min(numbers), n_folds, len(numbers), self.crew.metric, n_workers))
 
 
 def _what(piece: Piece) -> str:

@@ -113,7 +113,7 @@ def carry_out(work: tuple[Shared, Unit, Lesson]) -> Done:
         estimator = unfitted(opened, choice, seed)
         fits = FoldWork(opened, choice, seed, task.train, estimator, task.fresh, task.of_train)
         if unit.is_refit:
-            results, key = fits.refit(lesson), fits.refit_key(lesson)
+            results, key = fits.refit(lesson, unit.max_seconds), fits.refit_key(lesson)
         else:
             every = all_folds(task.train, task.test, opened.competition)
             chosen = [every[number] for number in unit.folds]
