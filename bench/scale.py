@@ -319,11 +319,7 @@ def measure(rows: int, sides: list[str], scratch: Path) -> dict[str, Any]:
         data = run(sys.executable, __file__, "size", folder / "files").said
         took = kc_side(folder) if "kc" in sides else {}
         took |= plain_side(folder) if "plain" in sides else {}
-    return {
-        "rows": rows,
-        "data_mib": int(data) / 2**20,
-        "took": {k: asdict(v) for k, v in took.items()},
-    }
+    return {"rows": rows, "data_mib": int(data) / 2**20, "took": {k: asdict(v) for k, v in took.items()}}
 
 
 def _inner(arguments: list[str]) -> bool:
@@ -348,9 +344,7 @@ def main() -> int:
     for rows in given.rows:
         found = measure(rows, given.side, given.scratch)
         for name, one in found["took"].items():
-            print(
-                f"{rows:>10,}  {name:20} {one['seconds']:8.1f} s {one['mib']:8.0f} MiB", flush=True
-            )
+            print(f"{rows:>10,}  {name:20} {one['seconds']:8.1f} s {one['mib']:8.0f} MiB", flush=True)
     return 0
 
 

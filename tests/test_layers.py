@@ -14,7 +14,7 @@ FLOORS = (
     "errors",
     "charts dates declaration durations encodings jsontext labels language machine packages "
     "progress schemas slugs storage",
-    "competition csvtext ledger plotting sharing tables terminal trust workspace",
+    "competition csvtext ledger parquet plotting sharing tables terminal trust workspace",
     "features",
     "budget cache drift kinds metrics models pixels preprocessing runs scoring sources "
     "splits strength targets totals windows",
@@ -23,7 +23,7 @@ FLOORS = (
     "tuning",
     "checks cleaning cluster ensemble forecasts leaks portfolio proposals submission tomltext",
     "diagnosis grading inference inspection report training",
-    "exporting",
+    "exporting partitions",
     "stages",
     "cli notebook",
 )

@@ -86,8 +86,19 @@ class Job:
         classes. It stops fits for metrics of labels too: a held-out tenth of few rows has too few
         labels to tell rounds apart.
         """
-        known = {0: regression, 2: binary}.get(self.n_classes, {})
-        return {**known.get(self.metric or "", {}), **self.settings}
+        return aimed(self.settings, self.metric, self.n_classes, regression, binary)
+
+
+def aimed(
+    settings: dict[str, Any],
+    metric: str | None,
+    n_classes: int,
+    regression: Metrics,
+    binary: Metrics,
+) -> dict[str, Any]:
+    """Return settings with those that aim at a metric where none are declared; see Job.aimed."""
+    known = {0: regression, 2: binary}.get(n_classes, {})
+    return {**known.get(metric or "", {}), **settings}
 
 
 def best_round(model: Any) -> int:
@@ -226,7 +237,7 @@ class _CatBoostClock:
     def after_iteration(self, info: Any) -> bool:
         """Return whether to go on."""
         losses = info.metrics["validation"]  # sorted by name, the loss besides the metric
-        name = self.metric if self.metric in losses else next(iter(losses))
+        name = self.metric if self.metric is not None and self.metric in losses else min(losses)
         return not self.clock.tick(info.iteration, name, losses[name][-1])
 
 
@@ -346,7 +357,7 @@ def _watched(job: Job) -> tuple[str, Callable[[np.ndarray], float]]:
     """Return what is computed of the held-out rows, and the function: less of it is better."""
     y, labels = job.y_valid, np.arange(job.n_classes)
     if not job.n_classes:
-        name = job.metric if job.metric in HIST_NUMBERS else "rmse"
+        name = job.metric if job.metric is not None and job.metric in HIST_NUMBERS else "rmse"
         error = HIST_NUMBERS[name]
         return name, lambda answer: float(error(y, answer))
     if job.metric == "roc_auc" and job.n_classes == 2 and len(np.unique(y)) == 2:

@@ -19,6 +19,7 @@ from pipeline.execution import Executor
 from pipeline.machine import cores, one_thread_a_product
 from pipeline.metrics import metric_of
 from pipeline.models import model_spec
+from pipeline.partitions.crew import Alone
 from pipeline.progress import (
     Event,
     FoldEnded,
@@ -43,6 +44,7 @@ from pipeline.stages.opening import (
     read_data,
     unfitted,
 )
+from pipeline.stages.piecewise import train_pieces
 from pipeline.stages.placing import Where
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, save_run, tell_decision
@@ -66,6 +68,7 @@ SCHEMES, RULES = get_args(Scheme), get_args(Rule)
 OTHER_ROWS = 0.9  # an adversarial AUC from which on folds by chance mislead
 FOR_IMPORTANCE = 0.05  # of --time, at most, for what columns are worth to one model
 ENOUGH_ROWS = 200  # with fewer, runs on the way to the test are too short to say anything
+FOR_PIECES = "lightgbm"  # the model of rows that memory does not hold, if nobody names one
 SECONDS, SAMPLE_SECONDS = 300.0, 60.0  # for all models, if nobody says how long
 
 
@@ -125,6 +128,8 @@ def train(workspace: Workspace, name: str, options: TrainOptions | None = None) 
     with listening(log), one_thread_a_product():
         opened = open_competition(workspace, name)
         label = options.label or opened.competition.default_model
+        if opened.competition.files.are_pieces:
+            return _train_pieces(opened, label, options, log)
         if label == AUTO or "," in label:
             return _train_several(opened, label, options, log)
         with _executor(opened, options.where) as executor:
@@ -157,6 +162,31 @@ def _executor(opened: Opened, where: Where) -> contextlib.AbstractContextManager
     if where.is_here:
         return contextlib.nullcontext()
     return where.begin_cluster(opened.workspace, get_ready)
+
+
+def _train_pieces(opened: Opened, label: str, options: TrainOptions, log: Log) -> Run:
+    """Train one model on rows that are read a piece at a time; LightGBM if none is named."""
+    if "," in label:
+        raise UsageError("--model: rows that are read a piece at a time are learned by one model")
+    if not options.where.is_here:
+        raise UsageError(
+            "--executor dask: rows that are read a piece at a time are learned by this machine; "
+            "add --executor local"
+        )
+    label = FOR_PIECES if label == AUTO else label
+    opened, choice = _with_options(opened, replace(options, label=label))
+    seed = opened.competition.validation.seed if options.seed is None else options.seed
+    command = command_of(opened.name, replace(options, label=label, seed=seed))
+    return train_pieces(
+        opened,
+        choice,
+        Alone(),
+        seed,
+        log,
+        seconds=options.seconds,
+        fresh=options.fresh,
+        command=command,
+    )
 
 
 def _train_several(opened: Opened, label: str, options: TrainOptions, log: Log) -> Run:
