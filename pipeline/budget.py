@@ -9,6 +9,7 @@ that were fitted here already.
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 from pipeline.competition import ModelChoice
 from pipeline.progress import counted

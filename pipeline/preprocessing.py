@@ -154,9 +154,7 @@ class StandardScaler(sklearn.preprocessing.StandardScaler):
             return self
         super().fit(X.head(2))
         plain = (sklearn.preprocessing.StandardScaler() for _ in X)
-        each = [
-            one.fit(X[name].to_numpy(float)[:, None]) for one, name in zip(plain, X, strict=True)
-        ]
+        each = [one.fit(X[name].to_numpy(float)[:, None]) for one, name in zip(plain, X, strict=True)]
         for learned in ("mean_", "var_", "scale_"):
             setattr(self, learned, np.concatenate([getattr(one, learned) for one in each]))
         self.n_samples_seen_ = np.int64(len(X))
@@ -186,7 +184,9 @@ class MissingAsLevel(SimpleImputer):
     """Fill text with a level of its own; of many rows without making an object of each cell."""
 
     def __init__(self) -> None:
-        super().__init__(strategy="constant", fill_value=MISSING_LEVEL, keep_empty_features=True)
+        super().__init__(
+            strategy="constant", fill_value=MISSING_LEVEL, keep_empty_features=True
+        )
 
     def fit(self, X: Any, y: Any = None) -> "MissingAsLevel":
         """Learn nothing but the columns' names."""
@@ -241,7 +241,9 @@ class OneHotEncoder(sklearn.preprocessing.OneHotEncoder):
             end = start + len(levels) - (0 if rare is None else len(rare) - 1)
             made[:, start:end] = said[:, start:end][codes]
             start = end
-        return pd.DataFrame(made, index=X.index, columns=self.get_feature_names_out(), copy=False)
+        return pd.DataFrame(
+            made, index=X.index, columns=self.get_feature_names_out(), copy=False
+        )
 
 
 def _are_texts(X: Any) -> bool:
