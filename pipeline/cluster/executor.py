@@ -235,7 +235,8 @@ class Cluster:
 
         wait: until they have answered.
         """
-        there = self.client.scheduler_info()["workers"]
+        asked = self.client.sync(self.client.scheduler.identity, n_workers=-1)
+        there = asked["workers"]  # what the client keeps of it may just be a summary without any
         for address in self.known - set(there):
             self.events.put(_Went(address))
         new = {address: there[address] for address in there if address not in self.known}
