@@ -17,7 +17,7 @@ import pytest
 from conftest import KC, TOML, Done, environment, files_of, only_run, write
 
 from pipeline.cache import Cache
-from pipeline.errors import ModelError, StorageError, UsageError
+from pipeline.errors import ModelError, StorageError, UsageError, WorkerError
 from pipeline.progress import Event, listening
 from pipeline.stages.placing import Where
 from pipeline.trust import GivenKey, Seal
@@ -142,11 +142,12 @@ def away(dask: Dask, tmp_path: Path) -> list[str]:
     return ["--scheduler", str(dask.file), "--storage", str(tmp_path / "storage")]
 
 
-def begin(workspace: Path, *arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [str(KC), "--workspace", str(workspace), *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
-    )  # fmt: skip
+def begin(told: Path, workspace: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+    with told.open("wb") as file:
+        return subprocess.Popen(
+            [str(KC), "--workspace", str(workspace), *arguments],
+            stdout=file, stderr=file, env=environment(),
+        )  # fmt: skip
 
 
 def numbers(run: Path) -> dict[str, bytes]:
@@ -166,24 +167,22 @@ def test_a_killed_worker_costs_one_unit_and_one_that_comes_later_takes_over(
     dask: Dask, slow: Path, place: Path, tmp_path: Path, kc: Callable[..., Done]
 ) -> None:
     (place / "wait").touch()
-    command = begin(slow, "train", "tiny", "--model", "slow", *away(dask, tmp_path))
+    told = tmp_path / "told"
+    command = begin(told, slow, "train", "tiny", "--model", "slow", *away(dask, tmp_path))
+    until(lambda: "no workers yet" in told.read_text(), "a line about workers")
     first = dask.add("first")
     until(lambda: marks(place, "begun") == 1, "a fit")
     first.send_signal(signal.SIGKILL)
     (place / "wait").unlink()
     dask.add("second")
-    out, err = command.communicate(timeout=ENOUGH)
-    assert command.returncode == 0, err
-    assert "no workers yet" in err
-    assert "warning  worker first is gone; 0 slots left" in err
-    assert "models.slow" not in err
+    assert command.wait(timeout=ENOUGH) == 0, told.read_text()
+    assert "warning  worker first is gone; 0 slots left" in told.read_text()
     n_fits = marks(place, "fitted")
-    run = only_run(slow)
+    run = only_run(slow, "tiny")
     assert len(json.loads((run / "run.json").read_text())["folds"]) == 3
     assert numbers(run) == at_home(kc, slow, "--model", "slow")
-    assert marks(place, "begun") - marks(place, "fitted") <= 1  # the fit that the kill has cost
-    assert marks(place, "fitted") == 2 * n_fits or marks(place, "fitted") == 2 * n_fits - 1
-    assert "submission" in out
+    at_home_fits = marks(place, "fitted") - n_fits
+    assert n_fits - at_home_fits in (0, 1)  # the lost one may have ended before its process did
 
 
 @pytest.mark.slow
@@ -193,10 +192,10 @@ def test_a_killed_command_costs_nothing_not_even_what_was_being_fitted(
     dask.add("first")
     (place / "wait").touch()
     train = ("train", "tiny", "--model", "slow", *away(dask, tmp_path))
-    command = begin(slow, *train)
+    command = begin(tmp_path / "told", slow, *train)
     until(lambda: marks(place, "begun") == 1, "a fit")
     command.send_signal(signal.SIGKILL)
-    command.communicate()
+    command.wait()
     (place / "wait").unlink()
     until(lambda: marks(place, "fitted") == 1, "the end of what nobody waits for")
     kept = tmp_path / "storage"
@@ -204,7 +203,7 @@ def test_a_killed_command_costs_nothing_not_even_what_was_being_fitted(
     kc(slow, *train)
     n_fits = marks(place, "fitted")
     assert marks(place, "begun") == n_fits
-    assert numbers(only_run(slow)) == at_home(kc, slow, "--model", "slow")
+    assert numbers(only_run(slow, "tiny")) == at_home(kc, slow, "--model", "slow")
     assert marks(place, "fitted") == 2 * n_fits  # so that none was made twice
     assert not list(kept.glob("*/done-*")), "results that were read are gone"
 
@@ -218,7 +217,7 @@ def test_a_budget_that_bears_everything_gives_the_same_bytes_on_a_cluster(
     dask.add("two")
     models = ("--model", "ridge,lasso", "--time", "100s")
     ended = kc(workspace, "train", "tiny", *models, *away(dask, tmp_path))
-    run = only_run(workspace)
+    run = only_run(workspace, "tiny")
     record = json.loads((run / "run.json").read_text())
     assert record["budget"]["left_out"] == {}
     assert {one["label"] for one in record["members"]} == {"ridge", "lasso"}
@@ -246,12 +245,11 @@ def test_a_worker_with_other_packages_is_named_and_not_made_use_of(
     assert address.startswith("tcp://127.0.0.1:")
 
 
-def test_no_scheduler_is_one_line_within_seconds(
-    tiny: Callable[..., Path], tmp_path: Path, kc: Callable[..., Done]
-) -> None:
-    arguments = ("--scheduler", "tcp://127.0.0.1:1", "--storage", tmp_path / "storage")
-    told = kc(tiny(), "train", "tiny", *arguments, expect=1).error()
-    assert "no Dask scheduler answers there within 10 s" in told
+def test_no_scheduler_is_one_line_within_seconds() -> None:
+    with pytest.raises(WorkerError, match="no Dask scheduler answers there within 1 s"):
+        client.connect("tcp://127.0.0.1:1", seconds=1)
+    with pytest.raises(WorkerError, match="there is no such file yet"):
+        client.connect("nowhere.json")
 
 
 def test_what_is_not_said_is_asked_for(
