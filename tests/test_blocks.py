@@ -116,7 +116,7 @@ def test_numbers_before_a_word_are_read_again_as_they_are_written(tmp_path: Path
 
 def test_blocks_are_many_and_none_loses_a_row(tmp_path: Path) -> None:
     path = tmp_path / "train.csv"
-    path.write_text('id,x\n' + "".join(f'{i},"a{i}"\n' for i in range(100)))
+    path.write_text("id,x\n" + "".join(f'{i},"a{i}"\n' for i in range(100)))
     _, names, rows = read_blocks(path, block=64)
     batches = list(rows)
     assert names == ["id", "x"]
@@ -127,7 +127,14 @@ def test_blocks_are_many_and_none_loses_a_row(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b'id,x\n1,"open\n2,b\n', b"id,x\n1,2,3\n2,b\n", b"id,x\n", b"", b"id,x\n1,\xff\n", b"a\0b\n1\n"],
+    [
+        b'id,x\n1,"open\n2,b\n',
+        b"id,x\n1,2,3\n2,b\n",
+        b"id,x\n",
+        b"",
+        b"id,x\n1,\xff\n",
+        b"a\0b\n1\n",
+    ],
     ids=["an open quote", "a field too many", "no rows", "nothing", "no UTF-8", "a NUL"],
 )
 def test_what_is_wrong_with_a_file_is_left_to_a_look_at_the_whole(
