@@ -1,6 +1,6 @@
 """Seconds and memory by rows: 10,000 to 10,000,000 rows x 20 columns, beside a plain script.
 
-    python bench/scale.py                       # all sizes, both sides; more than half an hour
+    python bench/scale.py                       # all sizes, both sides; half an hour
     python bench/scale.py --rows 100000         # one of them, beside what was measured before
     python bench/scale.py --rows                # the table alone
 

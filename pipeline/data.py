@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from pipeline.blocks import is_large, type_test_file, type_train_file
 from pipeline.competition import Columns, Competition
-from pipeline.csvtext import CsvFile, CsvStyle, Irregular, read_cells, read_style
+from pipeline.csvtext import CsvFile, CsvStyle, IrregularError, read_cells, read_style
 from pipeline.errors import DataError, did_you_mean
 from pipeline.kinds import Kind, text_columns
 from pipeline.pixels import read_images, take_images
@@ -165,7 +165,7 @@ def _in_blocks(
             typed = type_train_file(path, competition)
         else:
             typed = type_test_file(path, competition, kinds)
-    except Irregular:
+    except IrregularError:
         return None
     columns = competition.columns
     if kinds is None and any(name not in typed.columns for name in columns.target):

@@ -217,7 +217,7 @@ class OrdinalEncoder(sklearn.preprocessing.OrdinalEncoder):
 
 
 class OneHotEncoder(sklearn.preprocessing.OneHotEncoder):
-    """scikit-learn's encoder, told of each level once where rows are many; then 0 and 1 are bytes."""
+    """scikit-learn's encoder, told of each level once where rows are many; then it makes bytes."""
 
     def fit(self, X: Any, y: Any = None) -> "OneHotEncoder":
         """Learn the levels of each column, and which of them are rare."""

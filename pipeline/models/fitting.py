@@ -252,7 +252,9 @@ def _batches(
         found = [own]
         if is_lazy:
             found = tf.numpy_function(read, [own], [part.dtype for part in parts])
-            found = [tf.ensure_shape(a, (None, b.shape[1])) for a, b in zip(found, parts)]
+            found = [
+                tf.ensure_shape(a, (None, b.shape[1])) for a, b in zip(found, parts, strict=True)
+            ]
         return *found, *(tf.gather(part, positions) for part in constants)
 
     def join(*batch: Any) -> Any:
