@@ -6,8 +6,8 @@
 
 The files are generated: ten numbers, of which four have gaps, five whole numbers, four columns of
 text with 4 to 400 levels, a date, an id and a number to predict; the test file has a tenth of the
-rows. The toolkit is run as its user would: kc fetch, clean, encode, scale, train and predict, each a
-process of its own. The plain script is what pandas, scikit-learn, LightGBM and Keras are usually
+rows. The toolkit is run as its user would: kc fetch, clean, encode, scale, train and predict, each
+a process of its own. The plain script is what pandas, scikit-learn, LightGBM and Keras are usually
 written as, in one process a model. Folds, rounds, epochs, batches and layers are those of the
 declaration below, the same for every size and both sides.
 

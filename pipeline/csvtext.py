@@ -48,6 +48,10 @@ class CsvFile:
         data, _ = read_utf8(self.path, self.encoding)
         return next(itertools.islice(_records(data, self.separator), row + 1, None))[0]
 
+    def where(self, row: int) -> str:
+        """Return on which line a row, from 0, begins, as errors print it."""
+        return f"line {self.line(row)}"
+
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the line on which each row begins, from the header on, and its cells."""
         data, _ = read_utf8(self.path, self.encoding)
@@ -77,14 +81,18 @@ class CsvStyle:
 
         Raises UnicodeEncodeError if the encoding lacks a character.
         """
-        rows = frame.to_csv(
-            index=False,
-            header=self.header is None,
-            sep=self.separator,
-            lineterminator=self.newline,
-        )
         header = "" if self.header is None else self.header + self.newline
+        rows = self._text(frame, has_names=self.header is None)
         return self.mark + (header + rows).encode(self.encoding)
+
+    def more(self, frame: pd.DataFrame) -> bytes:
+        """Return a frame as rows that follow those of content. Raises UnicodeEncodeError."""
+        return self._text(frame, has_names=False).encode(self.encoding)
+
+    def _text(self, frame: pd.DataFrame, *, has_names: bool) -> str:
+        return frame.to_csv(
+            index=False, header=has_names, sep=self.separator, lineterminator=self.newline
+        )
 
 
 def csv_parts(frame: pd.DataFrame, rows: int = 1 << 16) -> Iterator[bytes]:

@@ -62,6 +62,11 @@ def load_features(folder: Path) -> Features:
     return Features(path=path, **functions)
 
 
+def module_name(file: str, source: bytes) -> str:
+    """Return the name under which a file of these bytes is imported."""
+    return f"{Path(file).stem}_{hashlib.sha256(source).hexdigest()[:16]}"
+
+
 def import_file(path: Path) -> ModuleType:
     """Import a file under a name made of its bytes, so that saved estimators find it again.
 
@@ -71,7 +76,7 @@ def import_file(path: Path) -> ModuleType:
         source = path.read_bytes()
     except OSError as error:
         raise DeclarationError(f"{path}: cannot be read: {error.strerror}") from None
-    name = f"{path.stem}_{hashlib.sha256(source).hexdigest()[:16]}"
+    name = module_name(path.name, source)
     if name in sys.modules:
         return sys.modules[name]
     module = ModuleType(name)

@@ -62,7 +62,8 @@ def load_ledger(path: Path) -> list[Entry]:
     try:
         return [_entry(line) for line in path.read_text("utf-8").splitlines()]
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise DataError(f"{path}: cannot be read: {error}; mend or move the file") from None
+        why = "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(error))
+        raise DataError(f"{path}: cannot be read: {why}; mend or move the file") from None
 
 
 def add_entry(path: Path, entry: Entry) -> None:

@@ -18,6 +18,7 @@ from pipeline.models import ModelSpec, model_spec
 
 MANY_LEVELS = 20
 SKEWED = 0.75  # a skewness from which on a root or a logarithm is worth trying
+FEW_ROWS = 1_280  # that make 600 steps of 64 rows in 30 epochs
 OPTIONAL = ("xgboost",)  # kinds whose package is an extra
 
 
@@ -27,7 +28,7 @@ class Size:
 
     has_many_levels: whether a column of text has many levels that repeat. is_skewed: whether the
     target has no values below 0 and a long tail of large ones. is_refitted: whether fits on all
-    rows predict the test.
+    rows predict the test. steps: of the sequence that a row is to a recurrent network.
     """
 
     rows: int
@@ -37,6 +38,12 @@ class Size:
     has_many_levels: bool = False
     is_skewed: bool = False
     is_refitted: bool = False
+    steps: int = 1
+
+    @property
+    def seen(self) -> int:
+        """Rows that a network trained by itself sees in a 30th of its time: few come more often."""
+        return max(self.rows, FEW_ROWS)
 
     @property
     def cells(self) -> int:
@@ -72,11 +79,13 @@ COSTS: Mapping[str, Cost] = {
     "knn": Cost(lambda s: 0.1 + 5e-10 * s.rows**2 * s.columns, 30_000),
     "gaussian_process": Cost(lambda s: 0.1 + 2.5e-6 * s.rows**2 * s.outputs, 1_500),
     # 30 epochs; beyond some hundred columns they are large images, or colours.
-    "conv1d": Cost(lambda s: 3.0 + 1.5e-3 * s.rows),
+    "conv1d": Cost(lambda s: 3.0 + 1.5e-3 * s.seen),
     "conv2d": Cost(
-        lambda s: 3.0 + s.rows * (1.8e-3 + min(2e-5 * s.columns, 1.25e-2 + 3.6e-6 * s.columns))
+        lambda s: 3.0 + s.seen * (1.8e-3 + min(2e-5 * s.columns, 1.25e-2 + 3.6e-6 * s.columns))
     ),
-    "simple_rnn": Cost(lambda s: 3.0 + 2.5e-3 * s.rows),
+    "simple_rnn": Cost(lambda s: 3.0 + s.seen * (5e-4 + 4e-5 * s.steps)),
+    "lstm": Cost(lambda s: 3.0 + s.seen * (5e-4 + 1.3e-4 * s.steps)),
+    "gru": Cost(lambda s: 3.0 + s.seen * (5e-4 + 2e-4 * s.steps)),
     "dnn": Cost(lambda s: 1.5 + 1.2e-3 * s.rows),
     "realmlp": Cost(lambda s: 1.5 + 2.0e-3 * s.rows, 60_000),
     "tabm": Cost(lambda s: 2.0 + 2.5e-2 * s.rows, 30_000),
@@ -95,7 +104,7 @@ FAMILIES: Mapping[str, str] = {
     for kind in kinds
 }
 GENERATING = Cost(lambda s: 1.0 + 6e-6 * s.cells)
-UNKNOWN = Cost(lambda s: 1.0 + 1e-5 * s.cells)  # a model of one's own, or a layer's kind of network
+UNKNOWN = Cost(lambda s: 1.0 + 1e-5 * s.cells)  # a model of one's own
 
 SMALL_TREES: dict[str, Any] = {
     "num_leaves": 7,
@@ -272,8 +281,9 @@ def _entries(
             continue
         if choice.kind in OPTIONAL and importlib.util.find_spec(choice.kind) is None:
             continue
+        own = replace(size, steps=_steps(choice, competition, size))
         making = GENERATING.seconds(size) if choice.features else 0.0
-        seconds = (cost.seconds(size) + making) * size.folds
+        seconds = (cost.seconds(own) + making) * size.folds
         yield Entry(
             choice,
             seconds,
@@ -282,3 +292,14 @@ def _entries(
             refits=_refits(spec) if size.is_refitted else 0,
             family=_family(choice),
         )
+
+
+def _steps(choice: ModelChoice, competition: Competition, size: Size) -> int:
+    """Return how many steps a row of columns is to a recurrent network."""
+    shape = choice.parameters.get("shape")
+    first = shape[0] if isinstance(shape, list | tuple) and shape else shape
+    if isinstance(first, int) and first > 0:
+        return first
+    if competition.windows is not None:
+        return competition.windows.timesteps
+    return size.columns if competition.images is None else competition.images.height

@@ -38,7 +38,7 @@ class FoldStarted:
     """A fold's fit begins, or that of several at once; folds count from 1 for people.
 
     metric: what it will be scored by, and its epochs' scores are. workers: that fit them, each one
-    or some of them.
+    or some of them. scale: what the target is fitted as, and losses are of, "" for itself.
     """
 
     model: str
@@ -47,6 +47,7 @@ class FoldStarted:
     together: int = 1
     metric: str = "score"
     workers: int = 1
+    scale: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class EpochEnded:
 
     score: the competition's metric on the rows that early stopping holds out, the mean over the
     networks that still learn. best: the mean of each network's best so far. None if not known.
+    watched: what a library of boosting computes of the held-out rows, on the scale that is fitted,
+    in place of a loss; best is the best of it. "" for networks.
     """
 
     epoch: int
@@ -63,6 +66,7 @@ class EpochEnded:
     valid_loss: float | None
     score: float | None = None
     best: float | None = None
+    watched: str = ""
 
 
 @dataclass(frozen=True)

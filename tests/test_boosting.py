@@ -250,6 +250,31 @@ def test_the_median_is_what_an_absolute_error_aims_at(name: str) -> None:
 
 
 @each_library
+@pytest.mark.parametrize(
+    ("task", "metric", "watched"),
+    [
+        ("regression", "mae", "mae"),
+        ("regression", "rmse", "rmse"),
+        ("binary", "roc_auc", "roc_auc"),
+        ("binary", "accuracy", "log_loss"),
+        ("multiclass", "log_loss", "log_loss"),
+    ],
+)
+def test_what_is_watched_has_a_name_and_its_best(
+    name: str, task: str, metric: str, watched: str
+) -> None:
+    data, heard = toy(task), list[Event]()
+    model = make(name, task, metric=metric, **{MODELS[name].epochs or "": 3})
+    with listening(heard.append):
+        model.fit(data.X, data.y, holdout=HELD_OUT)
+    told = [event for event in heard if isinstance(event, EpochEnded)]
+    values = [event.loss for event in told]
+    assert {event.watched for event in told} == {watched}
+    assert told[-1].best == (max if watched == "roc_auc" else min)(values)
+    assert min(values) >= 0
+
+
+@each_library
 @pytest.mark.parametrize("task", ["regression", "multiclass"])
 def test_told_the_rounds_it_learns_from_all_rows_and_makes_as_many(name: str, task: str) -> None:
     data, rounds = toy(task), MODELS[name].epochs or ""

@@ -16,6 +16,7 @@ from pipeline.stages.completing import complete_competition, complete_model, com
 from pipeline.workspace import Workspace
 
 BASH = shutil.which("bash")
+OWN_RUN = "own-20260101T000000Z-mine"
 IRIS = "iris-20260102T000000Z"
 HEAVY = {"tensorflow", "keras", "pandas", "numpy", "sklearn", "kaggle", "lightgbm", "matplotlib"}
 
@@ -58,6 +59,43 @@ def test_bash_completes_commands_competitions_models_and_runs(tmp_path: Path) ->
     )  # fmt: skip
     assert done.stderr == ""
     assert dict(zip(expected, done.stdout.splitlines(), strict=True)) == expected
+
+
+ASKED = {"kc subm": "submit", "kc train o": "own", "kc train own -m mine,lig": "mine,lightgbm"}
+ASK_OTHERS = {
+    "zsh": """\
+compdef() { : }
+_arguments() { print -r -- "$@" }
+source <(kc --show-completion)
+for line in "$@"; do
+    words=(${=line}); CURRENT=$#words
+    print -r -- "$(_kc_completion | tr '\\n' ' ')"
+done
+""",
+    "fish": """\
+kc --show-completion | source
+for line in $argv; echo (complete -C $line); end
+""",
+}
+
+
+@pytest.mark.parametrize("shell", ASK_OTHERS)
+def test_zsh_and_fish_complete_as_well(tmp_path: Path, shell: str) -> None:
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"there is no {shell}")
+    write(tmp_path / "competitions" / "own" / "competition.toml", TOML + "[models.mine]\n")
+    a_run(tmp_path, OWN_RUN)
+    asked = ASKED | {"kc submit own --run own-2": OWN_RUN}
+    named = ["zsh"] if shell == "zsh" else []  # what stands behind -c is a name there
+    done = subprocess.run(
+        [program, "-c", ASK_OTHERS[shell], *named, *asked],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+        env=environment(PATH=f"{KC.parent}:/usr/bin:/bin", SHELL=program, HOME=str(tmp_path)),
+    )  # fmt: skip
+    assert done.stderr == ""
+    for answer, expected in zip(done.stdout.splitlines(), asked.values(), strict=True):
+        assert expected in answer
 
 
 @pytest.mark.skipif(BASH is None, reason="there is no bash")
@@ -121,13 +159,13 @@ def test_the_next_steps_follow_what_is_here(tmp_path: Path) -> None:
     write(tmp_path / "data" / "own" / "manifest.json", "{}")
     assert commands(tmp_path) == ["kc inspect own", "kc plot own", "kc train own"]
     a_run(tmp_path, "own-20260101T000000Z-ridge")
-    assert commands(tmp_path)[0] == "kc submit own --by-hand"
+    assert commands(tmp_path)[:2] == ["kc submit own --by-hand", "kc report own --open"]
     entry = {
         "sha256": "0" * 64, "run": "own-20260101T000000Z-ridge", "time": "2026-01-02T00:00:00Z",
         "how": "by hand",
     }  # fmt: skip
     write(tmp_path / "runs" / "own.submissions.jsonl", json.dumps(entry) + "\n")
-    assert commands(tmp_path)[0] == "kc submissions own"
+    assert commands(tmp_path)[:2] == ["kc submissions own", "kc report own --all --open"]
     assert advise(Workspace(tmp_path)).state == (
         "own: the only run, ridge, scores rmse 1.50000, and was handed in"
     )

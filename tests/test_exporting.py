@@ -139,18 +139,31 @@ def test_a_script_says_what_its_run_said_and_reads_like_a_solution(
     assert text.index("# 1. The files") < text.index("# 5. Models") < text.index("def solve(")
 
 
+NETS = """
+[models.net]
+kind = "realmlp"
+epochs = 8
+units = [16]
+
+[models.trees]
+kind = "lightgbm"
+n_estimators = 20
+"""
+
+
 @pytest.mark.slow
-def test_a_blend_of_several_models_is_reproduced(
+def test_a_blend_of_several_models_with_a_network_among_them_is_reproduced(
     made: Callable[..., Path], exported: Callable[..., Path]
 ) -> None:
-    workspace = made()
-    folder = exported(workspace, "--model", "ridge,knn,lightgbm,extra_trees", "--time", "25s")
+    workspace = made(toml=TOML + NETS)
+    folder = exported(workspace, "--model", "trees,net", "--time", "90s")
     text = check_same(workspace, folder)
     record = json.loads((only_run(workspace, "tiny") / "run.json").read_text())
     weighed = [one for one in record["members"] if any(one["weights"])]
     for one in weighed:
         assert f'"{one["label"]}": {one["weights"]},' in text
         assert len(one["passes"]) == one["repeats"]
+    assert {one["label"] for one in weighed} == {"net", "trees"}
 
 
 PARTS = f"""{TOML.partition("[validation]")[0].rstrip()}
@@ -316,6 +329,33 @@ def test_a_model_of_ones_own_is_part_of_the_script(
     text = check_same(workspace, exported(workspace, "--model", "mine"))
     assert "class Twice(Ridge):" in text
     assert "return Twice(alpha=3.0)" in text
+
+
+METRIC = """\
+import numpy as np
+from sklearn.metrics import mean_absolute_error
+
+HARD = 100
+
+
+def within(y_true, y_pred):
+    far = np.abs(y_true - y_pred) > HARD
+    return mean_absolute_error(y_true, y_pred) + far.sum()
+"""
+
+
+def test_a_metric_and_models_in_files_of_any_name_are_part_of_the_script(
+    made: Callable[..., Path], exported: Callable[..., Path]
+) -> None:
+    table = '[metric]\nfunction = "score.py:within"\ngreater_is_better = false\nscores = "value"\n'
+    toml = TOML.replace('metric = "rmse"\n', "")
+    workspace = made(toml=f'{toml}\n{table}\n[models.mine]\nkind = "ours.py:make_mine"\n')
+    write(workspace / "competitions" / "tiny" / "score.py", METRIC)
+    write(workspace / "competitions" / "tiny" / "ours.py", OWN)
+    text = check_same(workspace, exported(workspace, "--model", "mine"))
+    assert "from sklearn.metrics import mean_absolute_error\n" in text
+    assert "return mean_absolute_error(y_true, y_pred) + far.sum()" in text
+    assert "{within(np.asarray(y)[rows], prediction[rows][:, 0]):.5f}" in text
 
 
 @pytest.mark.slow

@@ -55,6 +55,7 @@ def test_any_message_is_kept_and_breaks_no_line(tmp_path: Path, message: str) ->
         b'{"run": "one"}\n',
         b"\xff\n",
         b'{"other": 1}\n',
+        b'{"\\u202e\\n\\u001b[2J": 1}\n',
         b"\n",
         b'{"sha256": "ab", "run": "one", "how": "by hand", "time": "yesterday"}\n',
         b'{"sha256": "ab", "run": "one", "how": "by hand", "time": "2024-01-01T00:00:00"}\n',
@@ -64,8 +65,9 @@ def test_any_message_is_kept_and_breaks_no_line(tmp_path: Path, message: str) ->
 def test_a_ledger_that_cannot_be_read_is_left_as_it_is(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "ledger"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"ledger: cannot be read: .*; mend or move the file$"):
+    with pytest.raises(DataError, match=r"ledger: cannot be read: .*; mend or move the file$") as e:
         add_entry(path, entry("one"))
+    assert str(e.value).isprintable()
     assert path.read_bytes() == content
 
 

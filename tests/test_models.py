@@ -4,6 +4,7 @@ import functools
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -16,6 +17,7 @@ from pipeline.competition import Columns, Competition, Files, ModelChoice, Task
 from pipeline.errors import ModelError
 from pipeline.features import Features
 from pipeline.models import MODELS, check_parameters, make_model, model_spec, parameters_of
+from pipeline.models.backend import load_keras
 from pipeline.progress import EpochEnded, Event, listening
 from pipeline.training import final_model, make_estimator
 
@@ -173,12 +175,22 @@ def test_a_saved_model_predicts_the_same(name: str, task: str) -> None:
     assert np.array_equal(answer(again, X), answer(fitted(name, task), X))
 
 
+@pytest.mark.parametrize(("name", "task"), cases(refit=False, only=lambda name: name in NETWORKS))
+def test_a_network_in_a_keras_file_answers_the_same(name: str, task: str, tmp_path: Path) -> None:
+    rows = np.random.default_rng(2).normal(size=(6, 64)).astype("float32")
+    for number, model in enumerate(fitted(name, task).models_):
+        model.save(tmp_path / f"{number}.keras")
+        again = load_keras().models.load_model(tmp_path / f"{number}.keras")
+        inputs = rows[:, : model.input_shape[1]]
+        assert np.array_equal(again(inputs), model(inputs))
+
+
 @refitted
 def test_fitting_and_predicting_leave_the_rows_alone(name: str, task: str) -> None:
     data = toy(task)
     X, y = data.X.copy(deep=True), data.y.copy(deep=True)
     quickest = {MODELS[name].epochs: 2} if MODELS[name].epochs else {}
-    make(name, task, **quickest).fit(data.X, data.y).predict(data.X)
+    answer(make(name, task, **quickest).fit(data.X, data.y), data.X)
     pd.testing.assert_frame_equal(data.X, X)
     assert data.y.equals(y)
 

@@ -11,9 +11,10 @@ import pytest
 from conftest import TOML, Done, write
 
 from pipeline import Workspace
+from pipeline.competition import ModelChoice
 from pipeline.errors import ModelError, UsageError
 from pipeline.metrics import METRICS
-from pipeline.models import MODELS
+from pipeline.models import MODELS, make_model
 from pipeline.models.backend import load_keras
 from pipeline.models.neural import KerasClassifier, KerasRegressor, make_network
 from pipeline.stages.summarizing import summarize
@@ -198,6 +199,21 @@ def test_a_misspelt_parameter_of_a_network_gets_a_suggestion(
 
 
 # When they stop
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "epochs"), [(64, 600), (1_000, 38), (10_000, 30)], ids=["few", "some", "many"]
+)
+def test_few_rows_are_seen_more_often_unless_epochs_are_said(n_rows: int, epochs: int) -> None:
+    def planned(**parameters: Any) -> tuple[int, int]:
+        choice = ModelChoice(label="gru", kind="gru", parameters=parameters)
+        model = make_model(choice, "regression", 1)
+        model.head_ = model._class_head(2)
+        recipe = model._recipe(n_rows)
+        return recipe.epochs, recipe.patience
+
+    assert planned() == (epochs, 0)
+    assert planned(epochs=7, patience=3) == (7, 3)
 
 
 def steps(n: int = 160) -> tuple[np.ndarray, np.ndarray]:

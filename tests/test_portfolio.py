@@ -13,8 +13,9 @@ from pipeline.competition import (
     ModelChoice,
     Preprocessing,
     Target,
+    Windows,
 )
-from pipeline.models import make_model
+from pipeline.models import MODELS, make_model
 from pipeline.portfolio import (
     CLASSES,
     COSTS,
@@ -55,6 +56,36 @@ def test_labels_are_distinct_and_costs_are_known(choices: tuple[ModelChoice, ...
     names = [choice.label for choice in choices]
     assert len(set(names)) == len(names)
     assert {choice.kind for choice in choices} <= COSTS.keys()
+
+
+def test_what_every_model_costs_is_known() -> None:
+    assert MODELS.keys() <= COSTS.keys()
+
+
+def test_a_recurrent_network_costs_what_its_steps_do() -> None:
+    size = Size(rows=2000, columns=784, outputs=10, folds=3)
+
+    def seconds(competition: Competition, kind: str, **parameters: object) -> float:
+        choice = ModelChoice(label=kind, kind=kind, parameters=parameters)
+        return next(iter(make_portfolio(competition, size, [choice]))).seconds
+
+    series = Windows(timesteps=20)
+    price = dataclasses.replace(PRICES.columns, time="day")
+    windows = dataclasses.replace(PRICES, columns=price, windows=series)
+    images = dataclasses.replace(KINDS, images=Images(height=28, width=28))
+    for kind in ("simple_rnn", "lstm", "gru"):
+        long, short = seconds(KINDS, kind), seconds(KINDS, kind, shape=[28, -1])
+        assert seconds(windows, kind) < short < long
+        assert seconds(images, kind) == short
+    assert seconds(images, "simple_rnn") < seconds(images, "lstm") < seconds(images, "gru")
+
+
+def test_a_network_that_is_trained_by_itself_is_planned_for_few_rows_too() -> None:
+    few = Size(rows=96, columns=4, outputs=3, folds=5)
+    chosen = [ModelChoice(label=kind, kind=kind) for kind in ("lstm", "gru", "conv1d")]
+    entries = make_portfolio(KINDS, few, chosen)
+    assert [entry.choice.label for entry in entries] == ["lstm", "gru", "conv1d"]
+    assert all(15 < entry.seconds < 40 for entry in entries), "seconds of five folds on iris"
 
 
 def test_images_are_for_a_convolution_first() -> None:

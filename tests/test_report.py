@@ -6,6 +6,7 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import Done, copy_of, files_of, only_run, write
@@ -13,6 +14,7 @@ from conftest import Done, copy_of, files_of, only_run, write
 from pipeline import TrainOptions, Workspace, train
 from pipeline.ledger import Entry, add_entry
 from pipeline.report import Known, Standing, render, run_page
+from pipeline.report.answers import _confusions
 from pipeline.report.layout import number, seconds, with_error
 from pipeline.report.learning import over_fit_from
 from pipeline.runs import load_run
@@ -297,3 +299,13 @@ def test_headings_are_korean_for_who_reads_korean(trained_tiny, monkeypatch):
     text = render(run_page(load_run(only_run(trained_tiny, "tiny"))))
     assert '<html lang="ko">' in text
     assert ">특성 중요도</h3>" in text
+
+
+def test_of_many_classes_the_pairs_that_are_confused_most_often_are_told() -> None:
+    labels = [f"종 {n:02}" for n in range(30)]
+    truth, said = np.array([labels[0]] * 5 + labels), np.array([labels[1]] * 5 + labels)
+    (figure,) = _confusions(labels, truth, said)
+    assert figure.table is not None
+    assert figure.table.rows == [["종 00", "종 01", "5"]]
+    assert figure.caption.endswith("the first 1 of 1 such pairs. 85.71% of all rows are right.")
+    assert "종 00 → 종 01" in figure.chart

@@ -92,6 +92,27 @@ def test_a_fold_shows_its_epoch_its_metric_and_the_time_left() -> None:
     assert score == "rmse 38.00000, 1 fold"
 
 
+@pytest.mark.parametrize(
+    ("metric", "scale", "watched", "name"),
+    [
+        ("rmse", "", "rmse", "rmse"),
+        ("rmsle", "log1p", "rmse", "rmsle"),
+        ("rmse", "roots", "squared error", "squared error of roots"),
+        ("accuracy", "", "log_loss", "log_loss"),
+    ],
+)
+def test_a_round_of_boosting_says_what_it_is_stopped_by(
+    metric: str, scale: str, watched: str, name: str
+) -> None:
+    _, round_ = seen(
+        [
+            (0, FoldStarted("lightgbm", 1, 4, metric=metric, scale=scale)),
+            (3, EpochEnded(10, 40, 0.3, 0.3, best=0.25, watched=watched)),
+        ]
+    )
+    assert round_ == f"epoch 10 of 40   held-out {name} 0.3, best 0.25"
+
+
 def test_folds_that_learn_at_once_are_one_line_and_the_first_epoch_says_nothing_of_others() -> None:
     started = FoldStarted("dnn", 1, 5, together=5, metric="rmse")
     (bar,) = seen([(0, started)], after=12)

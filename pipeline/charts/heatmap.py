@@ -11,7 +11,7 @@ from pipeline.charts.svg import chart, element, text
 MOST_FOR_NAMES = 0.36  # of the width
 NARROWEST = 26.0  # a cell that has room for its number
 TALLEST = 44.0
-DARK = 0.55  # a strength from which letters on a cell are light
+STRONG = 0.72  # from which letters on a cell are dark on a dark page too: 4.5 to 1 or more
 
 
 def heatmap(
@@ -78,11 +78,11 @@ def _cell(
             width=max(wide - 2, 1.0),
             height=max(tall - 2, 1.0),
             rx=3,
-            fill_opacity=f"{0.06 + 0.94 * strength:.3f}",
+            fill_opacity=f"{0.06 + 0.84 * strength:.3f}",
         )
     ]
     if wide >= NARROWEST and text_width(shown, SIZE) <= wide - 2:
-        inside = "on" if strength > DARK else "off"
+        inside = "on" if strength > STRONG else "off"
         parts.append(
             element(
                 "text", text(shown), class_=inside, x=x + wide / 2, y=y + tall / 2 + SIZE * 0.35,

@@ -34,7 +34,7 @@ def tick_labels(ticks: list[float]) -> list[str]:
         )
     size, unit = next((one for one in _UNITS if largest >= 10 * one[0]), (1.0, ""))
     digits = max(0, -math.floor(math.log10(step / size) + 1e-9))
-    return [f"{tick / size:,.{min(digits, 8)}f}{unit if tick else ''}" for tick in ticks]
+    return [_signed(f"{tick / size:,.{min(digits, 8)}f}{unit if tick else ''}") for tick in ticks]
 
 
 def aligned(values: Sequence[float], digits: int = 3) -> list[str]:
@@ -65,4 +65,4 @@ def short(value: float, digits: int = 4) -> str:
         return f"{value:.{digits - 1}e}"
     decimals = max(0, digits - 1 - exponent)
     shown = f"{value:,.{decimals}f}"
-    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+    return _signed(shown.rstrip("0").rstrip(".") if "." in shown else shown)

@@ -103,7 +103,8 @@ class Models:
             why = " ".join(str(error).split())
             raise UsageError(
                 f"models.{choice.label}: {why}; a script can be written of models whose parameters "
-                "are numbers, text, lists, and classes or functions of public packages or models.py"
+                "are numbers, text, lists, and classes or functions of public packages or of files "
+                "beside the declaration"
             ) from None
         text = f'"""{_said(choice)}."""'
         self.functions.append(f"def {name}(seed):\n    {text}\n    return {in_lines(made, 4)}\n")
@@ -164,7 +165,7 @@ class Models:
 
         def made(n_rows: int) -> str:
             settings, others = (
-                aims | each._settings((n_rows, one.n_columns), is_regression=is_number)
+                aims | each.settings((n_rows, one.n_columns), is_regression=is_number)
                 for each in (model, other)
             )
             if library == "hist_gradient_boosting":

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.competition import MISSING_SPELLINGS, Competition
+from pipeline.competition import MISSING_SPELLINGS, Competition, OwnMetric
 from pipeline.csvtext import CsvStyle
 from pipeline.data import TestData, TrainData
 from pipeline.decisions import Decision
+from pipeline.errors import UsageError
 from pipeline.execution import ONE_PRODUCT, ONE_THREAD
 from pipeline.exporting.bundle import Bundle
 from pipeline.exporting.expressions import Writer, in_lines, quoted
@@ -35,7 +36,6 @@ WITHOUT = {
     ("pipeline.generating.together", "GeneratedFeatures"): ("changes", "line"),
     ("pipeline.generating.text", "TextFeatures"): ("changes", "line"),
 }
-OWN_FILE = "models.py"
 OWN_MARK = "own__"  # for $, where text has to be Python
 WIDTH = 90  # of a line of constants
 PIECES = "pipeline.exporting.pieces."
@@ -63,7 +63,8 @@ class Mixed:
 class Solution:
     """All that a script is written from.
 
-    tree: what predicts. code: the competition's Python files by name, own their modules' names.
+    tree: what predicts. code: the competition's files by name; own: of those that models or the
+    metric come from, their modules' names.
     written: how train and test are written. record: what run.json says.
     """
 
@@ -107,7 +108,7 @@ class _Story:
 
     def __init__(self, given: Solution) -> None:
         self.given, self.competition = given, given.competition
-        files = {given.own[OWN_FILE]: given.code[OWN_FILE]} if OWN_FILE in given.own else {}
+        files = {module: given.code[file] for file, module in given.own.items()}
         self.bundle = Bundle(files=files, replaced=EMIT, without=WITHOUT)
         self.writer = Writer(self.bundle)
         text = given.code.get("features.py", "")
@@ -450,9 +451,9 @@ class _Story:
     def _solve(self, last: str, blends: str) -> str:
         c, given = self.competition, self.given
         metric = METRICS[c.metric]
-        function = self.writer.value(metric.function)
+        function = self._score()
         of = {
-            "value": "np.asarray(y)[rows], prediction[rows]",
+            "value": "np.asarray(y)[rows], prediction[rows]" + self._as_the_truth(),
             "label": "np.asarray(y)[rows], np.array($LABELS)[prediction[rows].argmax(axis=1)]",
             "probability": "np.asarray(y)[rows], prediction[rows], np.array($LABELS)",
         }[metric.response]
@@ -492,6 +493,24 @@ class _Story:
         lines += "    return $submission_of(answers, ids, sample)"
         said = '"""Return the submission for a folder of the competition\'s files."""'
         return f"{score}\n\n\n{self._submission()}\n\n\ndef $solve(folder):\n    {said}\n{lines}"
+
+    def _score(self) -> str:
+        """Return what the metric's function is called."""
+        metric = self.competition.metric
+        if not isinstance(metric, OwnMetric):
+            return self.writer.value(METRICS[metric].function)
+        try:
+            return self._add(self.given.own[metric.path.name], metric.function)
+        except KeyError:
+            raise UsageError(
+                f"{metric.path.name}: {metric.function} is not defined by a statement of its own; "
+                "a script can be written of a metric that the file defines by def"
+            ) from None
+
+    def _as_the_truth(self) -> str:
+        """Return what gives the answers of one target the shape that a metric of one's own sees."""
+        is_own = isinstance(self.competition.metric, OwnMetric)
+        return "[:, 0]" if is_own and len(self.competition.columns.target) == 1 else ""
 
     def _generates(self) -> bool:
         """Tell whether a model generates features, which may learn from the target."""

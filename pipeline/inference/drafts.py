@@ -10,6 +10,7 @@ from pipeline.inference.evidence import Said, Tables, cells_of, read_tables
 from pipeline.inference.folds import Division, find_division
 from pipeline.inference.images import find_images
 from pipeline.inference.roles import Roles
+from pipeline.inference.series import SeriesGuess, channels, find_series
 from pipeline.inference.spelling import dayfirst, levels, maybe_levels, spelled
 from pipeline.inference.sums import find_parts
 from pipeline.inference.tasks import Aim, find_aim
@@ -22,6 +23,8 @@ class Draft:
     n_rows: of train and test. guessed_days: nothing shows whether dates begin with the day.
     maybe_levels: columns in which a word for "missing" is so frequent that it may be a level.
     images: the size of what all features are the pixels of, if they are.
+    series: the windows that rows are cut into, if they are steps of series. series_hint: what
+    speaks for windows, where it is not enough.
     """
 
     name: str
@@ -36,6 +39,8 @@ class Draft:
     division: Division
     n_rows: tuple[int, int]
     images: Images | None = None
+    series: SeriesGuess | None = None
+    series_hint: str = ""
 
     def of(self, use: Use) -> list[Finding]:
         """Return the columns of one use, in the order of the file."""
@@ -70,6 +75,13 @@ def infer_from(name: str, tables: Tables, said: Said) -> Draft:
         aim = dataclasses.replace(aim, target=dataclasses.replace(aim.target, parts=parts))
     images = find_images(train, test, question)
     found = [] if images is not None else find_columns(train, test, question)
+    division = find_division(train, test, question, found, aim.classes, day)
+    series, hint = None, ""
+    if aim.task == "regression" and images is None:
+        series, hint = find_series(tables, (train, test), question, division, aim.target, day, said)
+    if series is not None:
+        found = list(channels(train, test, question, series))
+        aim = dataclasses.replace(aim, target=dataclasses.replace(aim.target, parts=()))
     return Draft(
         name=name,
         said=said,
@@ -80,7 +92,9 @@ def infer_from(name: str, tables: Tables, said: Said) -> Draft:
         question=question,
         aim=aim,
         columns=tuple(found),
-        division=find_division(train, test, question, found, aim.classes, day),
+        division=division,
         n_rows=(len(tables.train), len(tables.test)),
         images=images,
+        series=series,
+        series_hint=hint,
     )

@@ -16,6 +16,7 @@ from pipeline.competition import (
     MetricName,
     Source,
     Task,
+    Windows,
 )
 from pipeline.csvtext import CsvFile, read_cells
 from pipeline.inference.roles import Roles
@@ -34,7 +35,8 @@ NOTHING: Any = {  # a declaration that says of no column what it is; no file's c
 class Said:
     """What is known before the files are looked at; None and empty mean nothing is.
 
-    metric: one of ours. page_metric: the metric as the competition's page names it.
+    metric: one of ours. page_metric: the metric as the competition's page names it. windows: into
+    which a series was cut already.
     """
 
     title: str | None = None
@@ -44,6 +46,7 @@ class Said:
     page_metric: str | None = None
     target: tuple[str, ...] = ()
     id: str | None = None
+    windows: Windows | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,11 +79,16 @@ class _Spans:
         return f"{self.test_start:%Y-%m-%d}, train ends {self.known.max():%Y-%m-%d}"
 
 
+def first_of(train: Cells, dayfirst: bool | None) -> First:
+    """Return the part that stands first in a training column's dates."""
+    if not is_year_last(train):
+        return "year"
+    told = day_or_month_first(train.text) if dayfirst is None else None
+    return told or ("day" if dayfirst else "month")
+
+
 def _spans(train: Cells, test: Cells, dayfirst: bool | None) -> _Spans | None:
-    first: First = "year"
-    if is_year_last(train):
-        told = day_or_month_first(train.text) if dayfirst is None else None
-        first = told or ("day" if dayfirst else "month")
+    first = first_of(train, dayfirst)
     if not pc.all(are_dates(test.text, first)).as_py():
         return None
     known, asked = (parse_dates(one.present, first).dropna() for one in (train, test))

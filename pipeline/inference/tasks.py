@@ -97,6 +97,8 @@ def _task(
     levels = f"{cells.n_levels:,} levels"
     if said.task is not None:
         return said.task, "as --task says"
+    if said.windows is not None:
+        return "regression", "forecasts are numbers"
     if question.is_wide:
         return classes, f"the sample has a column for each of {levels}"
     if len(targets) > 1:

@@ -20,7 +20,9 @@ COMMENT_AT = 32  # where comments begin
 
 def draft_toml(draft: Draft) -> str:
     """Return the text of competition.toml."""
-    makers = (_head, _source, _files, _columns, _images, _levels, _target, _validation, _models)
+    makers = (
+        _head, _source, _files, _columns, _images, _windows, _levels, _target, _validation, _models
+    )  # fmt: skip
     sections = [list(make(draft)) for make in makers]
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
@@ -44,6 +46,11 @@ def draft_lines(draft: Draft) -> list[tuple[str, str]]:
     ]
     if draft.images is not None:
         lines.append(("images", f"{draft.images} pixels"))
+    if draft.series is not None:
+        windows = draft.series.windows
+        many = "" if windows.by is None else f", a series a {windows.by!r}"
+        text = f"{windows.timesteps} rows are known, the {windows.horizon} behind them forecast"
+        lines.append(("windows", f"{text}{many}"))
     if aim.target.parts:
         lines.append(("parts", f"{' + '.join(aim.target.parts)} = {question.target[0]}"))
     for why, names in _by_reason(draft.of("drop")).items():
@@ -58,6 +65,13 @@ def draft_checks(draft: Draft) -> list[str]:
         checks.append(f"task: {aim.task_why} were taken for classes, not amounts")
     if "guess" in aim.target_why:
         checks.append(f"target.positive = {aim.target.positive!r} is {aim.target_why}")
+    if draft.series is not None and draft.said.windows is not None:
+        n = draft.series.windows
+        checks.append(f"windows.timesteps = {n.timesteps} and horizon = {n.horizon} are guesses")
+    elif draft.series is not None:
+        checks.append(f"windows.timesteps = {draft.series.windows.timesteps} is a guess")
+    if draft.series_hint:
+        checks.append(draft.series_hint)
     kinds = [one.name for one in draft.of("kind?")]
     if kinds:
         checks.append(f"numbers that may name a kind, then categorical: {listed(kinds)}")
@@ -97,6 +111,9 @@ def _source(draft: Draft) -> Iterator[str]:
     yield f"kind = {_text(source.kind)}"
     if source.slug is not None:
         yield f"slug = {_text(source.slug)}"
+    if source.dataset is not None:
+        why = "its last fifth is held back; kc fetch NAME --from FILE cuts it again"
+        yield _commented(f"dataset = {_text(source.dataset)}", why)
     if source.number is not None:
         yield f"number = {source.number}"
     if source.url is not None:
@@ -223,6 +240,24 @@ def _images(draft: Draft) -> Iterator[str]:
         yield f"height = {images.height}"
         yield f"width = {images.width}"
         yield from ["channels = 3"] if images.channels == 3 else []
+
+
+def _windows(draft: Draft) -> Iterator[str]:
+    """Yield the windows that rows are cut into, or as a comment what speaks for them."""
+    if draft.series is None:
+        if draft.series_hint:
+            yield from (f"# {_comment(one)}" for one in textwrap.wrap(draft.series_hint, WIDTH - 2))
+        return
+    windows, why = draft.series.windows, draft.series.why
+    yield _commented("[windows]", why["windows"])
+    yield _commented(f"timesteps = {windows.timesteps}", why["timesteps"])
+    yield _commented(f"horizon = {windows.horizon}", why["horizon"])
+    if windows.by is not None:
+        yield _commented(f"by = {_text(windows.by)}", why["by"])
+    if windows.gaps != "refuse":
+        yield _commented(f"gaps = {_text(windows.gaps)}", why["gaps"])
+    if windows.target != "change":
+        yield _commented(f"target = {_text(windows.target)}", why["target"])
 
 
 def _levels(draft: Draft) -> Iterator[str]:

@@ -80,11 +80,12 @@ def boosting(function: str, *, epochs: str = "n_estimators", **facts: Any) -> Mo
     )
 
 
-# How networks learn that are trained one by one: as long as a schedule lasts, which is not cut off.
-# They are kept by their loss: of a few rows that are held out, labels say less.
+# How networks learn that are trained one by one: as long as a schedule lasts, which is not cut off
+# and is longer where rows are few. They are kept by their loss: of a few rows that are held out,
+# labels say less.
 IN_ONE_CYCLE: dict[str, Any] = {
-    "epochs": 30,
-    "patience": 30,
+    "epochs": None,
+    "patience": None,
     "learning_rate": 0.003,
     "schedule": "one_cycle",
     "watch": "loss",

@@ -67,7 +67,6 @@ class Networks(BaseEstimator, abc.ABC):
     """
 
     MAY_BE_NONE: ClassVar[tuple[str, ...]] = ()
-    epochs: int
     batch_size: int | None
     patience: int | None
     learning_rate: float | None

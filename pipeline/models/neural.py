@@ -15,6 +15,8 @@ from pipeline.models.estimators import NetworkClassifier, NetworkRegressor, Netw
 from pipeline.models.learning import SCHEDULES, Recipe, Schedule
 from pipeline.models.replicas import Task
 
+EPOCHS = 30  # where nobody says how many
+LEAST_STEPS = 600  # that these make at least: few rows are seen more often
 # What is done by chance to images that are learned from: what hardly ever changes what they show.
 AUGMENT = {"shift": 0.1, "rotate": 10, "zoom": 0.1}
 ROWS_AT_ONCE = 4096  # of images that are counted
@@ -66,8 +68,13 @@ def _for_images(images: tuple[int, int, int], of_network: Sequence[str]) -> dict
 
 
 class _Keras(Networks):
-    """What the regressor and the classifier share: a network, and how it learns."""
+    """What the regressor and the classifier share: a network, and how it learns.
 
+    epochs: None is 30, or as many as make 600 steps of few rows. patience: None never stops early.
+    """
+
+    MAY_BE_NONE = ("epochs", "patience")
+    epochs: int | None
     batch_size: int
     learning_rate: float
 
@@ -76,9 +83,9 @@ class _Keras(Networks):
         *,
         network: str = "pipeline.models.networks:dnn",
         network_parameters: dict[str, Any] | None = None,
-        epochs: int = 300,
+        epochs: int | None = 300,
         batch_size: int = 64,
-        patience: int = 20,
+        patience: int | None = 20,
         learning_rate: float = 4e-4,
         schedule: Schedule = "constant",
         watch: Literal["metric", "loss"] = "metric",
@@ -111,13 +118,14 @@ class _Keras(Networks):
             raise ModelError(f"watch: expected 'metric' or 'loss', found {self.watch!r}")
 
     def _recipe(self, n_train: int) -> Recipe:
+        n_steps = -(-n_train // self.batch_size)
         return Recipe(
             loss=self.head_.loss,
-            epochs=self.epochs,
+            epochs=self.epochs or max(EPOCHS, -(-LEAST_STEPS // n_steps)),
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             schedule=self.schedule,
-            patience=self.patience,
+            patience=self.patience or 0,
             progress="earlier" if self.schedule == "constant" else "later",
             score="loss" if self.metric is None or self.watch == "loss" else self.metric,
         )

@@ -27,17 +27,33 @@ CHUNK = 25  # rounds of scikit-learn between two looks at the held-out rows
 Metrics = Mapping[str, Mapping[str, Any]]  # a metric, and the settings that aim at it
 
 
+WORDS = {  # what the libraries call a score, as pipeline.metrics does
+    "l1": "mae", "l2": "squared error", "auc": "roc_auc", "logloss": "log_loss",
+    "binary_logloss": "log_loss", "multi_logloss": "log_loss", "mlogloss": "log_loss",
+    "multiclass": "log_loss",
+}  # fmt: skip
+GROWING = ("roc_auc", "accuracy", "f1", "r2", "average_precision", "kappa", "mcc", "ndcg")
+
+
 class Clock:
     """Tell of each round, and say when the time of a fit is over."""
 
     def __init__(self, rounds: int, max_seconds: float | None) -> None:
         self.rounds = rounds
+        self.best: float | None = None
         self.deadline = None if max_seconds is None else time.monotonic() + max_seconds
         self.stopped = False
 
-    def tick(self, number: int, loss: float) -> bool:
-        """Tell that round number (from 1) is over; return whether it has to be the last one."""
-        emit(EpochEnded(number, self.rounds, loss, loss))
+    def tick(self, number: int, watched: str, value: float) -> bool:
+        """Tell that round number (from 1) is over; return whether it has to be the last one.
+
+        watched: what the library computes of the held-out rows, in its words, and its value.
+        """
+        name = watched.partition(":")[0].lower()
+        name = WORDS.get(name, name)
+        known = [value] if self.best is None else [value, self.best]
+        self.best = max(known) if name in GROWING else min(known)
+        emit(EpochEnded(number, self.rounds, value, value, best=self.best, watched=name))
         if self.deadline is not None and time.monotonic() > self.deadline:
             self.stopped = number < self.rounds
             return True
@@ -70,8 +86,19 @@ class Job:
         classes. It stops fits for metrics of labels too: a held-out tenth of few rows has too few
         labels to tell rounds apart.
         """
-        known = {0: regression, 2: binary}.get(self.n_classes, {})
-        return {**known.get(self.metric or "", {}), **self.settings}
+        return aimed(self.settings, self.metric, self.n_classes, regression, binary)
+
+
+def aimed(
+    settings: dict[str, Any],
+    metric: str | None,
+    n_classes: int,
+    regression: Metrics,
+    binary: Metrics,
+) -> dict[str, Any]:
+    """Return settings with those that aim at a metric where none are declared; see Job.aimed."""
+    known = {0: regression, 2: binary}.get(n_classes, {})
+    return {**known.get(metric or "", {}), **settings}
 
 
 def best_round(model: Any) -> int:
@@ -157,11 +184,11 @@ class _LightGBMClock:
         from lightgbm.callback import EarlyStopException
 
         result = env.evaluation_result_list
-        value, higher = result[0][2], result[0][3]
+        name, value, higher = result[0][1:4]
         loss = -value if higher else value
         if self.best is None or loss < self.best[0]:
             self.best = loss, env.iteration, result
-        if self.clock.tick(env.iteration + 1, value):
+        if self.clock.tick(env.iteration + 1, name, value):
             raise EarlyStopException(*self.best[1:])
 
 
@@ -210,8 +237,8 @@ class _CatBoostClock:
     def after_iteration(self, info: Any) -> bool:
         """Return whether to go on."""
         losses = info.metrics["validation"]  # sorted by name, the loss besides the metric
-        shown = losses.get(self.metric) or next(iter(losses.values()))
-        return not self.clock.tick(info.iteration, shown[-1])
+        name = self.metric if self.metric is not None and self.metric in losses else min(losses)
+        return not self.clock.tick(info.iteration, name, losses[name][-1])
 
 
 # XGBoost
@@ -249,8 +276,8 @@ def _xgboost_clock(clock: Clock) -> Any:
 
     class XGBoostClock(xgboost.callback.TrainingCallback):
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-            (losses,) = evals_log["validation_0"].values()
-            return clock.tick(epoch + 1, losses[-1])
+            ((name, losses),) = evals_log["validation_0"].items()
+            return clock.tick(epoch + 1, name, losses[-1])
 
     return XGBoostClock()
 
@@ -277,12 +304,13 @@ def fit_hist(job: Job) -> Any:
     model = getattr(ensemble, name)(**settings, early_stopping=False, warm_start=True)
     if job.X_valid is None:
         return _Staged(_fitted(model, job), settings["max_iter"])
-    loss_of, best, best_loss = _loss(job), 0, np.inf
+    watched, loss_of = _watched(job)
+    best, best_loss, sign = 0, np.inf, -1 if watched in GROWING else 1
     for number, answer in _growing(model, job):
         loss = loss_of(answer)
         if loss < best_loss:
             best, best_loss = number, loss
-        if job.clock.tick(number, loss) or number - best >= job.patience:
+        if job.clock.tick(number, watched, sign * loss) or number - best >= job.patience:
             break
     return _Staged(model, best)
 
@@ -325,15 +353,16 @@ def _stages(model: Any, X: Any) -> Any:
     return getattr(model, "staged_predict_proba", model.staged_predict)(X)
 
 
-def _loss(job: Job) -> Callable[[np.ndarray], float]:
-    """Return what the held-out rows make of an answer: less is better."""
+def _watched(job: Job) -> tuple[str, Callable[[np.ndarray], float]]:
+    """Return what is computed of the held-out rows, and the function: less of it is better."""
     y, labels = job.y_valid, np.arange(job.n_classes)
     if not job.n_classes:
-        error = HIST_NUMBERS.get(job.metric or "", sk.root_mean_squared_error)
-        return lambda answer: float(error(y, answer))
+        name = job.metric if job.metric is not None and job.metric in HIST_NUMBERS else "rmse"
+        error = HIST_NUMBERS[name]
+        return name, lambda answer: float(error(y, answer))
     if job.metric == "roc_auc" and job.n_classes == 2 and len(np.unique(y)) == 2:
-        return lambda answer: -float(sk.roc_auc_score(y, answer[:, 1]))
-    return lambda answer: float(sk.log_loss(y, answer, labels=labels))
+        return "roc_auc", lambda answer: -float(sk.roc_auc_score(y, answer[:, 1]))
+    return "log_loss", lambda answer: float(sk.log_loss(y, answer, labels=labels))
 
 
 class _Staged:

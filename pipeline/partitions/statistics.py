@@ -86,7 +86,8 @@ class Levels:
                 f"column {counts.name!r} has over {MOST_LEVELS:,} levels, such as "
                 f"{counts.index[0]!r}; add it to [columns] drop, or shorten it in features.py"
             )
-        return type(self)(counts.rename(self.counts.name), self.missing + other.missing)
+        counts.name = self.counts.name
+        return type(self)(counts, self.missing + other.missing)
 
     @property
     def mode(self) -> Any:

@@ -1,17 +1,19 @@
 """Predictions out of fold beside the truth, as each task has them."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from pipeline.charts import Line, heatmap, lines, scatter, short
+from pipeline.charts import Bar, Line, bars, heatmap, lines, scatter, short
 from pipeline.report.layout import Figure, Section, Table
 from pipeline.report.words import say
 
 POINTS = 2000  # of a scatter; more would only lie on each other
 MOST_CLASSES = 20  # of a matrix whose cells can be told apart
+MOST_PAIRS = 12  # of classes that are taken for each other, where they are many
 MOST_CURVES = 5
 WORST = 10  # rows that are named
 MOST_TARGETS = 3  # that are drawn
@@ -175,9 +177,37 @@ def _of_classes(
     share = probability / np.where(total > 0, total, 1.0)
     roc = _roc(labels, truth, share)
     return [
-        *([_confusion(labels, truth, said)] if len(labels) <= MOST_CLASSES else []),
+        *_confusions(labels, truth, said),
         *([] if roc is None else [roc]),
         _calibration(labels, truth, share),
+    ]
+
+
+def _confusions(labels: list[str], truth: np.ndarray, said: np.ndarray) -> list[Figure]:
+    """Return what is taken for what: a matrix, or of many classes the pairs that are most often."""
+    if len(labels) <= MOST_CLASSES:
+        return [_confusion(labels, truth, said)]
+    pairs = Counter((a, b) for a, b in zip(truth, said, strict=True) if a != b)
+    if not pairs:
+        return []
+    often = pairs.most_common(MOST_PAIRS)
+    right = float(np.mean(truth == said))
+    return [
+        Figure(
+            say("Confused most often"),
+            bars(
+                [Bar(f"{a} → {b}", n, text=f"{n:,}") for (a, b), n in often],
+                label="Rows of a class that are predicted as another one",
+            ),
+            f"Rows by true and predicted class, the first {len(often)} of {len(pairs):,} such "
+            f"pairs. {right:.2%} of all rows are right.",
+            Table(
+                "Confused most often",
+                ["true", "predicted", "rows"],
+                [[a, b, f"{n:,}"] for (a, b), n in often],
+                frozenset({2}),
+            ),
+        )
     ]
 
 
@@ -232,6 +262,8 @@ def _roc(labels: list[str], truth: np.ndarray, share: np.ndarray) -> Figure | No
         x, y, _ = roc_curve(truth == labels[c], share[:, c])
         drawn.append(Line(labels[c], x, y))
     told = ", ".join(f"{labels[c]} {areas[c]:.4f}" for c in shown)
+    if len(labels) == 2:
+        told = f"{areas[1]:.4f}"
     which = "" if len(shown) == len(areas) else f"The {len(shown)} least of {len(areas)} classes. "
     against = "" if len(labels) == 2 else "each class against the others; "
     return Figure(

@@ -264,5 +264,9 @@ def _ways(record: dict[str, Any]) -> Table:
         for way, score in ways.items()
     ]
     return Table(
-        "Ways to weights, nested", ["way", metric_name(record), ""], rows, frozenset({1}), False
+        "Ways to weights, nested",
+        ["way", metric_name(record), "choice"],
+        rows,
+        frozenset({1}),
+        False,
     )

@@ -186,19 +186,21 @@ def _log(run: Run) -> list[Table]:
 
 
 def _plan(record: dict[str, Any]) -> Table:
+    """Return what a set of folds took, beside what was expected of it from other data."""
+    is_short = any(one.get("cut_short") for one in record["members"])
     rows = [
         [
             one["label"],
             seconds(one.get("expected_seconds")),
             seconds(one["seconds"] / one.get("repeats", 1)),
             one.get("repeats", 1),
-            "cut short" if one.get("cut_short") else "",
+            *(["yes" if one.get("cut_short") else "no"] if is_short else []),
         ]
         for one in record["members"]
     ]
-    head = ["model", "expected", "spent", "sets of folds", ""]
+    head = ["model", "expected", "spent", "sets", *(["cut short"] if is_short else [])]
     return Table(
-        "A set of folds: seconds expected from other data, and spent",
+        "Seconds of a set of folds, as expected and as spent",
         head,
         rows,
         frozenset({1, 2, 3}),

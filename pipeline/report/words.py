@@ -22,6 +22,7 @@ _KOREAN = {
     "Feature importance": "특성 중요도",
     "Missing values": "결측값",
     "Confusion matrix": "혼동 행렬",
+    "Confused most often": "가장 자주 혼동된 클래스",
     "Calibration": "보정 곡선",
     "ROC curve": "ROC 곡선",
     "Predicted against true": "예측값과 실제값",

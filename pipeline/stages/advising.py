@@ -132,7 +132,7 @@ def _to_submit(name: str, competition: Competition) -> list[Step]:
     }.get(kind, (f"kc submit {name} --wait", "check it, hand it in, and wait for its score"))
     return [
         hand_in,
-        (f"kc runs {name}", "all runs, their scores, and what was handed in"),
+        (f"kc report {name} --open", "the run's page: score, curves, mistakes, drift"),
         (f"kc train {name} --time 30m", "train on, with six times the usual time"),
     ]
 
@@ -143,7 +143,7 @@ def _to_improve(name: str, competition: Competition) -> list[Step]:
         board = (f"kc leaderboard {name}", "the best scores, and your place")
     return [
         board,
-        (f"kc tune {name} --model MODEL", "search one model's parameters"),
+        (f"kc report {name} --all --open", "all runs: over time, and against the board"),
         (f"kc train {name} --time 30m", "train on, with six times the usual time"),
     ]
 

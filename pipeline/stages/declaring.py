@@ -1,6 +1,7 @@
 """new: declare a competition from its files, and bring them along."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,16 +18,17 @@ from pipeline.errors import (
     UsageError,
     did_you_mean,
 )
+from pipeline.inference.alone import FILES
 from pipeline.inference.drafts import Draft, infer
 from pipeline.inference.evidence import Said
-from pipeline.inference.roles import find_roles
+from pipeline.inference.roles import Roles, find_roles
 from pipeline.inference.writing import draft_checks, draft_lines, draft_toml
 from pipeline.inspection import inspect_data
 from pipeline.progress import Event, Note, Warned, emit, only_listening
 from pipeline.raw import bring
 from pipeline.slugs import read_slug
 from pipeline.splits import make_folds
-from pipeline.stages.gathering import MovedFiles, gather, with_page
+from pipeline.stages.gathering import MovedFiles, cut_series, gather, with_page
 from pipeline.stages.opening import Data, Opened, open_competition, read_data
 from pipeline.stages.trusting import accept
 from pipeline.storage import check_writable, complete_folder, save_text, scratch_folder
@@ -72,10 +74,12 @@ def declare(workspace: Workspace, name: str, options: NewOptions | None = None) 
         with _without_scratch(trial, name):
             said = with_page(said)
             brought = gather(workspace, trial, name, said, options.path)
-            draft = infer(name, find_roles(_files_in(trial.raw(name))), said)
+            said = cut_series(trial, name, said)
+            draft = infer(name, _roles(trial.raw(name), said), said)
             save_text(trial.own(name) / DECLARATION, draft_toml(draft))
             warnings = _try(trial, name)
         check_writable(workspace.own(name).parent)
+        _keep_answers(trial.board(name), workspace.board(name))
         manifest = bring(MovedFiles(trial.raw(name), brought.origin), workspace.data(name))[0]
         brought.remember(manifest.time, draft.files)
         with complete_folder(workspace.own(name)) as folder:
@@ -154,8 +158,18 @@ def _by_hand(name: str, source: Source, options: NewOptions) -> str:
     )
 
 
-def _files_in(raw: Path) -> dict[str, Path]:
-    return {path.name: path for path in sorted(raw.iterdir()) if path.is_file()}
+def _keep_answers(made: Path, board: Path) -> None:
+    """Put the answers of rows that were held back where the board has them."""
+    if made.is_dir():
+        check_writable(board.parent)
+        shutil.copytree(made, board, dirs_exist_ok=True)
+
+
+def _roles(raw: Path, said: Said) -> Roles:
+    """Return the three files; those of a series that was cut are called as every set's."""
+    if said.windows is not None:
+        return Roles(raw / FILES.train, raw / FILES.test, raw / FILES.sample_submission)
+    return find_roles({path.name: path for path in sorted(raw.iterdir()) if path.is_file()})
 
 
 @contextmanager

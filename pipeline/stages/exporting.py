@@ -10,13 +10,13 @@ import joblib
 import numpy as np
 
 from pipeline.cache import unpack
-from pipeline.competition import Competition, ModelChoice
+from pipeline.competition import Competition, ModelChoice, OwnMetric
 from pipeline.csvtext import read_style
 from pipeline.errors import DataError, UsageError
 from pipeline.exporting.models import Trained
-from pipeline.exporting.story import OWN_FILE, Mixed, Solution, write_sections
+from pipeline.exporting.story import Mixed, Solution, write_sections
 from pipeline.exporting.writing import notebook_text, script_text
-from pipeline.features import import_file
+from pipeline.features import module_name
 from pipeline.models import model_spec
 from pipeline.models.rounds import best_round
 from pipeline.progress import Note, counted, emit
@@ -33,6 +33,15 @@ from pipeline.training import MORE_ROUNDS, FoldResult, final_models, needs_refit
 from pipeline.workspace import Workspace
 
 UNLEARNED = ("models", "title", "source", "default_model")  # nothing is learned from them
+_INSTEAD = "share the run's folder, which kc predict --run answers from, or its submission.csv"
+_NOT_WINDOWS = (
+    "[windows], and scripts are written of models of rows alone: cutting series into windows and "
+    f"putting their forecasts back is not among what is copied; {_INSTEAD}"
+)
+_NOT_IMAGES = (
+    "[images], and scripts are written of tables alone: pixels that are read from disk and changed "
+    f"by chance while a network learns are not among what is copied; {_INSTEAD}"
+)
 SCRIPT, NOTEBOOK = "solution.py", "solution.ipynb"
 
 
@@ -57,9 +66,9 @@ def export(
     _check_finished(run)
     opened = _opened(workspace, run)
     if opened.competition.windows is not None:
-        raise UsageError(f"run {run.id}: forecasts [windows], of which no script is written")
+        raise UsageError(f"run {run.id}: forecasts {_NOT_WINDOWS}")
     if opened.competition.images is not None:
-        raise UsageError(f"run {run.id}: sees [images], of which no script is written")
+        raise UsageError(f"run {run.id}: sees {_NOT_IMAGES}")
     data = read_data(opened)
     _check_files(run, data)
     data = replace(data, train=in_order(data, opened.competition))
@@ -107,12 +116,11 @@ def _check_free(path: Path, text: str) -> None:
 def _solution(opened: Opened, data: Data, run: Run, tree: Trained | Mixed) -> Solution:
     raw, files = opened.workspace.raw(opened.name), opened.competition.files
     code = {name: text.decode("utf-8") for name, text in opened.sources.items()}
-    own = {OWN_FILE: import_file(run.path / OWN_FILE).__name__} if OWN_FILE in code else {}
     return Solution(
         competition=opened.competition,
         features=opened.features,
         code=code,
-        own=own,
+        own=_own_modules(opened),
         tree=tree,
         decision=decision_of(run.record),
         train=data.train,
@@ -128,6 +136,15 @@ def _solution(opened: Opened, data: Data, run: Run, tree: Trained | Mixed) -> So
         record=run.record,
         one_thread=_is_of_workers(run, opened.workspace),
     )
+
+
+def _own_modules(opened: Opened) -> dict[str, str]:
+    """Return the modules that models and the metric of one's own come from, by file."""
+    used = {choice.kind.partition(":")[0] for choice in opened.competition.models.values()}
+    metric = opened.competition.metric
+    of_metric = metric.path.name if isinstance(metric, OwnMetric) else None
+    named = {file: module_name(file, source) for file, source in opened.sources.items()}
+    return {file: name for file, name in named.items() if name in used or file == of_metric}
 
 
 def _is_of_workers(run: Run, workspace: Workspace) -> bool:

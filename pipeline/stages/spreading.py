@@ -25,6 +25,7 @@ from pipeline.training import (
     Lesson,
     can_be_left_out,
     fit_in_turn,
+    scale_of,
     tell_fold,
     trains_together,
 )
@@ -148,7 +149,8 @@ class Crew:
     def fit(self, units: list[Fold], deadline: float | None) -> list[FoldResult]:
         """Fit all folds for which there is time, the first one and the last refit in any case."""
         label, together = self.work.choice.label, at_once(self.work.estimator, self.work.train)
-        told = (units, label, self.metric, together, deadline)
+        scale = scale_of(self.work.estimator)
+        told = (units, label, self.metric, together, deadline, scale)
         if self.executor is None:
             if self.most == 1 or trains_together(self.work.estimator):
                 return fit_in_turn(self.work.fit, *told)

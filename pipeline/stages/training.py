@@ -18,6 +18,7 @@ from pipeline.errors import UsageError, did_you_mean
 from pipeline.machine import cores, one_thread_a_product
 from pipeline.metrics import metric_of
 from pipeline.models import model_spec
+from pipeline.partitions.crew import Alone
 from pipeline.progress import (
     Event,
     FoldEnded,
@@ -42,6 +43,7 @@ from pipeline.stages.opening import (
     read_data,
     unfitted,
 )
+from pipeline.stages.piecewise import train_pieces
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, save_run, tell_decision
 from pipeline.stages.spreading import Crew, begin_fitters
@@ -64,6 +66,7 @@ SCHEMES, RULES = get_args(Scheme), get_args(Rule)
 OTHER_ROWS = 0.9  # an adversarial AUC from which on folds by chance mislead
 FOR_IMPORTANCE = 0.05  # of --time, at most, for what columns are worth to one model
 ENOUGH_ROWS = 200  # with fewer, runs on the way to the test are too short to say anything
+FOR_PIECES = "lightgbm"  # the model of rows that memory does not hold, if nobody names one
 SECONDS, SAMPLE_SECONDS = 300.0, 60.0  # for all models, if nobody says how long
 
 
@@ -121,6 +124,8 @@ def train(workspace: Workspace, name: str, options: TrainOptions | None = None) 
     with listening(log), one_thread_a_product():
         opened = open_competition(workspace, name)
         label = options.label or opened.competition.default_model
+        if opened.competition.files.are_pieces:
+            return _train_pieces(opened, label, options, log)
         if label == AUTO or "," in label:
             return _train_several(opened, label, options, log)
         opened, choice = _with_options(opened, options)
@@ -137,6 +142,26 @@ def train(workspace: Workspace, name: str, options: TrainOptions | None = None) 
         _tell_training(opened.competition, choice, result)
         command = command_of(name, replace(options, label=choice.label, seed=seed))
         return save_run(opened, choice, data, result, seed, log, command=command, deadline=until)
+
+
+def _train_pieces(opened: Opened, label: str, options: TrainOptions, log: Log) -> Run:
+    """Train one model on rows that are read a piece at a time; LightGBM if none is named."""
+    if "," in label:
+        raise UsageError("--model: rows that are read a piece at a time are learned by one model")
+    label = FOR_PIECES if label == AUTO else label
+    opened, choice = _with_options(opened, replace(options, label=label))
+    seed = opened.competition.validation.seed if options.seed is None else options.seed
+    command = command_of(opened.name, replace(options, label=label, seed=seed))
+    return train_pieces(
+        opened,
+        choice,
+        Alone(),
+        seed,
+        log,
+        seconds=options.seconds,
+        fresh=options.fresh,
+        command=command,
+    )
 
 
 def _train_several(opened: Opened, label: str, options: TrainOptions, log: Log) -> Run:

@@ -69,6 +69,9 @@ def line(event: Event) -> str | None:
 
 def epoch_line(event: EpochEnded) -> str:
     """Return an epoch's losses, and its score where that is known, as one line."""
+    if event.watched:
+        which = f"{'epoch':<8} {event.epoch}/{event.epochs}"
+        return f"{which}  held-out {event.watched} {event.loss:.5f}"
     valid = "" if event.valid_loss is None else f"  valid {event.valid_loss:.5f}"
     score = "" if event.score is None else f"  score {event.score:.5f}"
     return f"{'epoch':<8} {event.epoch}/{event.epochs}  loss {event.loss:.5f}{valid}{score}"

@@ -26,6 +26,13 @@ NARROWEST = 20  # columns of a text that is wrapped
 Clock = Callable[[], float]
 
 
+def name_of_watched(watched: str, started: FoldStarted) -> str:
+    """Return what a library computes of held-out rows in words: the metric, or which loss it is."""
+    if (started.metric, watched, started.scale) == ("rmsle", "rmse", "log1p"):
+        return "rmsle"
+    return f"{watched} of {started.scale}" if started.scale else watched
+
+
 def clock_time(seconds: float) -> str:
     """Return seconds as a person reads a clock: "0:14", "1:02:03"."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
@@ -123,6 +130,9 @@ class Folds:
 
     def _epoch_line(self, event: EpochEnded) -> str:
         told = [f"epoch {event.epoch} of {event.epochs}"]
+        if event.watched:
+            name = name_of_watched(event.watched, self.started)
+            return f"{told[0]}   held-out {name} {event.loss:.5g}, best {event.best:.5g}"
         if event.score is not None:
             best = "" if event.best is None else f", best {event.best:.5g}"
             told.append(f"{self.started.metric} {event.score:.5g}{best}")

@@ -1,4 +1,4 @@
-"""Images that a person has: idx files as LeCun wrote them, npz as Keras, folders of classes."""
+"""Images that a person has: idx files, npz, CIFAR's batches, folders of classes, rows of pixels."""
 
 import gzip
 import math
@@ -7,30 +7,34 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import pandas as pd
 
 from pipeline.errors import SourceError
 from pipeline.progress import counted
 from pipeline.sources.archives import Limits, Unpacker, archive_suffix
-from pipeline.sources.practice.sets import PracticeRows, image_rows, named
+from pipeline.sources.practice.batches import batch_parts
+from pipeline.sources.practice.sets import LABEL, PracticeRows, image_rows, named
 
 IDX_BYTES = 0x08  # the only kind of number that images come in
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 EXPECTED = (
     "expected idx files (train-images-idx3-ubyte.gz and its labels), an .npz with x_train and "
-    "y_train, or a folder of images for each class"
+    "y_train, batches of CIFAR, a CSV file with a column label beside pixels, or a folder of "
+    "images for each class"
 )
 Part = tuple[np.ndarray, np.ndarray]  # images (n, height, width[, channels]), labels (n,)
 
 
 def read_images(path: Path, dataset: str) -> PracticeRows:
-    """Return the images of a folder, an archive of one, or an .npz, with their labels.
+    """Return the images of a folder, an archive of one, an .npz or a .csv, with their labels.
 
     A part called test, or t10k, stays the test part if there is another one as well.
     Raises SourceError for what is neither, is damaged, or does not fit together.
     """
     with tempfile.TemporaryDirectory() as scratch:
         files = _files(path, Path(scratch))
-        parts = _idx_parts(files) or _npz_parts(files) or _class_parts(files)
+        readers = (_idx_parts, _npz_parts, batch_parts, _class_parts, _csv_parts)
+        parts = next((found for read in readers if (found := read(files))), {})
     if not parts:
         raise SourceError(f"{path}: {EXPECTED}; found {counted(len(files), 'other file')}")
     order = sorted(parts, key=lambda name: name == "test")  # the test part is the last
@@ -79,7 +83,7 @@ def _files(path: Path, scratch: Path) -> dict[str, Path]:
         if len(found) == 1 and packed:  # a folder with one archive is that archive
             return _files(found[packed[0]], scratch)
         return found
-    if path.suffix == ".npz" and path.is_file():
+    if path.suffix in (".npz", ".csv") and path.is_file():
         return {path.name: path}
     if path.is_file() and archive_suffix(path.name):
         return dict(sorted(Unpacker(scratch, Limits()).unpack(path, path.name).items()))
@@ -135,6 +139,40 @@ def _class_parts(files: Mapping[str, Path]) -> dict[str, Part]:
         part: (_pictures([(name, path) for name, path, _ in some]), np.array([c for *_, c in some]))
         for part, some in found.items()
     }
+
+
+def _csv_parts(files: Mapping[str, Path]) -> dict[str, Part]:
+    """Return the parts of CSV files whose rows are a label and the pixels of a square.
+
+    Files without labels, as Kaggle's test.csv, teach and test nothing.
+    """
+    parts = {}
+    for name, path in files.items():
+        if not name.lower().endswith(".csv"):
+            continue
+        try:
+            table = pd.read_csv(path)
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise SourceError(f"{name}: cannot be read as rows of pixels: {reason}") from None
+        if LABEL in table:
+            part = "test" if "test" in PurePosixPath(name).name else "train"
+            parts[part] = _square(name, table.drop(columns=LABEL)), table[LABEL].to_numpy()
+    return parts
+
+
+def _square(name: str, pixels: pd.DataFrame) -> np.ndarray:
+    """Return rows of pixels as square images, of three colours where their number says so."""
+    n = pixels.shape[1]
+    values = pixels.to_numpy()
+    if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
+        raise SourceError(f"{name}: expected pixels, whole numbers from 0 to 255, beside {LABEL!r}")
+    for channels in (1, 3):
+        side = math.isqrt(n // channels)
+        if side * side * channels == n:
+            axes = (side, side) if channels == 1 else (side, side, channels)
+            return values.astype("uint8").reshape(-1, *axes)
+    raise SourceError(f"{name}: expected the pixels of square images, found {n:,} columns")
 
 
 def _pictures(files: list[tuple[str, Path]]) -> np.ndarray:

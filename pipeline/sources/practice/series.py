@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,11 +123,12 @@ def read_series(path: Path, competition: Competition) -> tuple[CsvFile, pd.DataF
     """
     files, columns = competition.files, competition.columns
     file, cells = read_cells(path, encoding=files.encoding, separator=files.separator)
-    cells = _joined(cells.apply(lambda column: column.astype(object).str.strip()))
-    cells = cells.apply(lambda column: column.map(_plain))
+    cells = plain_cells(cells)
     for name in (columns.time, _windows_of(competition).by, *columns.target):
         if name is not None and name not in cells:
-            raise DataError(f"{path}: there is no column {name!r}; found {', '.join(cells)}")
+            raise DataError(
+                f"{path}: there is no column {name!r}; found {', '.join(map(str, cells))}"
+            )
     by = _windows_of(competition).by
     keys = {"series": cells[by] if by else "", "time": _times(cells[str(columns.time)], path)}
     order = pd.DataFrame(keys, index=cells.index).sort_values(["series", "time"], kind="stable")
@@ -138,6 +139,18 @@ def read_series(path: Path, competition: Competition) -> tuple[CsvFile, pd.DataF
         cells.insert(0, columns.id_name, np.arange(1, len(cells) + 1).astype(str))
     rows = tuple(order.index.tolist())
     return OrderedFile(path, file.encoding, file.separator, rows), cells
+
+
+def plain_cells(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return a file's cells without spaces around, its numbers without commas and marks."""
+    cells = _joined(cells.apply(lambda column: column.astype(object).str.strip()))
+    plain: pd.DataFrame = cells.apply(lambda column: column.map(_plain))
+    return plain
+
+
+def are_prices(columns: Iterable[str]) -> bool:
+    """Tell whether columns are those of a broker's daily export."""
+    return {*PRICES} <= {*columns}
 
 
 def _parts(cells: pd.DataFrame, competition: Competition) -> np.ndarray:

@@ -110,10 +110,9 @@ def _downloading(dataset: str, package: str) -> Iterator[None]:
         yield
     except Exception as error:  # Keras raises nothing more special
         reason = " ".join(str(error).split())
-        ways = " or give its files by --from" if dataset in PICTURES else ""
         raise SourceError(
             f"{dataset}: {package} cannot download it: {reason}; try again where there is a "
-            f"network{ways}"
+            f"network, or give its files by --from"
         ) from error
     finally:
         socket.setdefaulttimeout(before)

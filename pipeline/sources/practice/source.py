@@ -11,6 +11,7 @@ import pandas as pd
 from pipeline.competition import Competition
 from pipeline.errors import SourceError
 from pipeline.sources.practice.board import ANSWERS, answers_for
+from pipeline.sources.practice.houses import read_houses
 from pipeline.sources.practice.images import read_images
 from pipeline.sources.practice.sets import PICTURES, PracticeRows, load_rows
 from pipeline.storage import save_text
@@ -37,6 +38,8 @@ class PracticeSource:
         dataset = str(self.competition.source.dataset)
         if self.path is None:
             return load_rows(dataset)
+        if dataset == "california":
+            return read_houses(self.path)
         if dataset not in PICTURES:
             raise SourceError(
                 f"--from: {dataset} comes with scikit-learn; run kc fetch {self.competition.name}"
