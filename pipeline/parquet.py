@@ -16,7 +16,7 @@ from pipeline.dates import EXAMPLES, are_dates, as_text, parse_dates
 from pipeline.errors import DataError, did_you_mean
 
 SUFFIX = ".parquet"
-BLOCK = 1 << 16  # rows that are worked on at once
+BLOCK = 1 << 15  # rows that are worked on at once
 PIECE = 1 << 20  # rows that are one piece of work, if a file's row groups can be parted so
 Family = Literal["integer", "float", "text", "datetime", "empty"]
 WORDS: Mapping[str, str] = {

@@ -6,7 +6,7 @@ A member is used by one thread: LightGBM and XGBoost keep what connects them by 
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from pipeline.parquet import BLOCK
 from pipeline.partitions.rows import FoldRows
 
 ROUNDS_AT_ONCE = 25  # between two looks at the held-out rows
+GREATER = ("auc", "aucpr", "map", "ndcg")  # of XGBoost's metrics, those that are better if greater
 MINUTES = 2  # that members wait for each other, once all have read their rows
 NOT_OF_BOOSTERS = ("n_estimators", "importance_type", "class_weight")  # of scikit-learn's classes
 
@@ -58,6 +59,19 @@ class Seat:
     network: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Watched(NamedTuple):
+    """What the library computes of the held-out rows after a round, in its words."""
+
+    name: str
+    value: float
+    greater_is_better: bool
+
+    @property
+    def loss(self) -> float:
+        """The value such that less is better."""
+        return -self.value if self.greater_is_better else self.value
+
+
 class LostError(Exception):
     """A member is gone, and with it what all of them have grown: the fold begins anew."""
 
@@ -65,8 +79,8 @@ class LostError(Exception):
 class Team(Protocol):
     """Members that grow one model together, wherever they are."""
 
-    def grow(self, rounds: int) -> list[float]:
-        """Return the loss of the held-out rows after each of so many rounds more."""
+    def grow(self, rounds: int) -> list[Watched]:
+        """Return what is watched of the held-out rows after each of so many rounds more."""
 
     def finish(self, rounds: int, *, stopped_by_time: bool) -> Grown:
         """Return the model as it was after so many rounds."""
@@ -82,11 +96,12 @@ def grow(team: Team, plan: Plan, clock: Clock) -> Grown:
     best, is_over = 0, False
     while not is_over:
         more = team.grow(min(ROUNDS_AT_ONCE, plan.rounds - len(losses)))
-        for loss in more:
-            losses.append(loss)
-            if loss < losses[best]:
+        for one in more:
+            losses.append(one.loss)
+            if one.loss < losses[best]:
                 best = len(losses) - 1
-            is_over = clock.tick(len(losses), loss) or len(losses) - 1 - best >= plan.patience
+            is_last = clock.tick(len(losses), one.name, one.value)
+            is_over = is_last or len(losses) - 1 - best >= plan.patience
             if is_over:
                 break
         is_over = is_over or len(losses) >= plan.rounds
@@ -152,15 +167,15 @@ class LightGBMMember:
             **self.seat.network,
         }
 
-    def grow(self, rounds: int) -> list[float]:
-        """Return the loss of the held-out rows after each of so many rounds more."""
-        losses = []
+    def grow(self, rounds: int) -> list[Watched]:
+        """Return what is watched of the held-out rows after each of so many rounds more."""
+        told = []
         for _ in range(rounds):
             self.booster.update()
             if self.seat.rank == 0:
-                _, _, value, is_higher_better, *_ = self.booster.eval_valid()[0]
-                losses.append(float(-value if is_higher_better else value))
-        return losses
+                _, name, value, greater, *_ = self.booster.eval_valid()[0]
+                told.append(Watched(name, float(value), bool(greater)))
+        return told
 
     def finish(self, rounds: int, *, stopped_by_time: bool) -> Grown:
         """Return the model as it was after so many rounds."""
@@ -244,23 +259,23 @@ class XGBoostMember:
             self.held = xgboost.DMatrix(X, label=y, nthread=seat.threads)
             self.booster = xgboost.Booster(settings, [self.data, self.held])
 
-    def grow(self, rounds: int) -> list[float]:
-        """Return the loss of the held-out rows after each of so many rounds more.
+    def grow(self, rounds: int) -> list[Watched]:
+        """Return what is watched of the held-out rows after each of so many rounds more.
 
         All members have all held-out rows: the library takes the mean of what they find.
         """
         import xgboost
 
-        losses = []
+        told = []
         with _refusing("XGBoost", xgboost.core.XGBoostError):
             for _ in range(rounds):
                 self.booster.update(self.data, self.rounds)
-                told = self.booster.eval_set([(self.held, "held")], self.rounds)
-                name, value = told.split("\t")[-1].split(":")
-                is_higher_better = name.endswith(("auc", "aucpr", "map", "ndcg"))
-                losses.append(-float(value) if is_higher_better else float(value))
+                text = self.booster.eval_set([(self.held, "held")], self.rounds)
+                name, value = text.split("\t")[-1].split(":")
+                name = name.partition("-")[2]  # behind the name of the rows
+                told.append(Watched(name, float(value), name in GREATER))
                 self.rounds += 1
-        return losses
+        return told
 
     def finish(self, rounds: int, *, stopped_by_time: bool) -> Grown:
         """Return the model as it was after so many rounds."""

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pipeline.errors import PipelineError, WorkerError
 from pipeline.models.grown import Grown
 from pipeline.parquet import Piece
-from pipeline.partitions.growing import LostError, Member, Plan, Seat, Team, make_member
+from pipeline.partitions.growing import LostError, Member, Plan, Seat, Team, Watched, make_member
 from pipeline.partitions.rows import FoldRows
 
 IN_FLIGHT = 2  # pieces a thread, so that none waits for the command
@@ -142,10 +142,10 @@ class RemoteTeam:
     key: str
     workers: tuple[str, ...]
 
-    def grow(self, rounds: int) -> list[float]:
-        """Return the loss of the held-out rows after each of so many rounds more."""
-        losses: list[float] = self.ask(_grow, [(rounds,)] * len(self.workers))[0]
-        return losses
+    def grow(self, rounds: int) -> list[Watched]:
+        """Return what is watched of the held-out rows after each of so many rounds more."""
+        told: list[Watched] = self.ask(_grow, [(rounds,)] * len(self.workers))[0]
+        return told
 
     def finish(self, rounds: int, *, stopped_by_time: bool) -> Grown:
         """Return the model as it was after so many rounds, and let the members go."""

@@ -72,8 +72,9 @@ class Levels:
     @classmethod
     def of(cls, values: pd.Series) -> Self:
         """Return those of rows."""
-        counts = values.value_counts(sort=False, dropna=True)
-        return cls(counts.sort_index(), int(values.isna().sum()))
+        counts = values.value_counts(sort=False, dropna=True).sort_index()
+        counts.name = values.name
+        return cls(counts, int(values.isna().sum()))
 
     def merged(self, other: Self) -> Self:
         """Return those of both.
