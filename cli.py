@@ -92,6 +92,33 @@ Fresh = Annotated[
         "--fresh/--resume", help="Train anew; usual is to go on with what was interrupted."
     ),
 ]
+ExecutorName = Annotated[
+    str | None,
+    typer.Option(
+        "--executor",
+        envvar="KC_EXECUTOR",
+        metavar="local|dask",
+        help="Where fits are made; dask if a scheduler is named.",
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        envvar="KC_SCHEDULER",
+        metavar="ADDRESS",
+        help="A Dask scheduler, as tcp://10.0.0.5:8786, or its file.",
+    ),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        envvar="KC_STORAGE",
+        metavar="FOLDER",
+        help="What this machine and all workers see, as /shared/kc or s3://bucket/kc.",
+    ),
+]
 RunId = Annotated[
     str | None,
     typer.Option("--run", metavar="ID", help="A run; else the latest.", autocompletion=_runs),
@@ -373,6 +400,9 @@ def train(
     patience: Patience = None,
     time: Time = None,
     workers: Processes = None,
+    executor: ExecutorName = None,
+    scheduler: Scheduler = None,
+    storage: Storage = None,
     quiet: Quiet = False,
     verbose: Verbosity = None,
     fresh: Fresh = False,
@@ -380,12 +410,14 @@ def train(
 ) -> None:
     """Train and blend what the time bears, or one model. Example: kc train bike --time 10m."""
     began = monotonic()  # loading what trains is part of a budget of time
+    from pipeline.stages.placing import Where
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
     options = TrainOptions(
         model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats, fresh,
         workers,
+        where=Where(executor, scheduler, storage),
     )  # fmt: skip
     with _shown(**_verbosity(verbose, quiet=quiet or as_json)):
         run = stage(context.obj, name, options)
@@ -456,6 +488,9 @@ def run_(
     patience: Patience = None,
     time: Time = None,
     workers: Processes = None,
+    executor: ExecutorName = None,
+    scheduler: Scheduler = None,
+    storage: Storage = None,
     quiet: Quiet = False,
     verbose: Verbosity = None,
     fresh: Fresh = False,
@@ -464,12 +499,14 @@ def run_(
     """Fetch if needed, train, write and check a submission. Example: kc run bike --sample."""
     began = monotonic()  # loading what trains is part of a budget of time
     from pipeline.stages.fetching import fetch_if_needed
+    from pipeline.stages.placing import Where
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
     options = TrainOptions(
         model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats, fresh,
         workers,
+        where=Where(executor, scheduler, storage),
     )  # fmt: skip
     with _shown(**_verbosity(verbose, quiet=quiet or as_json)):
         fetch_if_needed(context.obj, name, path, sample=sample)

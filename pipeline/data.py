@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.blocks import is_large, type_test_file, type_train_file
 from pipeline.competition import Columns, Competition
-from pipeline.csvtext import CsvFile, CsvStyle, Irregular, read_cells, read_style
+from pipeline.csvtext import CsvFile, CsvStyle, IrregularError, read_cells, read_style
 from pipeline.errors import DataError, did_you_mean
 from pipeline.kinds import Kind, kinds_by_type, text_columns
 from pipeline.parquet import (
@@ -216,7 +216,7 @@ def _in_blocks(
             read = type_train_file(path, competition)
         else:
             read = type_test_file(path, competition, kinds)
-    except Irregular:
+    except IrregularError:
         return None
     columns = competition.columns
     if kinds is None and any(name not in read.columns for name in columns.target):

@@ -166,11 +166,10 @@ class StandardScaler(sklearn.preprocessing.StandardScaler):
         """Return the scaled columns; of many rows in single precision."""
         if not _are_many_numbers(X):
             return super().transform(X, copy)
-        scaled = {
-            name: ((X[name].to_numpy(float) - mean) / scale).astype("float32")
-            for name, mean, scale in zip(X, self.mean_, self.scale_, strict=True)
-        }
-        return pd.DataFrame(scaled, index=X.index, copy=False)
+        scaled = np.empty(X.shape, "float32")
+        for i, name in enumerate(X):
+            scaled[:, i] = (X[name].to_numpy(float) - self.mean_[i]) / self.scale_[i]
+        return pd.DataFrame(scaled, index=X.index, columns=X.columns, copy=False)
 
 
 SCALERS: Mapping[str, type | None] = {
@@ -218,7 +217,7 @@ class OrdinalEncoder(sklearn.preprocessing.OrdinalEncoder):
 
 
 class OneHotEncoder(sklearn.preprocessing.OneHotEncoder):
-    """scikit-learn's encoder, told of each level once where rows are many; then 0 and 1 are bytes."""
+    """scikit-learn's encoder, told of each level once where rows are many; then it makes bytes."""
 
     def fit(self, X: Any, y: Any = None) -> "OneHotEncoder":
         """Learn the levels of each column, and which of them are rare."""

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from pipeline import blocks, data
 from pipeline.blocks import Evidence, type_test_file, type_train_file
 from pipeline.competition import Columns, Competition, Files
-from pipeline.csvtext import Irregular, read_blocks, read_text
+from pipeline.csvtext import IrregularError, read_blocks, read_text
 from pipeline.data import Table, read_test, read_train
 from pipeline.errors import DataError
 from pipeline.progress import Warned, listening
 
 CELLS = (
-    "1", "2", "30", "-4", "1.5", "0.25", "1e3", "1,234", "1,5", "+7", "007", "0x1F", "", "NA", " 8 ",
-    "inf", "abc", "19", "99999999999999999999", "2011-01-31", "31/01/2011", "01/02/2011",
+    "1", "2", "30", "-4", "1.5", "0.25", "1e3", "1,234", "1,5", "+7", "007", "0x1F", "", "NA",
+    " 8 ", "inf", "abc", "19", "99999999999999999999", "2011-01-31", "31/01/2011", "01/02/2011",
     "2011-01-31 05:00", '"a,b"', '"two\nlines"', "가",
 )  # fmt: skip
 NUMBERS = CELLS[:14]
@@ -116,7 +116,7 @@ def test_numbers_before_a_word_are_read_again_as_they_are_written(tmp_path: Path
 
 def test_blocks_are_many_and_none_loses_a_row(tmp_path: Path) -> None:
     path = tmp_path / "train.csv"
-    path.write_text('id,x\n' + "".join(f'{i},"a{i}"\n' for i in range(100)))
+    path.write_text("id,x\n" + "".join(f'{i},"a{i}"\n' for i in range(100)))
     _, names, rows = read_blocks(path, block=64)
     batches = list(rows)
     assert names == ["id", "x"]
@@ -127,7 +127,14 @@ def test_blocks_are_many_and_none_loses_a_row(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b'id,x\n1,"open\n2,b\n', b"id,x\n1,2,3\n2,b\n", b"id,x\n", b"", b"id,x\n1,\xff\n", b"a\0b\n1\n"],
+    [
+        b'id,x\n1,"open\n2,b\n',
+        b"id,x\n1,2,3\n2,b\n",
+        b"id,x\n",
+        b"",
+        b"id,x\n1,\xff\n",
+        b"a\0b\n1\n",
+    ],
     ids=["an open quote", "a field too many", "no rows", "nothing", "no UTF-8", "a NUL"],
 )
 def test_what_is_wrong_with_a_file_is_left_to_a_look_at_the_whole(
@@ -135,7 +142,7 @@ def test_what_is_wrong_with_a_file_is_left_to_a_look_at_the_whole(
 ) -> None:
     path = tmp_path / "train.csv"
     path.write_bytes(content)
-    with pytest.raises(Irregular):
+    with pytest.raises(IrregularError):
         list(read_blocks(path, block=64)[2])
 
 

@@ -44,10 +44,10 @@ class Clock:
         self.deadline = None if max_seconds is None else time.monotonic() + max_seconds
         self.stopped = False
 
-    def tick(self, number: int, watched: str, value: float) -> bool:
+    def tick(self, number: int, value: float, watched: str = "loss") -> bool:
         """Tell that round number (from 1) is over; return whether it has to be the last one.
 
-        watched: what the library computes of the held-out rows, in its words, and its value.
+        value: what the library computes of the held-out rows; watched: what it calls it.
         """
         name = watched.partition(":")[0].lower()
         name = WORDS.get(name, name)
@@ -188,7 +188,7 @@ class _LightGBMClock:
         loss = -value if higher else value
         if self.best is None or loss < self.best[0]:
             self.best = loss, env.iteration, result
-        if self.clock.tick(env.iteration + 1, name, value):
+        if self.clock.tick(env.iteration + 1, value, name):
             raise EarlyStopException(*self.best[1:])
 
 
@@ -238,7 +238,7 @@ class _CatBoostClock:
         """Return whether to go on."""
         losses = info.metrics["validation"]  # sorted by name, the loss besides the metric
         name = self.metric if self.metric is not None and self.metric in losses else min(losses)
-        return not self.clock.tick(info.iteration, name, losses[name][-1])
+        return not self.clock.tick(info.iteration, losses[name][-1], name)
 
 
 # XGBoost
@@ -277,7 +277,7 @@ def _xgboost_clock(clock: Clock) -> Any:
     class XGBoostClock(xgboost.callback.TrainingCallback):
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             ((name, losses),) = evals_log["validation_0"].items()
-            return clock.tick(epoch + 1, name, losses[-1])
+            return clock.tick(epoch + 1, losses[-1], name)
 
     return XGBoostClock()
 
@@ -310,7 +310,7 @@ def fit_hist(job: Job) -> Any:
         loss = loss_of(answer)
         if loss < best_loss:
             best, best_loss = number, loss
-        if job.clock.tick(number, watched, sign * loss) or number - best >= job.patience:
+        if job.clock.tick(number, sign * loss, watched) or number - best >= job.patience:
             break
     return _Staged(model, best)
 

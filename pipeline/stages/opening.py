@@ -1,6 +1,6 @@
 """The start of every stage: the declaration, its code, and the files as typed frames."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.cache import Cache, Elsewhere, Results
 from pipeline.checks import check_files_agree, check_test, check_train, warn_of_repeated_ids
 from pipeline.cleaning import check_columns, mark_outliers
+from pipeline.cluster.child import here
 from pipeline.competition import (
     Columns,
     Competition,
@@ -52,8 +54,10 @@ from pipeline.progress import Note, Warned, counted, emit, file_size
 from pipeline.raw import Manifest, verify
 from pipeline.rowwise import check_rowwise
 from pipeline.stages.trusting import check_competition, read_sources
+from pipeline.storage import save_bytes
 from pipeline.submission import check_ids_asked, check_sample, positive_label, wants_label
 from pipeline.training import class_labels, make_estimator
+from pipeline.trust import Seal, files_digest
 from pipeline.workspace import Workspace
 
 MEMORY_A_BYTE = 3  # of unpacked Parquet: frames, their features and a fold's copy
@@ -63,7 +67,8 @@ MEMORY_A_BYTE = 3  # of unpacked Parquet: frames, their features and a fold's co
 class Opened:
     """A competition that is ready to be worked on, and the folder that declares it.
 
-    sources: the bytes of its declaration and of its Python files, by name.
+    sources: the bytes of its declaration and of its Python files, by name. elsewhere: where workers
+    on other machines keep what they finish. is_away: whether this is such a worker.
     """
 
     workspace: Workspace
@@ -71,11 +76,57 @@ class Opened:
     competition: Competition
     features: Features
     sources: dict[str, bytes]
+    elsewhere: Elsewhere | None = None
+    is_away: bool = False
 
     @property
     def name(self) -> str:
         """The competition's name."""
         return self.competition.name
+
+    @property
+    def cache(self) -> Cache:
+        """The finished work that is in the workspace, or can be brought there."""
+        workspace = self.workspace
+        return Cache(workspace.cache(self.name), Seal.of(workspace.root), self.elsewhere)
+
+    @property
+    def results(self) -> Results:
+        """Where finished work is kept by whoever does it."""
+        return self.elsewhere if self.is_away and self.elsewhere is not None else self.cache
+
+
+@dataclass(frozen=True, eq=False)
+class Declared:
+    """What a worker needs to open what a command has opened, on this machine or on another one.
+
+    folder, sources: as in Opened.
+    """
+
+    workspace: Workspace
+    name: str
+    folder: Path
+    sources: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, opened: Opened) -> "Declared":
+        """Return what has to travel of it."""
+        return cls(opened.workspace, opened.name, opened.folder, opened.sources)
+
+    def open(self) -> Opened:
+        """Load it; on another machine from the sources, which the command was trusted with.
+
+        Raises PipelineError.
+        """
+        away = here()
+        if away is None:
+            return open_competition(self.workspace, self.name)
+        own = away.folder / files_digest(self.sources) / self.name
+        own.mkdir(parents=True, exist_ok=True)
+        for file, content in self.sources.items():
+            save_bytes(own / file, content)
+        opened = open_folder(Workspace(away.folder), own, self.name)
+        return replace(opened, folder=self.folder, elsewhere=away.results, is_away=True)
 
 
 @dataclass(frozen=True, eq=False)
