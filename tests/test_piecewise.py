@@ -189,7 +189,7 @@ def test_features_cleaning_groups_and_dates_are_those_of_the_declaration(large, 
     assert record["folds"][0]["dropped_missing"] > 0
     assert record["folds"][0]["dropped_outliers"] > 0
     oof = pd.read_csv(run / "oof.csv")
-    assert oof.groupby((oof["id"] // 10))["fold"].nunique().max() == 1
+    assert oof.groupby(oof["id"] // 10)["fold"].nunique().max() == 1
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """train, of Parquet that memory does not hold: pass by pass over pieces, here or on a cluster."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -19,11 +20,12 @@ from pipeline.features import apply_features, blaming, spread_dates
 from pipeline.kinds import Kind, kinds_by_type
 from pipeline.parquet import ParquetFiles, open_parquet, typed
 from pipeline.partitions import asked as handing
-from pipeline.partitions.crew import Crew
+from pipeline.partitions.crew import Alone, Crew
 from pipeline.partitions.dealing import Dealing
 from pipeline.partitions.learning import Lessons
 from pipeline.partitions.passes import Survey, survey
 from pipeline.partitions.predicting import Validated, answer, validate
+from pipeline.partitions.remote import Cluster
 from pipeline.partitions.rows import Reader
 from pipeline.partitions.scores import Tally
 from pipeline.partitions.statistics import Known, Statistics, merge
@@ -33,6 +35,7 @@ from pipeline.runs import Run, UnfinishedRun, load_run, start_run
 from pipeline.stages.estimating import sampled_record
 from pipeline.stages.folding import code_of
 from pipeline.stages.opening import Opened, check_cleaning, tell_labels, with_features
+from pipeline.stages.placing import Where
 from pipeline.stages.recording import (
     Log,
     column_names,
@@ -81,6 +84,29 @@ class Learned:
     def score(self) -> float:
         """The fold's score."""
         return self.validated.tally.score()
+
+
+@contextlib.contextmanager
+def begin_crew(opened: Opened, where: Where) -> Iterator[Crew]:
+    """Yield this process, or the workers of a cluster, which see the files where they are here.
+
+    Raises PipelineError if there is no cluster, or its workers see another disk.
+    """
+    if where.is_here:
+        yield Alone()
+        return
+    from pipeline.cluster.client import check_installed, connect
+
+    scheduler = where.named_scheduler()
+    check_installed()
+    client = connect(scheduler)
+    try:
+        cluster = Cluster(client)
+        for folder in (opened.folder, opened.workspace.raw(opened.name)):
+            cluster.check_sees(folder)
+        yield cluster
+    finally:
+        client.close()
 
 
 def train_pieces(
