@@ -167,11 +167,6 @@ def _train_pieces(opened: Opened, label: str, options: TrainOptions, log: Log) -
     """Train one model on rows that are read a piece at a time; LightGBM if none is named."""
     if "," in label:
         raise UsageError("--model: rows that are read a piece at a time are learned by one model")
-    if not options.where.is_here:
-        raise UsageError(
-            "--executor dask: rows that are read a piece at a time are learned by this machine; "
-            "add --executor local"
-        )
     label = FOR_PIECES if label == AUTO else label
     opened, choice = _with_options(opened, replace(options, label=label))
     seed = opened.competition.validation.seed if options.seed is None else options.seed
