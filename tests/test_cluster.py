@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import KC, TOML, Done, environment, files_of, only_run, write
+from pages import Page, check_understood, commands_of
 
 from pipeline.cache import Cache
 from pipeline.errors import ModelError, StorageError, UsageError, WorkerError
@@ -446,3 +447,17 @@ def test_a_key_of_a_workspace_never_leaves_it(tmp_path: Path) -> None:
         Where(executor="dask").begin_cluster(Workspace(tmp_path), print)
     assert not (tmp_path / ".kc").exists()
     assert pickle.loads(pickle.dumps(GivenKey(b"1"))).key == b"1"
+
+
+def test_the_commands_of_its_page_are_understood() -> None:
+    page = Page(Path(__file__).parents[1] / "docs" / "cluster.md")
+    typed = [
+        words
+        for block in page.blocks()
+        if block.language == "text" and "#SBATCH" not in block.text
+        for words in commands_of(block.text)
+        if words[0] == "kc"
+    ]
+    assert len(typed) == 4
+    for words in typed:
+        check_understood(words)
