@@ -92,6 +92,33 @@ Fresh = Annotated[
         "--fresh/--resume", help="Train anew; usual is to go on with what was interrupted."
     ),
 ]
+ExecutorName = Annotated[
+    str | None,
+    typer.Option(
+        "--executor",
+        envvar="KC_EXECUTOR",
+        metavar="local|dask",
+        help="Where fits are made; dask if a scheduler is named.",
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        envvar="KC_SCHEDULER",
+        metavar="ADDRESS",
+        help="A Dask scheduler, as tcp://10.0.0.5:8786, or its file.",
+    ),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        envvar="KC_STORAGE",
+        metavar="FOLDER",
+        help="What this machine and all workers see, as /shared/kc or s3://bucket/kc.",
+    ),
+]
 RunId = Annotated[
     str | None,
     typer.Option("--run", metavar="ID", help="A run; else the latest.", autocompletion=_runs),
@@ -382,6 +409,9 @@ def train(
     time: Time = None,
     workers: Processes = None,
     device: Device = "auto",
+    executor: ExecutorName = None,
+    scheduler: Scheduler = None,
+    storage: Storage = None,
     quiet: Quiet = False,
     verbose: Verbosity = None,
     fresh: Fresh = False,
@@ -390,12 +420,14 @@ def train(
     """Train and blend what the time bears, or one model. Example: kc train bike --time 10m."""
     began = monotonic()  # loading what trains is part of a budget of time
     from pipeline.devices import choose_device
+    from pipeline.stages.placing import Where
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
     options = TrainOptions(
         model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats, fresh,
         workers,
+        where=Where(executor, scheduler, storage),
     )  # fmt: skip
     choose_device(device)
     with _shown(**_verbosity(verbose, quiet=quiet or as_json)):
@@ -471,6 +503,9 @@ def run_(
     time: Time = None,
     workers: Processes = None,
     device: Device = "auto",
+    executor: ExecutorName = None,
+    scheduler: Scheduler = None,
+    storage: Storage = None,
     quiet: Quiet = False,
     verbose: Verbosity = None,
     fresh: Fresh = False,
@@ -480,12 +515,14 @@ def run_(
     began = monotonic()  # loading what trains is part of a budget of time
     from pipeline.devices import choose_device
     from pipeline.stages.fetching import fetch_if_needed
+    from pipeline.stages.placing import Where
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
 
     options = TrainOptions(
         model, seed, folds, scheme, epochs, patience, seconds(time), began, rule, repeats, fresh,
         workers,
+        where=Where(executor, scheduler, storage),
     )  # fmt: skip
     choose_device(device)
     with _shown(**_verbosity(verbose, quiet=quiet or as_json)):

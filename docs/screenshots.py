@@ -36,13 +36,14 @@ SAMPLE = (  # what is trained for the pictures, in order; the last one is looked
     ("train", "ddarung", "--model", "ridge", "--quiet"),
     ("train", "ddarung", "--model", "dnn", "--epochs", "60", "--quiet"),
     ("train", "ddarung", "--model", "lightgbm", "--quiet"),
-    ("train", "ddarung", "--time", "90s", "--quiet"),
+    ("train", "ddarung", "--scheme", "kfold", "--time", "90s", "--quiet"),
 )
 SESSION = (  # what the terminal shows; training finds its folds again
     ("inspect", "ddarung"),
     ("train", "ddarung", "--model", "lightgbm"),
     ("runs", "ddarung"),
 )
+LIVE = ("train", "ddarung", "--model", "lightgbm", "--fresh")  # seen while it works
 COLUMNS = 100
 
 
@@ -110,14 +111,18 @@ def take_terminal(workspace: Path, path: Path) -> Path:
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     for command in SESSION:
         console.print(Text(f"$ kc {' '.join(command)}", style="bold"))
-        console.print(Text.from_ansi(shown("--workspace", str(workspace), *command)))
+        written = typed("--workspace", str(workspace), *command)
+        console.print(Text.from_ansi(lasting(written)))
+    console.print(Text(f"$ kc {' '.join(LIVE)}", style="bold"))
+    console.print(Text.from_ansi(half_way(typed("--workspace", str(workspace), *LIVE))))
     path.parent.mkdir(parents=True, exist_ok=True)
-    console.save_svg(str(path), title="kc")
+    drawn = console.export_svg(title="kc")
+    path.write_text(re.sub(r"@font-face {.*?}", "", drawn, flags=re.S), encoding="utf-8")
     return path
 
 
-def shown(*arguments: str) -> str:
-    """Return what a command writes to a terminal, without lines that it has taken back."""
+def typed(*arguments: str) -> str:
+    """Return all that a command writes to a terminal, with what steers it."""
     kc, written = Path(sys.executable).parent / "kc", bytearray()
     terminal, child = pty.openpty()
     environment = os.environ | {"COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
@@ -128,7 +133,20 @@ def shown(*arguments: str) -> str:
             while some := os.read(terminal, 4096):
                 written += some
     os.close(terminal)
-    lines = bytes(written).decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+    return bytes(written).decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+def half_way(written: str) -> str:
+    """Return what stood on the terminal when a view of half of the work was drawn."""
+    parts = re.split(r"\x1b\[[\d;?]*[A-Zhl]|\r", written)
+    views = [at for at, part in enumerate(parts) if "━" in part and "best" in part]
+    at = views[len(views) // 2]
+    return lasting("\r".join(parts[:at])).rstrip() + f"\n{parts[at]}"
+
+
+def lasting(written: str) -> str:
+    """Return what a command has written without lines that it has taken back."""
+    lines = written.split("\n")
     kept = [line.split("\r")[-1] for line in lines]
     live = ("━", "  epoch ")  # what is drawn over and over while a model is fitted
     plain = [re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", line) for line in kept]

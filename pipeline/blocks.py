@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.competition import Competition, Files
-from pipeline.csvtext import CsvFile, Irregular, read_blocks
+from pipeline.csvtext import CsvFile, IrregularError, read_blocks
 from pipeline.dates import are_dates, as_text, date_parts
 from pipeline.errors import DataError
 from pipeline.kinds import (
@@ -242,7 +242,7 @@ def is_large(path: Path) -> bool:
 def type_train_file(path: Path, competition: Competition, *, block: int = BLOCK) -> Typed:
     """Return the training file's columns, of the kinds that all of their cells show.
 
-    Raises Irregular where only a look at the whole file tells what is wrong with it.
+    Raises IrregularError where only a look at the whole file tells what is wrong with it.
     """
     file, names, rows = _open(path, competition, block)
     columns = [_Column(name, role_of(name, competition)) for name in names]
@@ -251,7 +251,7 @@ def type_train_file(path: Path, competition: Competition, *, block: int = BLOCK)
     for one in columns:
         kind = None if one.evidence is None else one.evidence.kind(one.role, competition.files)
         if kind is None:
-            raise Irregular
+            raise IrregularError
         kinds[one.name] = kind
     _read_again(path, columns, kinds, competition, block)
     for one in columns:
@@ -266,7 +266,7 @@ def type_test_file(
     """Return the test file's columns, of the kinds that the training file's have.
 
     known: those; a column that it does not have is text. Targets are left out, but of time series.
-    Raises Irregular where only a look at the whole file tells what is wrong with it.
+    Raises IrregularError where only a look at the whole file tells what is wrong with it.
     """
     file, names, rows = _open(path, competition, block)
     if competition.windows is None:
@@ -341,11 +341,11 @@ def _keep(one: _Column, column: TextColumn, kind: Kind | None) -> None:
     """Keep a block's values as a kind, if they and those before them make one column."""
     n = len(column.cells)
     one.kinds.add(kind or "empty")
-    if kind is None or (one.texts and kind not in ("text", "empty")):
-        one.give_up()
     if one.is_mixed:
         return
-    if kind == "empty":
+    if kind is None or (one.texts and kind not in ("text", "empty")):
+        one.give_up()
+    elif kind == "empty":
         one.add_gaps(n)
     elif kind == "text":
         one.give_up() if one.numbers is not None else one.add_text(column.cells)
@@ -383,7 +383,7 @@ def _read_again(
             _follow(one, text_column(one.name, cells, file, competition), wanted[one.name])
     for one in again:
         if not _fits(one, wanted[one.name]):
-            raise Irregular
+            raise IrregularError
         found = places[one.name]
         found.n_gaps, found.texts, found.numbers = one.n_gaps, one.texts, one.numbers
 

@@ -9,6 +9,7 @@ that were fitted here already.
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 from pipeline.competition import ModelChoice
 from pipeline.progress import counted
@@ -22,6 +23,7 @@ FIRST = 0.4  # of all time, at most, is for the first configuration, so that the
 MODEST = 0.25  # of the time that is left; what needs more waits for what needs less
 REFIT = 1.7  # a fit on all rows takes so many times what one on a fold's rows does
 LATE = 0.4  # of all time is left when fits on all rows come before what is new
+LAST_DELAYS = 20  # tell how long work is on its way
 OWED = 0.6  # of the time that is left, if fits on all rows need as much, they come first as well
 LEAST_REFIT = 0.4  # of its usual time, networks on all rows are still worth more than the folds'
 BEFORE_REFIT = 0.5  # of a network's time is for its folds, the rest for its fits on all rows
@@ -99,7 +101,8 @@ class Schedule:
     """Decides what a free worker does next.
 
     entries: in the order in which they are worth their seconds. n_folds: pieces of a pass that is
-    not one piece. stop_at: on the clock, when whatever runs is over. clock: time.monotonic.
+    not one piece. n_workers: now; they may come and go. stop_at: on the clock, when whatever runs
+    is over. clock: time.monotonic.
     """
 
     def __init__(
@@ -117,6 +120,7 @@ class Schedule:
         self.weights: Mapping[int, float] = {}  # that decide on repeats
         self.latest: Mapping[int, float] = {}  # that decide on fits on all rows, and what is new
         self.is_settled = False
+        self.delays: deque[float] = deque(maxlen=LAST_DELAYS)
 
     @property
     def left(self) -> float:
@@ -148,8 +152,12 @@ class Schedule:
         again = self._again(with_networks=with_networks)
         return None if again is None else self._unit(self._begin(*again))
 
-    def take(self, unit: Unit, seconds: float, result: object) -> bool:
-        """Note what a piece of work came to, and tell whether what it belongs to is whole by it."""
+    def take(self, unit: Unit, seconds: float, result: object, delay: float = 0.0) -> bool:
+        """Note what a piece of work came to, and tell whether what it belongs to is whole by it.
+
+        delay: seconds that it was on its way, there and back.
+        """
+        self.delays.append(delay)
         if unit.is_refit:
             refits = self.refits[unit.entry]
             refits.seconds.append(seconds)
@@ -216,8 +224,17 @@ class Schedule:
             if not self._is_whole(number, 0)
         }
 
+    @property
+    def delay(self) -> float:
+        """The seconds that a piece of work is usually on its way, there and back."""
+        return median(self.delays) if self.delays else 0.0
+
     def expected(self, number: int) -> float:
-        """Return the seconds that a pass over a configuration takes one core."""
+        """Return the seconds that a pass over a configuration takes one worker."""
+        pieces = 1 if self.entries[number].together else self.n_folds
+        return self._computing(number) + pieces * self.delay
+
+    def _computing(self, number: int) -> float:
         known = [one for (n, _), one in self.passes.items() if n == number and one.seconds]
         if known:
             latest = known[-1]
@@ -257,7 +274,7 @@ class Schedule:
             return None
         if entry.together:
             return self.left * PLANNED * (BEFORE_REFIT if entry.refits else 1.0)
-        left = self.left / SURE
+        left = (self.left - self.delay) / SURE
         if self._has_nothing():
             left = min(left, FIRST * (self.stop_at - self.began))
         return max(0.1, left * self.n_workers / (len(one.todo) + self.n_workers - 1))
@@ -269,7 +286,7 @@ class Schedule:
         """Tell whether the rest of a pass fits, and give it up if not."""
         if self.entries[one.entry].can_stop or not one.seconds or self._has_nothing():
             return True
-        each = sum(one.seconds) / len(one.seconds)
+        each = sum(one.seconds) / len(one.seconds) + self.delay
         needed = SURE * self._elapsed(each * len(one.todo), each)
         if needed > self.left:
             one.given_up = f"the rest needs about {needed:.0f} s"
@@ -341,7 +358,9 @@ class Schedule:
         """Return the seconds that a fit on all rows takes one core."""
         known = self.refits[number].seconds
         pieces = 1 if self.entries[number].together else self.n_folds
-        return sum(known) / len(known) if known else REFIT * self.expected(number) / pieces
+        if known:
+            return sum(known) / len(known) + self.delay
+        return REFIT * self._computing(number) / pieces + self.delay
 
     def _again(self, *, with_networks: bool) -> tuple[int, int] | None:
         """Return the configuration whose next repeat gains most a second, and its number."""

@@ -6,15 +6,14 @@ import numpy as np
 import pandas as pd
 
 from pipeline.competition import Competition
-from pipeline.csvtext import CsvFile
-from pipeline.data import Table, check_ids
+from pipeline.data import Table, TableFile, check_ids
 from pipeline.errors import DataError, did_you_mean
 from pipeline.progress import Warned, counted, emit
 
 LARGEST = float(np.finfo(np.float32).max)  # networks and trees compute with 32 bits
 
 
-def check_train(frame: pd.DataFrame, file: CsvFile, competition: Competition) -> None:
+def check_train(frame: pd.DataFrame, file: TableFile, competition: Competition) -> None:
     """Check the training rows, after features.py, against what competition.toml declares.
 
     file: where the rows are from, one for one. Raises DataError at the first fault.
@@ -29,6 +28,23 @@ def check_train(frame: pd.DataFrame, file: CsvFile, competition: Competition) ->
         name = getattr(competition.columns, role)
         if name is not None:
             _check_complete(frame[name], f"every training row needs its {role}", file)
+
+
+def check_part(frame: pd.DataFrame, file: TableFile, competition: Competition) -> None:
+    """Check training rows that are not all of them, after features.py, each row by itself.
+
+    file: where the rows are from, one for one. Raises DataError at the first fault.
+    """
+    for where, names in _declared(competition):
+        _check_present(names, where, set(frame.columns), file)
+    _check_finite(frame[_features(frame, competition)], file)
+    for name in competition.columns.target:
+        _check_complete(frame[name], "every training row needs its answer", file)
+        _check_finite(frame[[name]], file)
+        _check_bounds(frame[name], file, competition)
+    group = competition.columns.group
+    if group is not None:
+        _check_complete(frame[group], "every training row needs its group", file)
 
 
 def check_files_agree(
@@ -53,7 +69,7 @@ def check_files_agree(
     )
 
 
-def warn_of_repeated_ids(ids: pd.Series, file: CsvFile) -> None:
+def warn_of_repeated_ids(ids: pd.Series, file: TableFile) -> None:
     """Tell how many training rows have the id of an earlier one; folds may part them."""
     repeated = ids.duplicated()
     if repeated.any():
@@ -70,7 +86,7 @@ def warn_of_repeated_ids(ids: pd.Series, file: CsvFile) -> None:
 def check_test(
     frame: pd.DataFrame,
     ids: pd.Series,
-    file: CsvFile,
+    file: TableFile,
     train: pd.DataFrame,
     competition: Competition,
 ) -> None:
@@ -96,7 +112,7 @@ def check_test(
     _check_finite(frame[features], file)
 
 
-def check_new(frame: pd.DataFrame, file: CsvFile, features: Sequence[str]) -> None:
+def check_new(frame: pd.DataFrame, file: TableFile, features: Sequence[str]) -> None:
     """Check that rows to be predicted have every column that a finished run was trained on.
 
     Raises DataError.
@@ -120,7 +136,7 @@ def _refuse_columns(names: list[str], fault: str, mend: str) -> None:
 
 
 def _check_present(
-    names: Iterable[str], where: str, present: Collection[str], file: CsvFile
+    names: Iterable[str], where: str, present: Collection[str], file: TableFile
 ) -> None:
     for name in names:
         if name not in present:
@@ -144,7 +160,7 @@ def _declared(competition: Competition) -> Iterable[tuple[str, tuple[str, ...]]]
         yield f"[levels] {spelling}", names
 
 
-def _check_features(frame: pd.DataFrame, file: CsvFile, competition: Competition) -> None:
+def _check_features(frame: pd.DataFrame, file: TableFile, competition: Competition) -> None:
     features = _features(frame, competition)
     if not features:
         raise DataError(
@@ -170,7 +186,7 @@ def _check_features(frame: pd.DataFrame, file: CsvFile, competition: Competition
     _check_finite(frame[features], file)
 
 
-def _check_answers(y: pd.Series, file: CsvFile, competition: Competition) -> None:
+def _check_answers(y: pd.Series, file: TableFile, competition: Competition) -> None:
     _check_complete(y, "every training row needs its answer", file)
     _check_finite(y.to_frame(), file)
     _check_bounds(y, file, competition)
@@ -192,7 +208,7 @@ def _check_answers(y: pd.Series, file: CsvFile, competition: Competition) -> Non
         )
 
 
-def _check_bounds(y: pd.Series, file: CsvFile, competition: Competition) -> None:
+def _check_bounds(y: pd.Series, file: TableFile, competition: Competition) -> None:
     lower, upper = competition.target.lower, competition.target.upper
     outside = np.zeros(len(y), dtype=bool)
     if lower is not None:
@@ -207,7 +223,7 @@ def _check_bounds(y: pd.Series, file: CsvFile, competition: Competition) -> None
         )
 
 
-def _check_parts(frame: pd.DataFrame, file: CsvFile, competition: Competition) -> None:
+def _check_parts(frame: pd.DataFrame, file: TableFile, competition: Competition) -> None:
     """Check that the target's parts are numbers that a transform bears, and that they sum to it."""
     names = competition.target.parts
     if not names:
@@ -235,18 +251,18 @@ def _check_parts(frame: pd.DataFrame, file: CsvFile, competition: Competition) -
         )
 
 
-def _check_complete(column: pd.Series, need: str, file: CsvFile) -> None:
+def _check_complete(column: pd.Series, need: str, file: TableFile) -> None:
     missing = column.isna().to_numpy()
     if missing.any():
         rows = "1 row" if missing.sum() == 1 else f"{missing.sum():,} rows"
         raise DataError(
-            f"{file.path}, column {column.name!r}: missing in {rows}, first in line "
-            f"{file.line(int(missing.argmax()))}; {need}, so remove these rows from the file, or "
+            f"{file.path}, column {column.name!r}: missing in {rows}, first in "
+            f"{file.where(int(missing.argmax()))}; {need}, so remove these rows from the file, or "
             "declare the spelling in [levels] if it is a level"
         )
 
 
-def _check_finite(frame: pd.DataFrame, file: CsvFile) -> None:
+def _check_finite(frame: pd.DataFrame, file: TableFile) -> None:
     for name in frame.select_dtypes("float").columns:
         size = frame[name].abs().to_numpy()
         too_large = size > LARGEST

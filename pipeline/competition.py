@@ -50,6 +50,11 @@ MISSING_SPELLINGS = (
 )  # fmt: skip
 
 
+def is_parquet(name: str) -> bool:
+    """Tell whether a declared file is Parquet: train.parquet, or train/, a folder of such files."""
+    return name.endswith((".parquet", "/"))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """Where the files come from, and where a submission goes."""
@@ -88,14 +93,20 @@ class Source:
 class Files:
     """The names of the competition's files, and how they are written if that cannot be seen."""
 
-    train: str  # the rows with answers
+    train: str  # the rows with answers; CSV, train.parquet, or train/ for a folder of Parquet
     test: str  # the rows that are to be predicted
-    sample_submission: str  # what is handed in, written as it shall be
+    sample_submission: str = ""  # what is handed in; of Parquet, if left out, id and target
     encoding: str | None = None  # as "cp949"; detected if left out
     separator: str | None = None  # as ";"; detected if left out
     decimal: Literal[".", ","] = "."  # what stands before the decimals
     dayfirst: bool | None = None  # 01/02/2011 is the 1st of February; None: where all rows show it
     na_values: tuple[str, ...] = ()  # spellings of "missing" beyond the common ones
+    pieces: bool | None = None  # Parquet is learned a piece at a time; if left out, a folder is
+
+    @property
+    def are_pieces(self) -> bool:
+        """Whether the training rows are read a piece at a time, and never held together."""
+        return self.train.endswith("/") if self.pieces is None else self.pieces
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -572,6 +583,10 @@ def _level_faults(c: Competition, windows: Windows) -> Iterator[str]:
 
 def _file_faults(files: Files) -> Iterator[str]:
     names = {"train": files.train, "test": files.test, "sample_submission": files.sample_submission}
+    if not files.sample_submission:
+        del names["sample_submission"]
+        if not is_parquet(files.test):
+            yield "files.sample_submission: missing; expected text"
     for role, name in names.items():
         if not name.strip():
             yield f"files.{role}: expected the name of a file, found {name!r}"
@@ -581,6 +596,12 @@ def _file_faults(files: Files) -> Iterator[str]:
         first = next(other for other, its_name in names.items() if its_name == name)
         if first != role:
             yield f"files.{role}: {name!r} is also files.{first}"
+    if is_parquet(files.train) != is_parquet(files.test):
+        yield f"files.test: expected Parquet as files.train is, or both CSV; found {files.test!r}"
+    if is_parquet(files.sample_submission):
+        yield f"files.sample_submission: expected CSV, found {files.sample_submission!r}"
+    if files.pieces and not is_parquet(files.train):
+        yield f"files.pieces: only Parquet has pieces; files.train is {files.train!r}"
 
 
 def _metric_faults(c: Competition) -> Iterator[str]:

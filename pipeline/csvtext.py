@@ -48,6 +48,10 @@ class CsvFile:
         data, _ = read_utf8(self.path, self.encoding)
         return next(itertools.islice(_records(data, self.separator), row + 1, None))[0]
 
+    def where(self, row: int) -> str:
+        """Return on which line a row, from 0, begins, as errors print it."""
+        return f"line {self.line(row)}"
+
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the line on which each row begins, from the header on, and its cells."""
         data, _ = read_utf8(self.path, self.encoding)
@@ -77,14 +81,18 @@ class CsvStyle:
 
         Raises UnicodeEncodeError if the encoding lacks a character.
         """
-        rows = frame.to_csv(
-            index=False,
-            header=self.header is None,
-            sep=self.separator,
-            lineterminator=self.newline,
-        )
         header = "" if self.header is None else self.header + self.newline
+        rows = self._text(frame, has_names=self.header is None)
         return self.mark + (header + rows).encode(self.encoding)
+
+    def more(self, frame: pd.DataFrame) -> bytes:
+        """Return a frame as rows that follow those of content. Raises UnicodeEncodeError."""
+        return self._text(frame, has_names=False).encode(self.encoding)
+
+    def _text(self, frame: pd.DataFrame, *, has_names: bool) -> str:
+        return frame.to_csv(
+            index=False, header=has_names, sep=self.separator, lineterminator=self.newline
+        )
 
 
 def csv_parts(frame: pd.DataFrame, rows: int = 1 << 16) -> Iterator[bytes]:
@@ -220,7 +228,7 @@ def read_typed(
     return file, names, rows()
 
 
-class Irregular(Exception):
+class IrregularError(Exception):
     """A file that is not read in blocks: the whole of it has to be looked at, or refused."""
 
 
@@ -236,21 +244,21 @@ def read_blocks(
 
     For files of so many rows that their text would fill the memory: what read_cells returns at once
     comes in parts of about so many bytes. columns: the ones whose cells are wanted, None for all.
-    Raises Irregular, at once or between blocks, for what only read_cells can read, or refuse.
+    Raises IrregularError, at once or between blocks, for what only read_cells can read, or refuse.
     """
     found = survey_utf8(path, encoding)
     separator = _checked(separator, path) or (found and _detect_separator(found.head))
     if found is None or separator is None:
-        raise Irregular
+        raise IrregularError
     file = CsvFile(path, found.encoding, separator)
     head = found.head[: found.head.rfind(b"\n") + 1]
     try:
         names = _header(head, file)
     except DataError:
-        raise Irregular from None
+        raise IrregularError from None
     wanted = [i for i, name in enumerate(names) if columns is None or name in columns]
     if not wanted:
-        raise Irregular
+        raise IrregularError
     end = ("\n" + separator.join(['""'] * len(names))).encode() if found.has_quotes else b""
 
     def rows() -> Iterator[pa.RecordBatch]:
@@ -273,7 +281,7 @@ def read_blocks(
                     for one in batches
                 )
             except pa.ArrowInvalid:
-                raise Irregular from None
+                raise IrregularError from None
 
     return file, [names[i] for i in wanted], rows()
 
@@ -281,7 +289,7 @@ def read_blocks(
 def _without_ends(reader: Iterable[pa.RecordBatch], has_end: bool) -> Iterator[pa.RecordBatch]:
     """Yield blocks without the header and, where there is one, the row of empty cells at the end.
 
-    Raises Irregular if it does not come back: a quote is still open there.
+    Raises IrregularError if it does not come back: a quote is still open there.
     """
     held, n_above = None, 1
     for batch in reader:
@@ -292,9 +300,9 @@ def _without_ends(reader: Iterable[pa.RecordBatch], has_end: bool) -> Iterator[p
             yield held
         held = below
     if held is None:
-        raise Irregular
+        raise IrregularError
     if has_end and any(held.slice(len(held) - 1).to_pylist()[0].values()):
-        raise Irregular
+        raise IrregularError
     last = held.slice(0, len(held) - has_end)
     if len(last):
         yield last

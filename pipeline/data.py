@@ -1,8 +1,9 @@
 """A competition's files as data: training rows with their answers, and test rows without."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +13,21 @@ import pyarrow.compute as pc
 
 from pipeline.blocks import is_large, type_test_file, type_train_file
 from pipeline.competition import Columns, Competition
-from pipeline.csvtext import CsvFile, CsvStyle, Irregular, read_cells, read_style
+from pipeline.csvtext import CsvFile, CsvStyle, IrregularError, read_cells, read_style
 from pipeline.errors import DataError, did_you_mean
-from pipeline.kinds import Kind, text_columns
+from pipeline.kinds import Kind, kinds_by_type, text_columns
+from pipeline.parquet import (
+    ParquetFiles,
+    ParquetRows,
+    holds_parquet,
+    ids_of,
+    open_parquet,
+    read_all,
+    typed,
+)
 from pipeline.pixels import read_images, take_images
 
+TableFile = CsvFile | ParquetRows
 TEST_WITHOUT_IDS = (
     " If its rows are the sample's in the same order, declare [columns] by_position = true"
 )
@@ -31,7 +42,7 @@ class Table:
     ids: (n_samples,), text; without an id column (in the training file), row numbers from 1.
     """
 
-    file: CsvFile
+    file: TableFile
     frame: pd.DataFrame
     ids: pd.Series
     kinds: Mapping[str, Kind]
@@ -94,14 +105,20 @@ def read_train(path: Path, competition: Competition, folder: Path | None = None)
     """Return the training file, its columns typed by what is declared and by their own cells.
 
     folder: where the pixels of images are put, to be mapped into memory.
-    Raises DataError if it is not CSV, a target is absent, or a cell is unlike its declaration.
+    Raises DataError if it is neither CSV nor, by its name, Parquet, a target is absent, or a cell
+    is unlike its declaration.
     """
+    if holds_parquet(path):
+        files = open_parquet(path, competition.columns.drop)
+        for name in competition.columns.target:
+            require(name, "target", files.families, files.file)
+        return parquet_table(files, kinds_by_type(files, competition), competition)
     found = _in_blocks(path, competition)
     if found is not None:
         return found
     file, cells, images = _read_with_images(path, competition, folder)
     for name in competition.columns.target:
-        _require(name, "target", cells, file)
+        require(name, "target", cells, file)
     kinds, frame = {}, {}
     for column in text_columns(cells, file, competition):
         kinds[column.name] = column.kind()
@@ -121,8 +138,17 @@ def read_test(
 
     kinds: those of the training file; a column that it does not have is text. folder: as in
         read_train.
-    Raises DataError if it is not CSV, has no id column, or a cell is unlike the training file's.
+    Raises DataError if it is not CSV, or Parquet, has no id column, or a cell is unlike the
+    training file's.
     """
+    if holds_parquet(path):
+        files = open_parquet(path, competition.columns.drop)
+        if not competition.columns.by_position:
+            require(competition.columns.id_name, "id", files.families, files.file, TEST_WITHOUT_IDS)
+        own = kinds_by_type(files, competition, kinds)
+        if competition.windows is None:
+            own = {name: one for name, one in own.items() if name not in competition.columns.target}
+        return parquet_table(files, own, competition)
     found = _in_blocks(path, competition, kinds)
     if found is not None:
         return found
@@ -142,13 +168,34 @@ def type_test(
     images: their pixels, where rows have some.
     """
     if not competition.columns.by_position:
-        _require(competition.columns.id_name, "id", cells, file, TEST_WITHOUT_IDS)
+        require(competition.columns.id_name, "id", cells, file, TEST_WITHOUT_IDS)
     if competition.windows is None:
         cells = cells.drop(columns=list(competition.columns.target), errors="ignore")
     known = {str(name): kinds.get(str(name), "text") for name in cells}
     columns = text_columns(cells, file, competition)
     frame = {column.name: column.values(known[column.name]) for column in columns}
     return _table(file, frame, images, cells, competition, known)
+
+
+def parquet_table(
+    files: ParquetFiles, kinds: Mapping[str, Kind], competition: Competition
+) -> Table:
+    """Return all rows of Parquet as one table. Raises DataError if a file is damaged."""
+    cells = read_all(files, kinds)
+    return Table(
+        files.file, typed(cells, kinds, files.file), parquet_ids(cells, competition), kinds
+    )
+
+
+def parquet_ids(cells: pa.Table, competition: Competition, first: int = 0) -> pd.Series:
+    """Return the ids of some rows of Parquet; without an id column, row numbers.
+
+    first: the number of the first of them among all rows, from 0.
+    """
+    name = competition.columns.id_name
+    if name in cells.column_names:
+        return ids_of(cells[name]).rename(name)
+    return pd.Series(np.arange(first + 1, first + len(cells) + 1), name=name).astype("str")
 
 
 def _in_blocks(
@@ -162,19 +209,19 @@ def _in_blocks(
         return None
     try:
         if kinds is None:
-            typed = type_train_file(path, competition)
+            read = type_train_file(path, competition)
         else:
-            typed = type_test_file(path, competition, kinds)
-    except Irregular:
+            read = type_test_file(path, competition, kinds)
+    except IrregularError:
         return None
     columns = competition.columns
-    if kinds is None and any(name not in typed.columns for name in columns.target):
+    if kinds is None and any(name not in read.columns for name in columns.target):
         return None
-    if kinds is not None and not columns.by_position and columns.id_name not in typed.columns:
+    if kinds is not None and not columns.by_position and columns.id_name not in read.columns:
         return None
-    frame = pd.DataFrame(typed.columns, copy=False)
-    written = pd.DataFrame(typed.written, index=frame.index, copy=False)
-    return Table(typed.file, frame, _ids(written, columns), typed.kinds)
+    frame = pd.DataFrame(read.columns, copy=False)
+    written = pd.DataFrame(read.written, index=frame.index, copy=False)
+    return Table(read.file, frame, _ids(written, columns), read.kinds)
 
 
 def _read_with_images(
@@ -209,9 +256,29 @@ def read_sample(path: Path, competition: Competition) -> pd.DataFrame:
     """
     file, cells = _read(path, competition)
     if competition.columns.id is not None:
-        _require(competition.columns.id, "id", cells, file)
+        require(competition.columns.id, "id", cells, file)
         check_ids(_ids(cells, competition.columns), file)
     return cells
+
+
+def read_asked(
+    path: Path, competition: Competition, ids: pd.Series
+) -> tuple[pd.DataFrame, CsvStyle]:
+    """Return the sample submission and how it is written, or what stands for it where none is.
+
+    path: of the folder with the files. ids: of the test rows. Raises DataError as read_sample does.
+    """
+    name = competition.files.sample_submission
+    if not name:
+        return sample_of(ids, competition.columns), CsvStyle()
+    return read_sample(path / name, competition), read_sample_style(path / name, competition)
+
+
+def sample_of(ids: pd.Series, columns: Columns) -> pd.DataFrame:
+    """Return what asks for the target of rows by their ids, as a sample submission would."""
+    named = {columns.id_name: ids.astype("str").to_numpy()} if columns.id is not None else {}
+    empty = np.full(len(ids), "", dtype=object)
+    return pd.DataFrame({**named, **dict.fromkeys(columns.target, empty)}, dtype="str")
 
 
 def sample_ids(sample: pd.DataFrame, columns: Columns) -> pd.Series:
@@ -286,7 +353,7 @@ def normalise_ids(cells: pd.Series) -> pd.Series:
     return ids
 
 
-def check_ids(ids: pd.Series, file: CsvFile) -> None:
+def check_ids(ids: pd.Series, file: TableFile) -> None:
     """Raise DataError if an id is empty, or stands in two rows."""
     empty, repeated = (ids == "").to_numpy(), ids.duplicated().to_numpy()
     if empty.any():
@@ -296,8 +363,8 @@ def check_ids(ids: pd.Series, file: CsvFile) -> None:
         second = int(repeated.argmax())
         first = int((ids == ids.iloc[second]).to_numpy().argmax())
         raise DataError(
-            f"{file.at(second, str(ids.name))}: id {ids.iloc[second]!r} is already in line "
-            f"{file.line(first)}; every id must be in one row, so correct the file or [columns] id"
+            f"{file.at(second, str(ids.name))}: id {ids.iloc[second]!r} is already in "
+            f"{file.where(first)}; every id must be in one row, so correct the file or [columns] id"
         )
 
 
@@ -306,9 +373,11 @@ def _read(path: Path, competition: Competition) -> tuple[CsvFile, pd.DataFrame]:
     return read_cells(path, encoding=files.encoding, separator=files.separator)
 
 
-def _require(name: str, role: str, cells: pd.DataFrame, file: CsvFile, more: str = "") -> None:
-    if name not in cells:
-        known = did_you_mean(name, map(str, cells.columns))
+def require(name: str, role: str, cells: Iterable[Any], file: TableFile, more: str = "") -> None:
+    """Check that a file has the column of a role. Raises DataError."""
+    names = list(map(str, cells))
+    if name not in names:
+        known = did_you_mean(name, names)
         raise DataError(
             f"{file.path}: there is no {role} column {name!r} ([columns] {role}); {known}{more}"
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from pipeline import sharing
+from pipeline.cache import Elsewhere
 from pipeline.devices import HIDDEN, device
 from pipeline.errors import PipelineError, WorkerError
 
@@ -44,11 +45,15 @@ def has_networks(number: int) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Ended:
-    """A piece of work that is over: its result, or why there is none."""
+    """A piece of work that is over: its result, or why there is none.
+
+    seconds: of work elsewhere, from its begin here until its result was here.
+    """
 
     work: Any
     result: Any = None
     error: PipelineError | None = None
+    seconds: float = 0.0
 
 
 class Shared(Protocol):
@@ -66,6 +71,10 @@ class Slot(Protocol):
     @property
     def number(self) -> int:
         """Which of the places it is, from 0."""
+
+    @property
+    def name(self) -> str:
+        """What a person knows it by; nothing if that is its number."""
 
     @property
     def work(self) -> Any:
@@ -104,6 +113,14 @@ class Executor(Protocol):
     def free(self) -> Sequence[Slot]:
         """The places that have nothing to do."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being done, and nothing waits for a place that is not there."""
+
+    @property
+    def elsewhere(self) -> Elsewhere | None:
+        """Where workers on other machines keep what they finish; None: in the workspace."""
+
     def __len__(self) -> int: ...
 
     def __enter__(self) -> Self: ...
@@ -131,6 +148,7 @@ class Worker:
     prepare: Callable[..., None]
     arguments: tuple[Any, ...]
     variables: dict[str, str] = field(default_factory=lambda: environment(1))
+    name = ""
     work: Any = None
     future: Future[Any] | None = None
     started: float = 0.0
@@ -210,10 +228,17 @@ class Workers:
     def __len__(self) -> int:
         return len(self.each)
 
+    elsewhere = None
+
     @property
     def free(self) -> list[Worker]:
         """The workers that have nothing to do."""
         return [worker for worker in self.each if worker.is_free]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being done."""
+        return len(self.free) == len(self)
 
     def share(self, value: Any, folder: Path) -> Shared:
         """Write a value into a folder, from where all workers map its arrays into memory.
@@ -234,21 +259,21 @@ class Workers:
             worker.stop()
 
 
-def _settle(
-    variables: dict[str, str], prepare: Callable[..., None], arguments: tuple[Any, ...]
-) -> None:
-    """Make a new worker ready; an interruption is for the process that can keep what is done."""
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.update(variables)
-    prepare(*arguments)
-
-
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """End this process once the one that began it is gone, however that ended."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
+
+
+def _settle(
+    variables: dict[str, str], prepare: Callable[..., None], arguments: tuple[Any, ...]
+) -> None:
+    """Make a new worker ready; an interruption is for the process that can keep what is done."""
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(variables)
+    prepare(*arguments)
 
 
 def _died() -> tuple[type[BaseException], ...]:

@@ -19,6 +19,7 @@ from pipeline.errors import DeclarationError, PipelineError, did_you_mean
 
 CALENDAR = {p: p for p in ("year", "month", "day", "hour")} | {"weekday": "day_of_week"}
 FUNCTIONS = ("add_features", "make_transformer")
+MANY_ROWS = 2**17  # from which on single precision saves memory that matters
 EPOCH = pd.Timestamp(0)
 KINDS_OF_OBJECTS = ("string", "empty")  # others would be told apart by nobody later on
 KINDS = (
@@ -172,9 +173,10 @@ def spread(frame: pd.DataFrame, but: Collection[str], time: str | None = None) -
 
     but: columns that are no features, and stay.
     """
+    number = "float32" if len(frame) >= MANY_ROWS else "float64"  # parts of dates are exact in both
     dates = [n for n in frame.columns if is_datetime64_any_dtype(frame[n]) and n not in but]
     numbers = {
-        f"{name}_{part}": getattr(frame[name].dt, attribute).astype(float)
+        f"{name}_{part}": getattr(frame[name].dt, attribute).astype(number)
         for name in dates
         for part, attribute in CALENDAR.items()
         if f"{name}_{part}" not in frame

@@ -8,8 +8,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from pipeline.competition import Competition, Windows
-from pipeline.csvtext import CsvFile
-from pipeline.data import Table, TestData, TrainData
+from pipeline.data import Table, TableFile, TestData, TrainData
 from pipeline.errors import DataError, DeclarationError
 from pipeline.features import Features, apply_features, spread_dates
 from pipeline.progress import Warned, counted, emit
@@ -275,5 +274,5 @@ def _at(series: pd.Series, rows: np.ndarray) -> pd.Series:
     return series.iloc[rows].reset_index(drop=True)
 
 
-def _place(file: CsvFile) -> Callable[[int], str]:
-    return lambda row: f"{file.path}, line {file.line(row)}"
+def _place(file: TableFile) -> Callable[[int], str]:
+    return lambda row: f"{file.path}, {file.where(row)}"

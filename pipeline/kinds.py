@@ -40,6 +40,8 @@ KIND_OF_DATES: Mapping[First, Kind] = {
     "year": "datetime", "day": "datetime_dayfirst", "month": "datetime_monthfirst",
 }  # fmt: skip
 FIRST_OF_KIND = {kind: first for first, kind in KIND_OF_DATES.items()}
+KIND_WORDS: dict[str, str] = dict.fromkeys(FIRST_OF_KIND, WORDS["datetime"])
+KIND_WORDS.update(WORDS)
 DECIMAL_COMMA = r"^[+-]?\d+,\d+$"
 MOSTLY = 0.9  # a text column with a larger share of numbers was probably meant to be numeric
 EXPECTED_NUMBER = {
@@ -257,21 +259,24 @@ def kinds_by_type(
 def _kind_by_type(
     name: str, files: ParquetFiles, competition: Competition, known: Mapping[str, Kind]
 ) -> Kind:
-    role, family = role_of(name, competition), files.numbers_of(name)
+    used, family = role_of(name, competition), files.numbers_of(name)
     where = f"{files.path}: column {name!r} is {WORDS[family]} ({files.types[name]})"
-    if role in ("id", "text"):
+    if used in ("id", "text"):
         return "text"
-    if role in EXPECTED_NUMBER and family not in ("integer", "float", "empty"):
-        raise DataError(f"{where}; expected {EXPECTED_NUMBER[role]}; write it as a number")
-    if role == "datetime" and family in ("integer", "float"):
+    if used in EXPECTED_NUMBER and family not in ("integer", "float", "empty"):
+        raise DataError(f"{where}; expected {EXPECTED_NUMBER[used]}; write it as a number")
+    if used == "datetime" and family in ("integer", "float"):
         raise DataError(f"{where}; expected dates, as [columns] datetime says; write it as dates")
-    kind: Kind = "datetime" if role == "datetime" else family
-    other = known.get(name, kind)
-    if kind != "empty" and other != "empty" and WORDS[kind] != WORDS[other] and role != "drop":
+    kind: Kind = "datetime" if used == "datetime" else family
+    other: Kind = known.get(name, kind)
+    if "empty" in (kind, other):
+        return "float" if other == "integer" else other
+    if KIND_WORDS[kind] != KIND_WORDS[other] and used != "drop":
         raise DataError(
-            f"{where}, and {WORDS[other]} in {competition.files.train}; write both with one type"
+            f"{where}, and {KIND_WORDS[other]} in {competition.files.train}; write both with one "
+            "type"
         )
-    return kind
+    return other if (kind, other) == ("integer", "float") else kind
 
 
 def swap_decimal(cells: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -21,6 +21,7 @@ from pipeline import runs as stored
 from pipeline.competition import Competition
 from pipeline.durations import read_duration
 from pipeline.errors import DataError, UsageError
+from pipeline.progress import counted
 from pipeline.storage import save_bytes, save_text
 from pipeline.terminal import shown
 from pipeline.workspace import Workspace
@@ -97,21 +98,28 @@ class Run(stored.Run):
     def _declaration(self) -> Competition:
         return declared.load_competition(self.path / "competition.toml", self.competition)
 
+    def __repr__(self) -> str:
+        """Return one line: the run and its score; a record is long."""
+        return f"<Run {self.id}: {self.metric} {self.score:.5f}>"
+
     def _repr_html_(self) -> str:
         """Return what a notebook shows: score, expectation, members, files."""
         record = self.record
+        n_folds = counted(len(record["folds"]), "fold")
         error = record["standard_error"]
         spread = "" if error is None else f" &plusmn; {error:.5f}"
         rows = {
             "score": f"{html.escape(self.metric)} {self.score:.5f}{spread}, out of fold",
             "model": html.escape(str(record["model"]["label"])),
-            "folds": html.escape(str(record["validation"]["scheme"])),
+            "folds": html.escape(f"{n_folds}, {record['validation']['scheme']}"),
             "submission": html.escape(str(self.submission)),
+            "report": html.escape(str(self.path / "report.html")),
         }
         expected = record.get("leaderboard")
         if expected:
             low, high = expected["lower"], expected["upper"]
-            rows["leaderboard"] = f"{low:.4g} to {high:.4g} is to be expected"
+            within = f"{low:.4g} to {high:.4g} is to be expected"
+            rows["leaderboard"] = f"{within} ({expected['level']:.0%})"
         members = [one for one in record.get("members", []) if any(one["weights"])]
         heaviest = sorted(members, key=lambda one: -max(one["weights"]))[:SHOWN_MEMBERS]
         for one in heaviest:
@@ -119,8 +127,12 @@ class Run(stored.Run):
             rows[html.escape(str(one["label"]))] = f"weighs {weight}"
         if record["warnings"]:
             rows["warnings"] = "<br>".join(html.escape(text) for text in record["warnings"])
-        body = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows.items())
-        return f"<table><caption>{html.escape(self.id)}</caption>{body}</table>"
+        left = ' style="text-align: left"'  # notebooks set cells to the right
+        body = "".join(
+            f'<tr><th scope="row"{left}>{name}</th><td{left}>{value}</td></tr>'
+            for name, value in rows.items()
+        )
+        return f"<table><caption{left}>{html.escape(self.id)}</caption>{body}</table>"
 
 
 def load_competition(competition: "Path | str", name: str | None = None) -> Competition:

@@ -16,18 +16,18 @@ from pipeline.dates import EXAMPLES, are_dates, as_text, parse_dates
 from pipeline.errors import DataError, did_you_mean
 
 SUFFIX = ".parquet"
-BLOCK = 1 << 16  # rows that are worked on at once
+BLOCK = 1 << 15  # rows that are worked on at once
 PIECE = 1 << 20  # rows that are one piece of work, if a file's row groups can be parted so
 Family = Literal["integer", "float", "text", "datetime", "empty"]
-WORDS: Mapping[Family, str] = {
+WORDS: Mapping[str, str] = {
     "integer": "a number", "float": "a number", "text": "text", "datetime": "a date",
     "empty": "nothing",
 }  # fmt: skip
 
 
-def is_parquet(name: str) -> bool:
-    """Tell whether a declared file is Parquet: one file, or a folder ("train/") of them."""
-    return name.endswith((SUFFIX, "/"))
+def holds_parquet(path: Path) -> bool:
+    """Tell whether a path is that of a Parquet file, or of a folder of them."""
+    return path.suffix == SUFFIX or path.is_dir()
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,7 @@ class ParquetFiles:
     types: Mapping[str, str]
     has_missing: frozenset[str]
     pieces: tuple[Piece, ...]
+    bytes: int
 
     @cached_property
     def rows(self) -> int:
@@ -119,10 +120,13 @@ class ParquetFiles:
         return "float" if family == "integer" and name in self.has_missing else family
 
 
-def open_parquet(path: Path, ignored: Collection[str] = ()) -> ParquetFiles:
+def open_parquet(
+    path: Path, dropped: Collection[str] = (), *, needs_dropped: bool = True
+) -> ParquetFiles:
     """Return what a Parquet file, or a folder of them, holds; only footers are read.
 
-    ignored: columns that are not read, of whatever type they are.
+    dropped: columns that no model sees. They may be of any type, and are not read where it is none
+    of ours, or nothing else needs them.
     Raises DataError naming the file that is missing, damaged, empty, or unlike the first one.
     """
     parts = _parts(path)
@@ -130,17 +134,28 @@ def open_parquet(path: Path, ignored: Collection[str] = ()) -> ParquetFiles:
     families: dict[str, Family] = {}
     types: dict[str, str] = {}
     has_missing: set[str] = set()
+    size = 0
     for part in parts:
         metadata, schema = _footer(part)
-        found = _families(part, schema, ignored)
+        found = _families(part, schema, dropped, needs_dropped=needs_dropped)
         _check_alike(part, parts[0], found, families)
         for name, family in found.items():
             families[name] = _joined(part, parts[0], name, families.get(name, family), family)
             types.setdefault(name, str(schema.field(name).type))
         has_missing |= {name for name in found if _may_miss(metadata, schema, name)}
+        size += sum(_bytes(metadata, group, found) for group in range(metadata.num_row_groups))
         first = pieces[-1].first + pieces[-1].rows if pieces else 0
         pieces += _pieces(part, metadata, len(pieces), first)
-    return ParquetFiles(path, parts, families, types, frozenset(has_missing), tuple(pieces))
+    return ParquetFiles(path, parts, families, types, frozenset(has_missing), tuple(pieces), size)
+
+
+def read_all(files: ParquetFiles, columns: Collection[str]) -> pa.Table:
+    """Return all rows of some columns, as they are stored; raises DataError as Piece.tables does.
+
+    Columns of one name that files store by several types have the first of them that holds all.
+    """
+    tables = [table for piece in files.pieces for _, table in piece.tables(columns)]
+    return pa.concat_tables(tables, promote_options="permissive")
 
 
 def typed(table: pa.Table, kinds: Mapping[str, Any], file: ParquetRows) -> pd.DataFrame:
@@ -202,15 +217,17 @@ def _damaged(part: Path, error: Exception) -> DataError:
     return DataError(f"{part}: cannot be read as Parquet: {reason}; write the file again")
 
 
-def _families(part: Path, schema: pa.Schema, ignored: Collection[str]) -> dict[str, Family]:
+def _families(
+    part: Path, schema: pa.Schema, dropped: Collection[str], *, needs_dropped: bool
+) -> dict[str, Family]:
     """Return what each column is that is read, by its type alone."""
     found: dict[str, Family] = {}
     for name in schema.names:
-        if name in ignored:
-            continue
         if schema.names.count(name) > 1:
             raise DataError(f"{part}: column {name!r} appears twice; write it under two names")
         family = _family(schema.field(name).type)
+        if name in dropped and not (family and needs_dropped):
+            continue
         if family is None:
             raise DataError(
                 f"{part}: column {name!r} is {schema.field(name).type}, and not numbers, text or "
@@ -278,6 +295,13 @@ def _may_miss(metadata: Any, schema: pa.Schema, name: str) -> bool:
         if known is None or not known.has_null_count or known.null_count:
             return True
     return False
+
+
+def _bytes(metadata: Any, group: int, names: Collection[str]) -> int:
+    """Return how large a row group's columns are once unpacked, or 8 bytes a value if more."""
+    columns = [metadata.row_group(group).column(i) for i in range(metadata.num_columns)]
+    read = [one for one in columns if one.path_in_schema in names]
+    return sum(max(one.total_uncompressed_size, 8 * one.num_values) for one in read)
 
 
 def _pieces(part: Path, metadata: Any, number: int, first: int) -> list[Piece]:

@@ -154,7 +154,9 @@ class StandardScaler(sklearn.preprocessing.StandardScaler):
             return self
         super().fit(X.head(2))
         plain = (sklearn.preprocessing.StandardScaler() for _ in X)
-        each = [one.fit(X[name].to_numpy(float)[:, None]) for one, name in zip(plain, X, strict=True)]
+        each = [
+            one.fit(X[name].to_numpy(float)[:, None]) for one, name in zip(plain, X, strict=True)
+        ]
         for learned in ("mean_", "var_", "scale_"):
             setattr(self, learned, np.concatenate([getattr(one, learned) for one in each]))
         self.n_samples_seen_ = np.int64(len(X))
@@ -164,11 +166,10 @@ class StandardScaler(sklearn.preprocessing.StandardScaler):
         """Return the scaled columns; of many rows in single precision."""
         if not _are_many_numbers(X):
             return super().transform(X, copy)
-        scaled = {
-            name: ((X[name].to_numpy(float) - mean) / scale).astype("float32")
-            for name, mean, scale in zip(X, self.mean_, self.scale_, strict=True)
-        }
-        return pd.DataFrame(scaled, index=X.index, copy=False)
+        scaled = np.empty(X.shape, "float32")
+        for i, name in enumerate(X):
+            scaled[:, i] = (X[name].to_numpy(float) - self.mean_[i]) / self.scale_[i]
+        return pd.DataFrame(scaled, index=X.index, columns=X.columns, copy=False)
 
 
 SCALERS: Mapping[str, type | None] = {
@@ -184,9 +185,7 @@ class MissingAsLevel(SimpleImputer):
     """Fill text with a level of its own; of many rows without making an object of each cell."""
 
     def __init__(self) -> None:
-        super().__init__(
-            strategy="constant", fill_value=MISSING_LEVEL, keep_empty_features=True
-        )
+        super().__init__(strategy="constant", fill_value=MISSING_LEVEL, keep_empty_features=True)
 
     def fit(self, X: Any, y: Any = None) -> "MissingAsLevel":
         """Learn nothing but the columns' names."""
@@ -218,7 +217,7 @@ class OrdinalEncoder(sklearn.preprocessing.OrdinalEncoder):
 
 
 class OneHotEncoder(sklearn.preprocessing.OneHotEncoder):
-    """scikit-learn's encoder, told of each level once where rows are many; then 0 and 1 are bytes."""
+    """scikit-learn's encoder, told of each level once where rows are many; then it makes bytes."""
 
     def fit(self, X: Any, y: Any = None) -> "OneHotEncoder":
         """Learn the levels of each column, and which of them are rare."""
@@ -241,9 +240,7 @@ class OneHotEncoder(sklearn.preprocessing.OneHotEncoder):
             end = start + len(levels) - (0 if rare is None else len(rare) - 1)
             made[:, start:end] = said[:, start:end][codes]
             start = end
-        return pd.DataFrame(
-            made, index=X.index, columns=self.get_feature_names_out(), copy=False
-        )
+        return pd.DataFrame(made, index=X.index, columns=self.get_feature_names_out(), copy=False)
 
 
 def _are_texts(X: Any) -> bool:

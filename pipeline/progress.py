@@ -91,12 +91,13 @@ class Downloaded:
 
 @dataclass(frozen=True)
 class Working:
-    """What one worker process does, and for how many seconds it has."""
+    """What one worker process does, and for how many seconds it has; name: of one elsewhere."""
 
     worker: int
     model: str
     what: str
     seconds: float
+    name: str = ""
 
 
 @dataclass(frozen=True)

@@ -160,15 +160,30 @@ def check_submission(
         frame = read_text(path, encoding=style.encoding, separator=style.separator)
     except DataError as error:
         raise SubmissionError(str(error)) from None
-    faults = _column_faults(frame, sample)
-    if not faults:
-        faults = _id_faults(frame, sample, competition)
-        asked = answer_columns(competition, sample)
-        takes_label = not _is_wide(asked, labels) and wants_label(competition, labels)
-        for name in asked:
-            faults += _answer_faults(competition, frame[name], labels, takes_label=takes_label)
+    faults = faults_of(competition, frame, sample, labels)
     if faults:
         raise SubmissionError(f"{path}: {'; '.join(faults)}")
+
+
+def faults_of(
+    competition: Competition,
+    frame: pd.DataFrame,
+    sample: pd.DataFrame,
+    labels: np.ndarray | None = None,
+) -> list[str]:
+    """Return what is wrong with the cells of a submission, a sentence each.
+
+    frame, sample: text cells, of all rows or of the same ones.
+    """
+    faults = _column_faults(frame, sample)
+    if faults:
+        return faults
+    faults = _id_faults(frame, sample, competition)
+    asked = answer_columns(competition, sample)
+    takes_label = not _is_wide(asked, labels) and wants_label(competition, labels)
+    for name in asked:
+        faults += _answer_faults(competition, frame[name], labels, takes_label=takes_label)
+    return faults
 
 
 def _answer(

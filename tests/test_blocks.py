@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from pipeline import blocks, data
 from pipeline.blocks import Evidence, type_test_file, type_train_file
 from pipeline.competition import Columns, Competition, Files
-from pipeline.csvtext import Irregular, read_blocks, read_text
+from pipeline.csvtext import IrregularError, read_blocks, read_text
 from pipeline.data import Table, read_test, read_train
 from pipeline.errors import DataError
 from pipeline.progress import Warned, listening
 
 CELLS = (
-    "1", "2", "30", "-4", "1.5", "0.25", "1e3", "1,234", "1,5", "+7", "007", "0x1F", "", "NA", " 8 ",
-    "inf", "abc", "19", "99999999999999999999", "2011-01-31", "31/01/2011", "01/02/2011",
+    "1", "2", "30", "-4", "1.5", "0.25", "1e3", "1,234", "1,5", "+7", "007", "0x1F", "", "NA",
+    " 8 ", "inf", "abc", "19", "99999999999999999999", "2011-01-31", "31/01/2011", "01/02/2011",
     "2011-01-31 05:00", '"a,b"', '"two\nlines"', "가",
 )  # fmt: skip
 NUMBERS = CELLS[:14]
@@ -142,7 +142,7 @@ def test_what_is_wrong_with_a_file_is_left_to_a_look_at_the_whole(
 ) -> None:
     path = tmp_path / "train.csv"
     path.write_bytes(content)
-    with pytest.raises(Irregular):
+    with pytest.raises(IrregularError):
         list(read_blocks(path, block=64)[2])
 
 

@@ -14,15 +14,16 @@ FLOORS = (
     "errors",
     "charts dates declaration devices durations encodings jsontext labels language machine "
     "packages progress schemas slugs storage",
-    "competition csvtext ledger plotting sharing tables terminal trust workspace",
+    "competition csvtext ledger parquet plotting sharing tables terminal trust workspace",
     "features",
-    "budget cache drift execution kinds metrics models pixels preprocessing runs scoring sources "
+    "budget cache drift kinds metrics models pixels preprocessing runs scoring sources "
     "splits strength targets totals windows",
     "blocks",
-    "data decisions description estimate generating importance mistakes raw rowwise tuning",
-    "checks cleaning ensemble forecasts leaks portfolio proposals submission tomltext",
+    "data decisions description estimate execution generating importance mistakes raw rowwise "
+    "tuning",
+    "checks cleaning cluster ensemble forecasts leaks portfolio proposals submission tomltext",
     "diagnosis grading inference inspection report training",
-    "exporting",
+    "exporting partitions",
     "stages",
     "cli notebook",
 )

@@ -142,7 +142,8 @@ def test_a_run_shows_itself_without_markup_of_others(here: Path) -> None:
     run = train(OWN, model="line", train=known, test=asked)
     shown = run._repr_html_()
     assert f"rmse {run.score:.5f} &plusmn; " in shown
-    assert "is to be expected" in shown
+    assert "is to be expected (90%)" in shown
+    assert repr(run) == f"<Run {run.id}: rmse {run.score:.5f}>"
     assert len(shown) < 3000
     record = {**run.record, "warnings": ["<script>alert(1)</script>"]}
     shown = replace(run, record=record)._repr_html_()

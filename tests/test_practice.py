@@ -310,6 +310,13 @@ def as_png(path: Path, image: np.ndarray) -> None:
     write(path, tf.io.encode_png(image.astype("uint8")).numpy())
 
 
+def half_a_jpeg() -> bytes:
+    import tensorflow as tf
+
+    content: bytes = tf.io.encode_jpeg(pictures(2)[0][0, :, :, None]).numpy()
+    return content[: len(content) // 2]
+
+
 def test_idx_files_are_read_packed_or_not(tmp_path: Path) -> None:
     images, _ = pictures(3, 4, 5)
     write(tmp_path / "plain", idx(images))
@@ -375,10 +382,11 @@ def test_images_that_do_not_fit_together_are_one_line(tmp_path: Path) -> None:
     assert refused("sizes") == (
         "cat/2.png: expected 2 x 2 x 3 as cat/1.png has, found 2 x 3 x 3; make all images one size"
     )
-    write(tmp_path / "corrupt" / "cat" / "1.jpg", b"\xff\xd8\xff\xe0 no image")
-    assert refused("corrupt") == (
-        "cat/1.jpg: is no image that can be read, or a damaged one; replace or remove it"
-    )
+    for name, content in (("corrupt", b"\xff\xd8\xff\xe0 no image"), ("cut", half_a_jpeg())):
+        write(tmp_path / name / "cat" / "1.jpg", content)
+        assert refused(name) == (
+            "cat/1.jpg: is no image that can be read, or a damaged one; replace or remove it"
+        )
     as_idx(tmp_path / "alone", "train", 4)
     (tmp_path / "alone" / "train-labels-idx1-ubyte.gz").unlink()
     assert refused("alone") == (

@@ -35,6 +35,13 @@ class SharedFolder:
     def _found(self) -> tuple[Any, str]:
         return _find(self.url)
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is a file of that name. Raises StorageError."""
+        filesystem, root = self._found
+        with storing(self.url):
+            filesystem.invalidate_cache()  # others write there, too
+            return bool(filesystem.exists(f"{root}/{name}"))
+
     def read(self, name: str) -> bytes | None:
         """Return a file's bytes, or None if there is no such file. Raises StorageError."""
         filesystem, root = self._found
@@ -51,11 +58,9 @@ class SharedFolder:
 
     def put(self, path: Path, name: str) -> None:
         """Copy a local file there, unless there is one of that name. Raises StorageError."""
-        filesystem, root = self._found
-        with storing(self.url):
-            if filesystem.exists(f"{root}/{name}"):
-                return
-        with self._staged(name) as (_, hidden):
+        if self.has(name):
+            return
+        with self._staged(name) as (filesystem, hidden):
             filesystem.put_file(str(path), hidden)
 
     def get(self, name: str, path: Path) -> None:
@@ -64,12 +69,18 @@ class SharedFolder:
         with storing(self.url):
             filesystem.get_file(f"{root}/{name}", str(path))
 
-    def remove(self, start: str) -> None:
-        """Remove the files whose names begin so; those that others remove meanwhile are gone."""
+    def remove(self, name: str) -> None:
+        """Remove a file, unless it is gone already. Raises StorageError."""
+        filesystem, root = self._found
+        with storing(self.url), contextlib.suppress(FileNotFoundError):
+            filesystem.rm_file(f"{root}/{name}")
+
+    def remove_all(self, pattern: str) -> None:
+        """Remove the files whose names are like a pattern. Raises StorageError."""
         filesystem, root = self._found
         with storing(self.url):
             filesystem.invalidate_cache()
-            for path in filesystem.glob(f"{root}/{start}*"):
+            for path in filesystem.glob(f"{root}/{pattern}"):
                 with contextlib.suppress(FileNotFoundError):
                     filesystem.rm_file(path)
 

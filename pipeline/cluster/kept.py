@@ -1,7 +1,6 @@
 """Finished work in a folder that all machines see, as in a workspace's cache."""
 
 import io
-import pickle
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,10 +27,14 @@ class SharedCache:
         body = self.body(name)
         return None if body is None else joblib.load(io.BytesIO(body))
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is a result of that name. Raises StorageError."""
+        return self.folder.has(self._path(name))
+
     def save(self, name: str, result: Any) -> None:
         """Keep a result. Raises StorageError."""
         buffer = io.BytesIO()
-        joblib.dump(result, buffer, protocol=pickle.HIGHEST_PROTOCOL)
+        joblib.dump(result, buffer)
         self.folder.write(self._path(name), sealed(buffer.getvalue(), name, self.key))
 
     def body(self, name: str) -> bytes | None:
@@ -40,9 +43,15 @@ class SharedCache:
         content = self.folder.read(path)
         return None if content is None else unsealed(content, name, self.key, path)
 
+    def take(self, name: str) -> Any | None:
+        """Return a result as load does, and forget it. Raises StorageError."""
+        result = self.load(name)
+        self.folder.remove(self._path(name))
+        return result
+
     def clear(self, start: str) -> None:
         """Forget the results whose names begin so. Raises StorageError."""
-        self.folder.remove(self._path(start).removesuffix(".joblib"))
+        self.folder.remove_all(self._path(f"{start}*"))
 
     def _path(self, name: str) -> str:
         return f"{self.key.name}/{name}.joblib"

@@ -14,6 +14,12 @@ from pathlib import Path
 from sys import stdlib_module_names
 
 OWN = "pipeline"
+USUAL = {  # what people call modules
+    ("numpy", ""): "np",
+    ("pandas", ""): "pd",
+    ("pyarrow", ""): "pa",
+    ("pyarrow", "compute"): "pc",
+}
 Key = tuple[str, str]  # a module and a name in it
 Statement = ast.stmt
 
@@ -170,8 +176,7 @@ class Bundle:
 
     def _call(self, key: Key, wanted: str) -> str:
         """Return a free name for something, the wanted one if it can be."""
-        usual = {"numpy": "np", "pandas": "pd"}.get(key[0], wanted) if not key[1] else wanted
-        called = self.free(usual)
+        called = self.free(USUAL.get(key, wanted))
         self.names[key] = called
         return called
 
@@ -308,7 +313,9 @@ def _parse(module: str, text: str) -> Source:
             definitions[name] = statement
         if isinstance(statement, ast.Import):
             for alias in statement.names:
-                imports[alias.asname or alias.name.split(".")[0]] = (alias.name, "")
+                above, _, last = alias.name.rpartition(".")
+                key = (above, last) if alias.asname and above else (alias.name, "")
+                imports[alias.asname or alias.name.split(".")[0]] = key
         elif isinstance(statement, ast.ImportFrom):
             for alias in statement.names:
                 imports[alias.asname or alias.name] = (statement.module or "", alias.name)

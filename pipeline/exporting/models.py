@@ -165,7 +165,7 @@ class Models:
 
         def made(n_rows: int) -> str:
             settings, others = (
-                aims | each._settings((n_rows, one.n_columns), is_regression=is_number)
+                aims | each.settings((n_rows, one.n_columns), is_regression=is_number)
                 for each in (model, other)
             )
             if library == "hist_gradient_boosting":

@@ -104,7 +104,7 @@ class _Boosted(BaseEstimator):
         self.metric = metric
         self.seed = seed
 
-    def _settings(self, shape: tuple[int, int], *, is_regression: bool) -> dict[str, Any]:
+    def settings(self, shape: tuple[int, int], *, is_regression: bool) -> dict[str, Any]:
         """Return the library's parameters for rows of a shape: what is declared, else defaults."""
         facts = LIBRARIES[self.library]
         declared = {facts.aliases.get(k, k): v for k, v in (self.parameters or {}).items()}
@@ -130,7 +130,7 @@ class _Boosted(BaseEstimator):
         facts = LIBRARIES[self.library]
         rows = facts.rows(X)
         self.is_of_table_ = isinstance(rows, pa.Table)
-        settings = self._settings(rows.shape, is_regression=not n_classes)
+        settings = self.settings(rows.shape, is_regression=not n_classes)
         if rounds is not None:
             settings[facts.rounds] = max(1, round(rounds))
         clock = Clock(settings[facts.rounds], max_seconds)
@@ -150,6 +150,18 @@ class _Boosted(BaseEstimator):
         self.stopped_by_time_ |= clock.stopped
         self.rounds_.append(best_round(model) if rounds is None else settings[facts.rounds])
         return model
+
+    def adopt(self, grown: Any, labels: np.ndarray | None) -> "_Boosted":
+        """Return this estimator with a model that was grown elsewhere, of one target.
+
+        labels: the sorted classes, None for numbers.
+        """
+        self.rounds_, self.stopped_by_time_ = [grown.rounds], grown.stopped_by_time
+        if labels is None:
+            self.models_, self.is_flat_ = [grown], True
+        else:
+            self.model_, self.classes_ = grown, labels
+        return self
 
     def _answer(self, ask: Callable[..., Any], X: Any) -> np.ndarray:
         """Return what a fitted model says of rows, which threads share: the same bits on each."""

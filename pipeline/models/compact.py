@@ -11,7 +11,8 @@ MANY_ROWS = 2**17  # from which on rows are kept so, and gathered batch by batch
 class Compact:
     """Rows of numbers (n_samples, n_columns) that become single precision as they are looked at.
 
-    Columns of bytes stay bytes, and share the memory of the frame that they come from.
+    Columns of bytes stay bytes. Both parts share the memory of the frame that they come from, if it
+    has them row by row in one piece, as scalers and encoders make them.
     """
 
     dtype = np.dtype("float32")
@@ -20,11 +21,10 @@ class Compact:
     def __init__(self, frame: pd.DataFrame) -> None:
         is_byte = np.array([dtype == np.uint8 for dtype in frame.dtypes], dtype=bool)
         self.places = np.flatnonzero(is_byte), np.flatnonzero(~is_byte)
-        levels, numbers = (frame.iloc[:, where] for where in self.places)
-        single = np.empty(numbers.shape, "float32")
-        for i in range(single.shape[1]):
-            single[:, i] = numbers.iloc[:, i].to_numpy()
-        self.parts = levels.to_numpy(np.uint8), single
+        self.parts = tuple(
+            np.ascontiguousarray(frame.iloc[:, _stretch(where)].to_numpy(dtype))
+            for where, dtype in zip(self.places, ("uint8", "float32"), strict=True)
+        )
         self.shape = frame.shape
 
     def __len__(self) -> int:
@@ -37,6 +37,11 @@ class Compact:
         for where, part in zip(self.places, chosen, strict=True):
             found[:, _stretch(where)] = part
         return found
+
+    @property
+    def order(self) -> np.ndarray:
+        """Where each column (n_columns,) is among the bytes and then the numbers."""
+        return np.argsort(np.concatenate(self.places), kind="stable")
 
     def unusable(self) -> np.ndarray:
         """Tell which columns (n_columns,) have missing or infinite values."""

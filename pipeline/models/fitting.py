@@ -232,6 +232,7 @@ def _batches(
     plain = tf.autograph.experimental.do_not_convert  # nothing here is for AutoGraph to rewrite
     x, *others = rows
     constants = [tf.constant(part[seen]) for part in others]
+    # Of pixels and of compact rows, only positions are in TensorFlow's memory.
     is_lazy = isinstance(x, Compact) or x.dtype == np.uint8
     at_once = batch_size * (BATCHES_AT_ONCE if isinstance(x, Compact) else 1)
     values = tf.constant(seen if is_lazy else x[seen])
@@ -241,18 +242,33 @@ def _batches(
         order = tf.random.experimental.stateless_shuffle(tf.range(len(seen)), seed=draw)
         return tf.data.Dataset.from_tensor_slices(order).batch(at_once)
 
-    def read(positions: np.ndarray) -> np.ndarray:
-        return np.asarray(x[positions], "float32")
+    parts = x.parts if isinstance(x, Compact) else (x,)
+
+    def read(positions: np.ndarray) -> list[np.ndarray]:
+        return [part[positions] for part in parts]
 
     def gather(positions: Any) -> Any:
         own = tf.gather(values, positions)
+        found = [own]
         if is_lazy:
-            own = tf.ensure_shape(tf.numpy_function(read, [own], tf.float32), (None, x.shape[1]))
-        return own, *(tf.gather(part, positions) for part in constants)
+            found = tf.numpy_function(read, [own], [part.dtype for part in parts])
+            found = [
+                tf.ensure_shape(a, (None, b.shape[1])) for a, b in zip(found, parts, strict=True)
+            ]
+        return *found, *(tf.gather(part, positions) for part in constants)
+
+    def join(*batch: Any) -> Any:
+        own = [tf.cast(part, tf.float32) for part in batch[: len(parts)]]
+        together = tf.concat(own, axis=1) if len(own) > 1 else own[0]
+        if isinstance(x, Compact) and (np.diff(x.order) != 1).any():
+            together = tf.gather(together, x.order, axis=1)
+        return together, *batch[len(parts) :]
 
     def batches(epoch: Any) -> Any:
         gathered = shuffled(epoch).map(plain(gather))
-        return gathered if at_once == batch_size else gathered.rebatch(batch_size)
+        if at_once > batch_size:
+            gathered = gathered.rebatch(batch_size)
+        return gathered.map(plain(join)) if is_lazy else gathered
 
     epochs = tf.data.Dataset.counter(epoch)
     return epochs.flat_map(plain(batches)).prefetch(4)

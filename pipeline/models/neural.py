@@ -9,8 +9,8 @@ from sklearn.utils.validation import validate_data
 from pipeline.competition import Task as TaskName
 from pipeline.errors import ModelError, did_you_mean
 from pipeline.models import check_parameters, import_function, parameters_of
-from pipeline.models.compact import Compact, is_many
 from pipeline.models.backend import load_keras, seeded
+from pipeline.models.compact import Compact, is_many
 from pipeline.models.estimators import NetworkClassifier, NetworkRegressor, Networks
 from pipeline.models.learning import SCHEDULES, Recipe, Schedule
 from pipeline.models.replicas import Task

@@ -45,10 +45,10 @@ class Clock:
         self.deadline = None if max_seconds is None else time.monotonic() + max_seconds
         self.stopped = False
 
-    def tick(self, number: int, watched: str, value: float) -> bool:
+    def tick(self, number: int, value: float, watched: str = "loss") -> bool:
         """Tell that round number (from 1) is over; return whether it has to be the last one.
 
-        watched: what the library computes of the held-out rows, in its words, and its value.
+        value: what the library computes of the held-out rows; watched: what it calls it.
         """
         name = watched.partition(":")[0].lower()
         name = WORDS.get(name, name)
@@ -87,8 +87,19 @@ class Job:
         classes. It stops fits for metrics of labels too: a held-out tenth of few rows has too few
         labels to tell rounds apart.
         """
-        known = {0: regression, 2: binary}.get(self.n_classes, {})
-        return {**known.get(self.metric or "", {}), **self.settings}
+        return aimed(self.settings, self.metric, self.n_classes, regression, binary)
+
+
+def aimed(
+    settings: dict[str, Any],
+    metric: str | None,
+    n_classes: int,
+    regression: Metrics,
+    binary: Metrics,
+) -> dict[str, Any]:
+    """Return settings with those that aim at a metric where none are declared; see Job.aimed."""
+    known = {0: regression, 2: binary}.get(n_classes, {})
+    return {**known.get(metric or "", {}), **settings}
 
 
 def best_round(model: Any) -> int:
@@ -178,7 +189,7 @@ class _LightGBMClock:
         loss = -value if higher else value
         if self.best is None or loss < self.best[0]:
             self.best = loss, env.iteration, result
-        if self.clock.tick(env.iteration + 1, name, value):
+        if self.clock.tick(env.iteration + 1, value, name):
             raise EarlyStopException(*self.best[1:])
 
 
@@ -227,8 +238,8 @@ class _CatBoostClock:
     def after_iteration(self, info: Any) -> bool:
         """Return whether to go on."""
         losses = info.metrics["validation"]  # sorted by name, the loss besides the metric
-        name = self.metric if self.metric in losses else next(iter(losses))
-        return not self.clock.tick(info.iteration, name, losses[name][-1])
+        name = self.metric if self.metric is not None and self.metric in losses else min(losses)
+        return not self.clock.tick(info.iteration, losses[name][-1], name)
 
 
 # XGBoost
@@ -272,7 +283,7 @@ def _xgboost_clock(clock: Clock) -> Any:
     class XGBoostClock(xgboost.callback.TrainingCallback):
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             ((name, losses),) = evals_log["validation_0"].items()
-            return clock.tick(epoch + 1, name, losses[-1])
+            return clock.tick(epoch + 1, losses[-1], name)
 
     return XGBoostClock()
 
@@ -305,7 +316,7 @@ def fit_hist(job: Job) -> Any:
         loss = loss_of(answer)
         if loss < best_loss:
             best, best_loss = number, loss
-        if job.clock.tick(number, watched, sign * loss) or number - best >= job.patience:
+        if job.clock.tick(number, sign * loss, watched) or number - best >= job.patience:
             break
     return _Staged(model, best)
 
@@ -352,7 +363,7 @@ def _watched(job: Job) -> tuple[str, Callable[[np.ndarray], float]]:
     """Return what is computed of the held-out rows, and the function: less of it is better."""
     y, labels = job.y_valid, np.arange(job.n_classes)
     if not job.n_classes:
-        name = job.metric if job.metric in HIST_NUMBERS else "rmse"
+        name = job.metric if job.metric is not None and job.metric in HIST_NUMBERS else "rmse"
         error = HIST_NUMBERS[name]
         return name, lambda answer: float(error(y, answer))
     if job.metric == "roc_auc" and job.n_classes == 2 and len(np.unique(y)) == 2:

@@ -13,10 +13,12 @@ _WORD = 2**64 - 1
 class Dealt:
     """What chance, that is the hash, has made of rows (n_samples,).
 
-    fold: that validates on them. is_held: they stop fits early. is_binned: they say where a
-    column is cut into bins. is_kept: their predictions are kept with the run.
+    keys: as they were given. fold: that validates on them. is_held: they stop fits early.
+    is_binned: they say where a column is cut into bins. is_kept: their predictions are kept with
+    the run.
     """
 
+    keys: np.ndarray
     fold: np.ndarray
     is_held: np.ndarray
     is_binned: np.ndarray
@@ -37,6 +39,7 @@ class Dealing:
         """Return what becomes of rows; equal keys (n_samples,) of uint64 share everything."""
         mixed = _mixed(keys, self.seed)
         return Dealt(
+            keys=keys,
             fold=(mixed % np.uint64(self.n_splits)).astype(np.intp),
             is_held=_share(mixed, 1) < self.held,
             is_binned=_share(mixed, 2) < self.binned,

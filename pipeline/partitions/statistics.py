@@ -72,8 +72,9 @@ class Levels:
     @classmethod
     def of(cls, values: pd.Series) -> Self:
         """Return those of rows."""
-        counts = values.value_counts(sort=False, dropna=True)
-        return cls(counts.sort_index(), int(values.isna().sum()))
+        counts = values.value_counts(sort=False, dropna=True).sort_index()
+        counts.name = values.name
+        return cls(counts, int(values.isna().sum()))
 
     def merged(self, other: Self) -> Self:
         """Return those of both.
@@ -86,14 +87,13 @@ class Levels:
                 f"column {counts.name!r} has over {MOST_LEVELS:,} levels, such as "
                 f"{counts.index[0]!r}; add it to [columns] drop, or shorten it in features.py"
             )
-        return type(self)(counts.rename(self.counts.name), self.missing + other.missing)
+        counts.name = self.counts.name
+        return type(self)(counts, self.missing + other.missing)
 
     @property
     def mode(self) -> Any:
         """The most frequent value, the first in order of equally frequent ones; None of none."""
-        return (
-            None if self.counts.empty else self.counts.index[int(self.counts.to_numpy().argmax())]
-        )
+        return None if self.counts.empty else self.counts.index[int(self.counts.to_numpy().argmax())]
 
 
 @dataclass(frozen=True, eq=False)

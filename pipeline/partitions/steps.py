@@ -23,7 +23,7 @@ Steps = list[tuple[str, ColumnTransformer]]
 
 def fills(known: Known, choices: Preprocessing, cleaning: Cleaning) -> dict[str, str]:
     """Return what stands for a missing value of each column that has a fill of its own kind."""
-    own = {name: way for name, way in cleaning.columns.items() if way != "drop"}
+    own = {name: str(way) for name, way in cleaning.columns.items() if way != "drop"}
     return {name: own.get(name, choices.imputer or "median") for name in known.numbers} | {
         name: own.get(name, "missing") for name in known.columns if name not in known.numbers
     }

@@ -77,7 +77,7 @@ def _answers(
     is asked once it is free; if all are, one is begun anew where there is time for that.
     """
     found: dict[int, Answers] = {}
-    if not workers.free and until - time.monotonic() > WORTH_ANOTHER:
+    if workers and not workers.free and until - time.monotonic() > WORTH_ANOTHER:
         workers.each[-1].begin_anew()
     while (left := until - time.monotonic()) > 0:
         for worker in workers.free:
@@ -88,7 +88,7 @@ def _answers(
                 work = Shuffling(shared, mine.entry, mine.keys, columns, left)
                 worker.do(shuffle_columns, work)
         is_asking = any(isinstance(worker.work, Shuffling) for worker in workers.each)
-        if not is_asking and (not waiting or len(workers.free) == len(workers)):
+        if not is_asking and (not waiting or workers.is_idle):
             break
         for ended in workers.wait(min(TICK, left)):
             if isinstance(ended.work, Shuffling) and ended.result is not None:

@@ -10,16 +10,15 @@ import numpy as np
 import pandas as pd
 
 from pipeline.budget import WORTH_REPEATING, Entry, Pass, Schedule, Unit
-from pipeline.cache import Cache, frame_digest
+from pipeline.cache import frame_digest
 from pipeline.cleaning import clean_rows
 from pipeline.competition import ModelChoice
 from pipeline.decisions import Decided, decide, fold_scores, standard_error
 from pipeline.ensemble import Blend, Candidates, Mixer, choose_blend
-from pipeline.errors import ModelError, PipelineError
+from pipeline.errors import ModelError, PipelineError, WorkerError
 from pipeline.execution import Ended, Executor, Shared, Workers, has_networks
 from pipeline.importance import Importance
 from pipeline.ledger import load_ledger
-from pipeline.machine import cores
 from pipeline.metrics import metric_of
 from pipeline.portfolio import Size, has_many_levels, is_skewed, make_portfolio
 from pipeline.progress import (
@@ -37,7 +36,8 @@ from pipeline.splits import check_folds
 from pipeline.stages.asking import Asked, ask_blend
 from pipeline.stages.estimating import warn_of_leaks
 from pipeline.stages.folding import data_digest
-from pipeline.stages.opening import Data, Opened
+from pipeline.stages.opening import Data, Declared, Opened
+from pipeline.stages.placing import Where
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import (
     Log,
@@ -47,6 +47,7 @@ from pipeline.stages.recording import (
     tell_decision,
     write_run,
 )
+from pipeline.stages.spreading import threads_of
 from pipeline.stages.studying import (
     MOST_SECONDS,
     attempt,
@@ -63,7 +64,7 @@ from pipeline.stages.units import (
 )
 from pipeline.storage import check_writable, scratch_folder
 from pipeline.training import Lesson, is_refitted, joined_lesson
-from pipeline.trust import Seal
+from pipeline.workspace import Workspace
 
 LABEL = "auto"
 TICK = 0.5  # seconds between two looks at the clock
@@ -182,8 +183,7 @@ def train_all(
     size = Size(most, data.train.X.shape[1], n_outputs, len(folds), many, skewed, refitted)
     entries = make_portfolio(competition, size, chosen)
     task = Task(
-        workspace=opened.workspace,
-        name=opened.name,
+        declared=Declared.of(opened),
         choices=tuple(entry.choice for entry in entries),
         n_splits=competition.validation.n_splits,
         scheme=competition.validation.scheme,
@@ -234,7 +234,7 @@ def _work(effort: Effort, workers: Executor, shared: Shared) -> None:
     warn_of_leaks(effort.opened.competition, effort.data)  # the workers are busy meanwhile
     while True:
         _hand_out(schedule, workers, shared)
-        if len(workers.free) == len(workers):
+        if workers.is_idle:
             if effort.n_weighed == effort.n_whole or schedule.left < effort.ending:
                 return
             _prefer(effort, _mix(effort))  # the last weights may ask for fits on all rows
@@ -246,11 +246,14 @@ def _work(effort: Effort, workers: Executor, shared: Shared) -> None:
         emit(BudgetSpent(spent, effort.seconds, _state(effort), _working(effort, workers)))
         if schedule.left <= 0 and (effort.n_whole or schedule.left < -effort.seconds):
             return
+        if schedule.left <= 0 and not workers:
+            raise WorkerError(f"no worker came within {effort.seconds:.0f} s; start some")
         _keep_so_far(effort)
 
 
 def _hand_out(schedule: Schedule, workers: Executor, shared: Shared) -> None:
     """Give each worker that has nothing to do what is worth most, if anything fits."""
+    schedule.n_workers = max(1, len(workers))
     for worker in workers.free:
         unit = schedule.next(with_networks=has_networks(worker.number))
         if unit is not None:
@@ -278,7 +281,10 @@ def _take(effort: Effort, ended: Ended) -> None:
         if text not in effort.told:  # each worker has the same to say of a full disk
             emit(Warned(f"{label}: {text}"))
         effort.told.add(text)
-    if effort.schedule.take(unit, done.seconds, done):
+    if done.stopped_by_time and effort.opened.elsewhere is not None:
+        effort.opened.cache.clear(done.key)  # what is here of that name is an earlier command's
+    delay = max(0.0, ended.seconds - done.seconds)
+    if effort.schedule.take(unit, done.seconds, done, delay):
         effort.n_whole += 1
         if not unit.repeat and not unit.is_refit:
             _tell_member(effort, unit.entry)
@@ -314,6 +320,7 @@ def _working(effort: Effort, workers: Executor) -> tuple[Working, ...]:
             effort.schedule.entries[one.work[1].entry].choice.label,
             _what(one.work[1], effort.schedule.n_folds),
             now - one.started,
+            one.name,
         )
         for one in workers.each
         if one.work is not None
@@ -492,8 +499,7 @@ def _outcome(effort: Effort, mixed: Mixed, importance: Importance | str, is_last
         )
 
     def save(run: UnfinishedRun) -> None:
-        workspace = effort.opened.workspace
-        cache = Cache(workspace.cache(effort.opened.name), Seal.of(workspace.root))
+        cache = effort.opened.cache
         for member, weights in zip(mixed.members, mixed.mixer.weights, strict=True):
             label = member.entry.choice.label
             if np.any(weights):
@@ -641,6 +647,11 @@ def _tell(effort: Effort, mixed: Mixed) -> None:
     tell_decision(metric, decided.decision, decided.score, decided.plain)
 
 
-def begin_workers(number: int) -> Workers:
-    """Begin worker processes, which make themselves ready while the files are read."""
-    return Workers(number, get_ready, threads=max(1, cores() // number))
+def begin_workers(workspace: Workspace, where: Where, number: int) -> Executor:
+    """Begin what carries out units, which makes itself ready while the files are read.
+
+    That are so many worker processes, or the workers of a cluster. Raises PipelineError.
+    """
+    if where.is_here:
+        return Workers(number, get_ready, threads=threads_of(number))
+    return where.begin_cluster(workspace, get_ready)

@@ -93,6 +93,32 @@ def leaderboard_record(
     return record
 
 
+def sampled_record(
+    competition: Competition,
+    score: float,
+    y: np.ndarray,
+    prediction: np.ndarray,
+    fold: np.ndarray,
+    groups: np.ndarray | None,
+    labels: np.ndarray | None,
+    n_test: int,
+) -> dict[str, Any]:
+    """Return what the score of the test rows will be like, by a sample of predictions, and tell it.
+
+    score: of all rows. The interval is a little too wide: a sample varies more than they do.
+    """
+    found = estimate(y, prediction, fold, groups, METRICS[competition.metric], labels, n_test)
+    lower, upper = min(found.lower, score), max(found.upper, score)
+    record = {
+        **asdict(replace(found, score=score, lower=lower, upper=upper)),
+        "adversarial_auc": None,
+        "test_differs": False,
+        "weighted": None,
+    }
+    emit(Note("estimate", leaderboard_line(record), record))
+    return record
+
+
 def leaderboard_line(record: dict[str, Any]) -> str:
     """Return a run's estimate of its leaderboard score, in one line."""
     text = f"leaderboard {_shown(record)}"

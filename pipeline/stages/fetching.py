@@ -13,6 +13,7 @@ from pipeline.sources import Source
 from pipeline.sources.dacon_words import files_by_hand
 from pipeline.sources.files import open_source
 from pipeline.sources.kernels import attached_files
+from pipeline.sources.partitions import PartitionsSource
 from pipeline.stages.opening import Opened, open_competition
 from pipeline.workspace import Workspace
 
@@ -140,7 +141,7 @@ def _or_else(opened: Opened) -> str:
 
 def _declared(competition: Competition) -> tuple[str, ...]:
     files = competition.files
-    return files.train, files.test, files.sample_submission
+    return tuple(filter(None, (files.train, files.test, files.sample_submission)))
 
 
 def _source(opened: Opened, path: Path | None, *, sample: bool) -> Source:
@@ -156,7 +157,9 @@ def _source(opened: Opened, path: Path | None, *, sample: bool) -> Source:
             load_keras()  # quietly; it downloads images, and reads those of a folder
         return PracticeSource(competition, opened.workspace.board(opened.name), path)
     if path is not None:
-        return open_source(path, _declared(competition))
+        wanted = _declared(competition)
+        folders = any(name.endswith("/") for name in wanted)
+        return PartitionsSource(path, wanted) if folders else open_source(path, wanted)
     if not sample:
         raise SourceError(_by_hand(competition))
     return _sample(folder)

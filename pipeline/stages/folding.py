@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.cache import Cache, array_digest, code_digest, digest, frame_digest
+from pipeline.cache import Results, array_digest, code_digest, digest, frame_digest
 from pipeline.competition import ModelChoice
 from pipeline.data import TrainData
 from pipeline.description import tell
@@ -27,7 +27,6 @@ from pipeline.training import (
     refit,
     trains_together,
 )
-from pipeline.trust import Seal
 
 FEW_ROWS = 100  # that show what steps make of columns
 MOST_CELLS = 50_000_000  # of the folds that are fitted at once; as float32, 200 MB
@@ -50,11 +49,10 @@ class FoldWork:
     fresh: bool = False
     of_rows: str = ""
 
-    @cached_property
-    def cache(self) -> Cache:
+    @property
+    def cache(self) -> Results:
         """Where finished folds are kept."""
-        workspace = self.opened.workspace
-        return Cache(workspace.cache(self.opened.name), Seal.of(workspace.root))
+        return self.opened.results
 
     @cached_property
     def _basis(self) -> str:
@@ -157,7 +155,7 @@ class FoldWork:
 class Unfinished:
     """The networks of one piece of work while they are trained, in the cache beside its key."""
 
-    cache: Cache
+    cache: Results
     key: str
 
     def load(self, name: str) -> Any | None:
@@ -170,8 +168,7 @@ class Unfinished:
 
     def clear(self) -> None:
         """Forget them; what is finished stays."""
-        for path in self.cache.folder.glob(f"{self.key}.*.joblib"):
-            path.unlink(missing_ok=True)
+        self.cache.clear(f"{self.key}.")
 
 
 def at_once(estimator: Any, train: TrainData) -> int:

@@ -1,6 +1,6 @@
 """The start of every stage: the declaration, its code, and the files as typed frames."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.cache import Cache, Elsewhere, Results
 from pipeline.checks import check_files_agree, check_test, check_train, warn_of_repeated_ids
 from pipeline.cleaning import check_columns, mark_outliers
+from pipeline.cluster.child import here
 from pipeline.competition import (
     Columns,
     Competition,
@@ -25,8 +27,7 @@ from pipeline.data import (
     TrainData,
     check_ids,
     match_by_position,
-    read_sample,
-    read_sample_style,
+    read_asked,
     read_test,
     read_train,
     sample_ids,
@@ -45,23 +46,29 @@ from pipeline.features import (
 )
 from pipeline.forecasts import Forecasts, add_to_series, window_test, window_train
 from pipeline.inspection import unseen_levels
-from pipeline.machine import give_back_memory
+from pipeline.machine import give_back_memory, memory
 from pipeline.metrics import load_own_metric
 from pipeline.models import MODELS, model_spec
-from pipeline.progress import Note, Warned, counted, emit
+from pipeline.parquet import holds_parquet, open_parquet
+from pipeline.progress import Note, Warned, counted, emit, file_size
 from pipeline.raw import Manifest, verify
 from pipeline.rowwise import check_rowwise
 from pipeline.stages.trusting import check_competition, read_sources
+from pipeline.storage import save_bytes
 from pipeline.submission import check_ids_asked, check_sample, positive_label, wants_label
 from pipeline.training import class_labels, make_estimator
+from pipeline.trust import Seal, files_digest
 from pipeline.workspace import Workspace
+
+MEMORY_A_BYTE = 3  # of unpacked Parquet: frames, their features and a fold's copy
 
 
 @dataclass(frozen=True)
 class Opened:
     """A competition that is ready to be worked on, and the folder that declares it.
 
-    sources: the bytes of its declaration and of its Python files, by name.
+    sources: the bytes of its declaration and of its Python files, by name. elsewhere: where workers
+    on other machines keep what they finish. is_away: whether this is such a worker.
     """
 
     workspace: Workspace
@@ -69,11 +76,57 @@ class Opened:
     competition: Competition
     features: Features
     sources: dict[str, bytes]
+    elsewhere: Elsewhere | None = None
+    is_away: bool = False
 
     @property
     def name(self) -> str:
         """The competition's name."""
         return self.competition.name
+
+    @property
+    def cache(self) -> Cache:
+        """The finished work that is in the workspace, or can be brought there."""
+        workspace = self.workspace
+        return Cache(workspace.cache(self.name), Seal.of(workspace.root), self.elsewhere)
+
+    @property
+    def results(self) -> Results:
+        """Where finished work is kept by whoever does it."""
+        return self.elsewhere if self.is_away and self.elsewhere is not None else self.cache
+
+
+@dataclass(frozen=True, eq=False)
+class Declared:
+    """What a worker needs to open what a command has opened, on this machine or on another one.
+
+    folder, sources: as in Opened.
+    """
+
+    workspace: Workspace
+    name: str
+    folder: Path
+    sources: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, opened: Opened) -> "Declared":
+        """Return what has to travel of it."""
+        return cls(opened.workspace, opened.name, opened.folder, opened.sources)
+
+    def open(self) -> Opened:
+        """Load it; on another machine from the sources, which the command was trusted with.
+
+        Raises PipelineError.
+        """
+        away = here()
+        if away is None:
+            return open_competition(self.workspace, self.name)
+        own = away.folder / files_digest(self.sources) / self.name
+        own.mkdir(parents=True, exist_ok=True)
+        for file, content in self.sources.items():
+            save_bytes(own / file, content)
+        opened = open_folder(Workspace(away.folder), own, self.name)
+        return replace(opened, folder=self.folder, elsewhere=away.results, is_away=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,11 +243,11 @@ def read_data(opened: Opened) -> Data:
     manifest = verify(workspace.data(opened.name))
     raw, files = workspace.raw(opened.name), competition.files
     folder = workspace.data(opened.name)
+    check_fits(raw / files.train, competition)
     train_table = read_train(raw / files.train, competition, folder)
     test_table = read_test(raw / files.test, competition, train_table.kinds, folder)
     give_back_memory(len(train_table.frame))
-    sample = read_sample(raw / files.sample_submission, competition)
-    style = read_sample_style(raw / files.sample_submission, competition)
+    sample, style = read_asked(raw, competition, test_table.ids)
     if competition.columns.by_position:
         test_table = match_by_position(test_table, sample, competition)
     _tell_reading(train_table, test_table)
@@ -202,7 +255,7 @@ def read_data(opened: Opened) -> Data:
         return _read_windows(opened, train_table, test_table, sample, style, manifest)
     needs_id = opened.features.add_features is not None
     check_files_agree(train_table, test_table, competition, needs_id=needs_id)
-    train_frame = _with_features(opened.features, train_table.frame, test_table.frame)
+    train_frame = with_features(opened.features, train_table.frame, test_table.frame)
     test_frame = apply_features(opened.features, test_table.frame)
     check_train(train_frame, train_table.file, competition)
     check_test(test_frame, test_table.ids, test_table.file, train_frame, competition)
@@ -216,7 +269,7 @@ def read_data(opened: Opened) -> Data:
     _tell_features(columns, train_table.frame, train_frame, train)
     warn_of_repeated_ids(train.ids, train_table.file)
     train = _with_whole_labels(train, competition)
-    _check_cleaning(opened, train)
+    check_cleaning(opened, train)
     train = replace(train, outlying=_outlying(opened, train_table.frame))
     labels = class_labels(train, competition)
     _tell_labels(competition, train, labels)
@@ -228,6 +281,26 @@ def read_data(opened: Opened) -> Data:
     del train_table, test_table, train_frame, test_frame
     give_back_memory(len(train))
     return Data(train, test, sample, style, labels, manifest, kinds, hidden)
+
+
+def check_fits(train: Path, competition: Competition) -> None:
+    """Check that training rows in Parquet are meant to be held in memory, and that they can be.
+
+    Raises DataError.
+    """
+    if not holds_parquet(train):
+        return
+    if competition.files.are_pieces:
+        raise DataError(
+            f"{train}: its rows are read a piece at a time, which kc train does with lightgbm and "
+            "xgboost; for all else declare [files] pieces = false, and they are held in memory"
+        )
+    free, wanted = memory(), MEMORY_A_BYTE * open_parquet(train, competition.columns.drop).bytes
+    if free is not None and wanted > free.free:
+        raise DataError(
+            f"{train}: its rows would take about {file_size(wanted)} of memory, and "
+            f"{file_size(free.free)} are free; declare [files] pieces = true"
+        )
 
 
 def _read_windows(
@@ -279,7 +352,7 @@ def _hidden(train: pd.DataFrame, test: pd.DataFrame, columns: Columns) -> pd.Dat
     return train[[name for name in train if name not in others]]
 
 
-def _with_features(features: Features, train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
+def with_features(features: Features, train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
     """Return the training rows with their features, made without any column that test lacks.
 
     So features.py cannot build on the target, or on what is only known afterwards.
@@ -329,7 +402,7 @@ def _with_whole_labels(train: TrainData, competition: Competition) -> TrainData:
     return replace(train, y=y.astype("int64")) if (y == y.round()).all() else train
 
 
-def _check_cleaning(opened: Opened, train: TrainData) -> None:
+def check_cleaning(opened: Opened, train: TrainData) -> None:
     """Check [cleaning.columns] at once, with an error that names the file."""
     try:
         check_columns(train.X, opened.competition.cleaning)
@@ -355,15 +428,20 @@ def _outlying(opened: Opened, frame: pd.DataFrame) -> pd.Series | None:
 
 
 def _tell_labels(competition: Competition, train: TrainData, labels: np.ndarray | None) -> None:
-    """Tell which code each target label is encoded as."""
     if labels is not None:
         counts = pd.Series(train.y).value_counts().loc[list(labels)]
-        parts = [f"{label} -> {code} ({n:,})" for code, (label, n) in enumerate(counts.items())]
-        more = ", ..." if len(parts) > 5 else ""
-        text = f"{len(parts)} target labels: {', '.join(parts[:5])}{more}"
-        if len(labels) == 2 and not wants_label(competition, labels):
-            text += f"; submitted is the probability of {positive_label(competition, labels)}"
-        emit(Note("encode", text, {"labels": [str(label) for label in labels]}))
+        tell_labels(competition, labels, counts.to_numpy())
+
+
+def tell_labels(competition: Competition, labels: np.ndarray, counts: np.ndarray) -> None:
+    """Tell which code each target label is encoded as; counts: its rows (n_classes,)."""
+    pairs = enumerate(zip(labels, counts, strict=True))
+    parts = [f"{label} -> {code} ({n:,})" for code, (label, n) in pairs]
+    more = ", ..." if len(parts) > 5 else ""
+    text = f"{len(parts)} target labels: {', '.join(parts[:5])}{more}"
+    if len(labels) == 2 and not wants_label(competition, labels):
+        text += f"; submitted is the probability of {positive_label(competition, labels)}"
+    emit(Note("encode", text, {"labels": [str(label) for label in labels]}))
 
 
 def _warn_of_unseen(train: pd.DataFrame, test: pd.DataFrame, prose: Collection[str]) -> None:

@@ -1,15 +1,17 @@
 """Whether a run's file may be handed in: it is checked once more, as it is on the disk now."""
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.competition import Competition
+from pipeline.competition import Competition, is_parquet
 from pipeline.data import read_sample, read_sample_style
+from pipeline.parquet import open_parquet
+from pipeline.partitions import asked
 from pipeline.raw import verify
 from pipeline.runs import Run, find_run
 from pipeline.stages.opening import open_competition
+from pipeline.storage import file_sha256
 from pipeline.submission import check_submission
 from pipeline.workspace import Workspace
 
@@ -31,13 +33,18 @@ def check_ready(workspace: Workspace, name: str, run_id: str | None = None) -> R
     competition = open_competition(workspace, name).competition
     run = find_run(workspace.runs, name, run_id)
     verify(workspace.data(name))
-    path = workspace.raw(name) / competition.files.sample_submission
-    labels = run.record["labels"]
+    files, raw = competition.files, workspace.raw(name)
+    labels = None if run.record["labels"] is None else np.array(run.record["labels"])
+    if is_parquet(files.test):
+        test = open_parquet(raw / files.test, competition.columns.drop)
+        asked.check(run.submission, asked.Asked(competition, raw, test), labels)
+        return Ready(run, competition, file_sha256(run.submission))
+    path = raw / files.sample_submission
     check_submission(
         competition,
         run.submission,
         read_sample(path, competition),
-        None if labels is None else np.array(labels),
+        labels,
         read_sample_style(path, competition),
     )
-    return Ready(run, competition, hashlib.sha256(run.submission.read_bytes()).hexdigest())
+    return Ready(run, competition, file_sha256(run.submission))

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -246,6 +246,28 @@ def column_names(competition: Competition, labels: np.ndarray | None) -> list[st
 
 
 def _record(opened: Opened, data: Data, log: Log) -> dict[str, Any]:
+    """Return what run.json says of every run whose rows were read as frames."""
+    return run_record(
+        opened,
+        log,
+        data.manifest,
+        labels=data.labels,
+        kinds=data.kinds,
+        rows={"train": len(data.train), "test": len(data.asked)},
+        features=list(data.train.X.columns),
+    )
+
+
+def run_record(
+    opened: Opened,
+    log: Log,
+    manifest: Manifest,
+    *,
+    labels: np.ndarray | None,
+    kinds: Mapping[str, Any],
+    rows: Mapping[str, int],
+    features: Sequence[str],
+) -> dict[str, Any]:
     """Return what run.json says of every run."""
     competition = opened.competition
     return {
@@ -256,15 +278,15 @@ def _record(opened: Opened, data: Data, log: Log) -> dict[str, Any]:
         "greater_is_better": METRICS[competition.metric].greater_is_better,
         "validation": validation_record(competition),
         "target": list(competition.columns.target),
-        "labels": None if data.labels is None else data.labels.tolist(),
-        "kinds": data.kinds,
-        "rows": {"train": len(data.train), "test": len(data.asked)},
-        "features": list(data.train.X.columns),
+        "labels": None if labels is None else labels.tolist(),
+        "kinds": kinds,
+        "rows": rows,
+        "features": features,
         "stages": [asdict(note) for note in log.notes],
         "warnings": log.warnings,
         "suspects": log.suspects,
-        "origin": data.manifest.origin,
-        "data": {file.name: file.sha256 for file in data.manifest.files},
+        "origin": manifest.origin,
+        "data": {file.name: file.sha256 for file in manifest.files},
         "versions": versions(),
         "device": device(),
         "git": git_state(opened.workspace.root),

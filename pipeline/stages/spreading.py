@@ -19,7 +19,7 @@ from pipeline.machine import cores
 from pipeline.progress import Event, FoldStarted, Warned, emit, only_listening
 from pipeline.splits import Fold
 from pipeline.stages.folding import FoldWork, at_once, data_digest
-from pipeline.stages.opening import Opened, open_competition, unfitted
+from pipeline.stages.opening import Declared, Opened, unfitted
 from pipeline.storage import scratch_folder
 from pipeline.training import (
     FoldResult,
@@ -30,7 +30,6 @@ from pipeline.training import (
     tell_fold,
     trains_together,
 )
-from pipeline.workspace import Workspace
 
 BEGINNING = 4.0  # seconds until a new process fits: it imports what is needed, and reads the rows
 SURE = 1.25  # what workers are expected to take may be so many times too little
@@ -46,7 +45,7 @@ class Whole:
     number.
     """
 
-    workspace: Workspace
+    declared: Declared
     competition: Competition
     choice: ModelChoice
     train: TrainData
@@ -100,7 +99,7 @@ def fit_piece(piece: Piece) -> Fitted:
             whole.of_rows,
         )
         key, results, reused = _fit(work, piece, whole)
-    is_kept = work.cache.path(key).is_file() and not any(one.stopped_by_time for one in results)
+    is_kept = work.cache.has(key) and not any(one.stopped_by_time for one in results)
     return Fitted(key, reused, None if is_kept else results, told)
 
 
@@ -115,8 +114,7 @@ def _fit(work: FoldWork, piece: Piece, whole: Whole) -> tuple[str, list[FoldResu
 @lru_cache(maxsize=1)
 def _opened(shared: Shared) -> Opened:
     whole: Whole = shared.load()
-    opened = open_competition(whole.workspace, whole.competition.name)
-    return replace(opened, competition=whole.competition)
+    return replace(whole.declared.open(), competition=whole.competition)
 
 
 @dataclass(eq=False)
@@ -224,7 +222,7 @@ class Crew:
 
     def keeps(self, key: str) -> bool:
         """Tell whether finished work of that key will be found again."""
-        return not self.work.fresh and self.work.cache.path(key).is_file()
+        return not self.work.fresh and self.work.cache.has(key)
 
     @contextlib.contextmanager
     def _beginning(self, turn: "_Turn") -> Iterator[None]:
@@ -290,7 +288,7 @@ class Crew:
             scratch = self.stack.enter_context(scratch_folder(folder))
             self.stack.callback(executor.stop)  # before the folder goes that they look at
             whole = Whole(
-                work.opened.workspace,
+                Declared.of(work.opened),
                 work.opened.competition,
                 work.choice,
                 work.train,

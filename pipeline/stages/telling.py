@@ -17,7 +17,7 @@ KOREA = timezone(timedelta(hours=9))  # Dacon's day
 def ready_lines(ready: Ready) -> list[str]:
     """Return what a person wants to see before a daily slot is spent."""
     record = ready.run.record
-    sample = ready.competition.files.sample_submission
+    sample = ready.competition.files.sample_submission or "the test's ids"
     synthetic = is_sample(record["origin"])
     seed = "" if record["seed"] is None else f", seed {record['seed']}"
     return [

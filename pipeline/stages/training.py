@@ -4,7 +4,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 import pandas as pd
@@ -15,9 +15,11 @@ from pipeline.competition import AUTO, Competition, ModelChoice, Rule, Scheme
 from pipeline.data import TestData, TrainData
 from pipeline.drift import direction_of_test, measure_drift
 from pipeline.errors import UsageError, did_you_mean
+from pipeline.execution import Executor
 from pipeline.machine import cores, one_thread_a_product
 from pipeline.metrics import metric_of
 from pipeline.models import model_spec
+from pipeline.partitions.crew import Alone
 from pipeline.progress import (
     Event,
     FoldEnded,
@@ -42,11 +44,13 @@ from pipeline.stages.opening import (
     read_data,
     unfitted,
 )
+from pipeline.stages.piecewise import train_pieces
+from pipeline.stages.placing import Where
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, save_run, tell_decision
 from pipeline.stages.spreading import Crew, begin_fitters
 from pipeline.stages.studying import MOST_SECONDS
-from pipeline.stages.units import repeated
+from pipeline.stages.units import get_ready, repeated
 from pipeline.storage import check_writable
 from pipeline.training import (
     CVResult,
@@ -64,6 +68,7 @@ SCHEMES, RULES = get_args(Scheme), get_args(Rule)
 OTHER_ROWS = 0.9  # an adversarial AUC from which on folds by chance mislead
 FOR_IMPORTANCE = 0.05  # of --time, at most, for what columns are worth to one model
 ENOUGH_ROWS = 200  # with fewer, runs on the way to the test are too short to say anything
+FOR_PIECES = "lightgbm"  # the model of rows that memory does not hold, if nobody names one
 SECONDS, SAMPLE_SECONDS = 300.0, 60.0  # for all models, if nobody says how long
 
 
@@ -78,6 +83,7 @@ class TrainOptions:
     repeats: sets of folds of one model; several models are repeated as the time allows.
     fresh: train anew what an earlier command has finished or begun.
     workers: processes that fit at once, at most, and share the cores; None: one a core.
+    where: units of work are carried out.
     """
 
     label: str | None = None
@@ -92,6 +98,7 @@ class TrainOptions:
     repeats: int | None = None
     fresh: bool = False
     workers: int | None = None
+    where: Where = field(default_factory=Where)
 
     def __post_init__(self) -> None:
         """Check what the command line checks before it.
@@ -121,22 +128,65 @@ def train(workspace: Workspace, name: str, options: TrainOptions | None = None) 
     with listening(log), one_thread_a_product():
         opened = open_competition(workspace, name)
         label = options.label or opened.competition.default_model
+        if opened.competition.files.are_pieces:
+            return _train_pieces(opened, label, options, log)
         if label == AUTO or "," in label:
             return _train_several(opened, label, options, log)
-        opened, choice = _with_options(opened, options)
-        data = read_data(opened)
-        warn_of_leaks(opened.competition, data)
-        seed = opened.competition.validation.seed if options.seed is None else options.seed
-        limit = options.seconds
-        until = None if limit is None else time.monotonic() + limit
-        if limit is not None:
-            limit -= min(MOST_SECONDS, FOR_IMPORTANCE * limit)
-        result = validate_model(
-            opened, choice, data, seed, limit, fresh=options.fresh, workers=options.workers
+        with _executor(opened, options.where) as executor:
+            return _train_one(opened, options, log, executor)
+
+
+def _train_one(opened: Opened, options: TrainOptions, log: Log, executor: Executor | None) -> Run:
+    """Train one model; executor: what fits it, or None for this machine."""
+    name = opened.name
+    opened, choice = _with_options(opened, options)
+    opened = opened if executor is None else replace(opened, elsewhere=executor.elsewhere)
+    data = read_data(opened)
+    warn_of_leaks(opened.competition, data)
+    seed = opened.competition.validation.seed if options.seed is None else options.seed
+    limit = options.seconds
+    until = None if limit is None else time.monotonic() + limit
+    if limit is not None:
+        limit -= min(MOST_SECONDS, FOR_IMPORTANCE * limit)
+    fresh, workers = options.fresh, options.workers
+    result = validate_model(
+        opened, choice, data, seed, limit, fresh=fresh, workers=workers, executor=executor
+    )
+    _tell_training(opened.competition, choice, result)
+    command = command_of(name, replace(options, label=choice.label, seed=seed))
+    return save_run(opened, choice, data, result, seed, log, command=command, deadline=until)
+
+
+def _executor(opened: Opened, where: Where) -> contextlib.AbstractContextManager[Executor | None]:
+    """Begin what fits one model elsewhere, or nothing: on this machine that is chosen later."""
+    if where.is_here:
+        return contextlib.nullcontext()
+    return where.begin_cluster(opened.workspace, get_ready)
+
+
+def _train_pieces(opened: Opened, label: str, options: TrainOptions, log: Log) -> Run:
+    """Train one model on rows that are read a piece at a time; LightGBM if none is named."""
+    if "," in label:
+        raise UsageError("--model: rows that are read a piece at a time are learned by one model")
+    if not options.where.is_here:
+        raise UsageError(
+            "--executor dask: rows that are read a piece at a time are learned by this machine; "
+            "add --executor local"
         )
-        _tell_training(opened.competition, choice, result)
-        command = command_of(name, replace(options, label=choice.label, seed=seed))
-        return save_run(opened, choice, data, result, seed, log, command=command, deadline=until)
+    label = FOR_PIECES if label == AUTO else label
+    opened, choice = _with_options(opened, replace(options, label=label))
+    seed = opened.competition.validation.seed if options.seed is None else options.seed
+    command = command_of(opened.name, replace(options, label=label, seed=seed))
+    return train_pieces(
+        opened,
+        choice,
+        Alone(),
+        seed,
+        log,
+        seconds=options.seconds,
+        fresh=options.fresh,
+        command=command,
+    )
 
 
 def _train_several(opened: Opened, label: str, options: TrainOptions, log: Log) -> Run:
@@ -151,7 +201,9 @@ def _train_several(opened: Opened, label: str, options: TrainOptions, log: Log) 
     labels = [] if label == AUTO else [one.strip() for one in label.split(",") if one.strip()]
     chosen = [chosen_model(opened.competition, one) for one in dict.fromkeys(labels)]
     opened = _with_folds(opened, options)
-    with begin_workers(options.workers or cores()) as workers:
+    number = options.workers or cores()
+    with begin_workers(opened.workspace, options.where, number) as workers:
+        opened = replace(opened, elsewhere=workers.elsewhere)
         data = read_data(opened)
         opened = _like_the_test(opened, data)
         data = replace(data, train=in_order(data, opened.competition))
@@ -237,11 +289,12 @@ def validate_model(
     *,
     fresh: bool = False,
     workers: int | None = None,
+    executor: Executor | None = None,
 ) -> CVResult:
     """Fit a model's folds, or find them again, in as many sets of folds as are declared.
 
     seconds: for all of them together. fresh: finished folds are not looked for. workers: that fit
-    at once, at most; None: as many as there are cores.
+    at once, at most; None: as many as there are cores. executor: what does all of it instead.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     competition = opened.competition
@@ -263,7 +316,7 @@ def validate_model(
 
     with (
         _saying_what_is_kept(),
-        Crew(work, by_number, metric.name, begin_fitters, workers or cores()) as crew,
+        Crew(work, by_number, metric.name, begin_fitters, workers or cores(), executor) as crew,
     ):
         results = _fit_sets(fit_set, units, deadline, competition.validation.seed)
         found = merge_repeats(results, train, metric)

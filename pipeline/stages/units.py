@@ -19,7 +19,7 @@ from pipeline.progress import Event, Warned, emit, only_listening
 from pipeline.runs import Run, UnfinishedRun
 from pipeline.splits import Fold, all_rows
 from pipeline.stages.folding import FoldWork
-from pipeline.stages.opening import Opened, open_competition, unfitted
+from pipeline.stages.opening import Declared, Opened, unfitted
 from pipeline.training import (
     FoldResult,
     Lesson,
@@ -30,8 +30,6 @@ from pipeline.training import (
     respond,
     respond_test,
 )
-from pipeline.trust import Seal
-from pipeline.workspace import Workspace
 
 MEMBERS = "members"  # the folder of a run that has the fits of its members
 
@@ -44,8 +42,7 @@ class Task:
     of_test: the digests of the rows. fresh: whether finished work is not looked for.
     """
 
-    workspace: Workspace
-    name: str
+    declared: Declared
     choices: tuple[ModelChoice, ...]
     n_splits: int
     scheme: str
@@ -151,7 +148,7 @@ def shuffle_columns(work: Shuffling) -> dict[int, np.ndarray] | None:
     """
     until = time.monotonic() + work.seconds
     task, opened = _load(work.shared)
-    cache = Cache(opened.workspace.cache(opened.name), Seal.of(opened.workspace.root))
+    cache = opened.results
     found: dict[int, np.ndarray] = {}
     fits: list[FoldResult] = []
     for key in work.keys:
@@ -199,7 +196,7 @@ def all_folds(train: TrainData, test: TestData, competition: Competition) -> lis
 
 def keep_estimators(run: UnfinishedRun, label: str, keys: list[str], cache: Cache) -> None:
     """Keep a member's fits beside its run; what a full disk did not take is missed."""
-    missing = [key for key in keys if not cache.path(key).is_file()]
+    missing = [key for key in keys if not cache.has(key)]
     for key in keys:
         if key not in missing:
             run.keep_file(f"{MEMBERS}/{label}/{key}.joblib", cache.path(key))
@@ -248,7 +245,7 @@ def _answer(fits: FoldWork, key: str, results: list[FoldResult], task: Task) -> 
 @lru_cache(maxsize=1)
 def _load(shared: Shared) -> tuple[Task, Opened]:
     task: Task = shared.load()
-    opened = open_competition(task.workspace, task.name)
+    opened = task.declared.open()
     competition = opened.competition.with_validation(
         n_splits=task.n_splits, scheme=task.scheme, rule=task.rule
     )

@@ -161,11 +161,13 @@ class Budget:
             Bar(of, spent / self.event.budget, f"{clock_time(left)} left"),
             self.event.text,
         ]
-        width = max((len(one.model) for one in self.event.working), default=0)
+        working = self.event.working
+        width = max((len(one.model) for one in working), default=0)
+        names = [one.name or f"worker {one.worker + 1:<2}" for one in working]
+        broad = max(map(len, names), default=0)
         drawn += [
-            f"worker {one.worker + 1:<3} {one.model:<{width}}  {one.what}  "
-            f"{clock_time(one.seconds + since)}"
-            for one in self.event.working
+            f"{name:<{broad}}  {one.model:<{width}}  {one.what}  {clock_time(one.seconds + since)}"
+            for name, one in zip(names, working, strict=True)
         ]
         return drawn
 
