@@ -298,9 +298,9 @@ def kc_side(folder: Path) -> dict[str, Took]:
     at, test = (KC, "--workspace", home), folder / "files" / "test.csv"
     commands = {
         "fetch": ("fetch", "big", "--from", folder / "files"),
-        "clean": ("clean", "big"),
-        "encode": ("encode", "big"),
-        "scale": ("scale", "big"),
+        "clean": ("clean", "big", "--model", "lightgbm"),
+        "encode": ("encode", "big", "--model", "lightgbm"),
+        "scale": ("scale", "big", "--model", "lightgbm"),
         "train lightgbm": ("train", "big", "--model", "lightgbm"),
         "predict lightgbm": ("predict", "big", "--input", test, "--output", folder / "said.csv"),
         "train dnn": ("train", "big", "--model", "dnn"),

@@ -13,9 +13,10 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.errors import StorageError
 
@@ -44,11 +45,19 @@ def save_bytes(path: Path, content: bytes) -> None:
 
     Raises StorageError, and leaves what was there before.
     """
+    save_written(path, lambda file: file.write(content))
+
+
+def save_written(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let a function write a file, which need not be in memory, with the guarantee of save_bytes.
+
+    Raises StorageError, and leaves what was there before.
+    """
     with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with _staged(path) as temporary:
             with temporary.open("xb") as file:
-                file.write(content)
+                write(file)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

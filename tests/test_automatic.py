@@ -189,6 +189,17 @@ def test_a_model_that_kills_its_process_is_named_and_the_others_go_on(
     assert found["budget"]["left_out"]["dying"].startswith("its process died")
 
 
+def test_of_a_model_that_cannot_be_fitted_on_all_rows_the_folds_fits_predict(
+    made: Callable[..., Path], kc_here: Callable[..., Done]
+) -> None:
+    workspace = made(toml=TOML + "\n[models.kernel_ridge]\nmax_rows = 80\n")  # 60 of 90 a fold
+    done = kc_here(workspace, "train", "tiny", "--model", "kernel_ridge,", expect=0)
+    start = "kernel_ridge is predicted by its folds' fits, without that on all rows, fit 1: "
+    assert start in done.err
+    (member,) = record(workspace)["members"]
+    assert (member["label"], member["refits"]) == ("kernel_ridge", 0)
+
+
 def test_if_no_model_can_be_fitted_the_first_reason_is_told(
     made: Callable[..., Path], kc_here: Callable[..., Done]
 ) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from pipeline.charts import Bar, Line, bars, heatmap, lines, scatter, short
+from pipeline.charts import Line, heatmap, lines, scatter, short
 from pipeline.report.layout import Figure, Section, Table
 from pipeline.report.words import say
 
@@ -48,8 +48,11 @@ def predictions_section(record: dict[str, Any], oof: pd.DataFrame, test: pd.Data
     else:
         truth = oof[truths[0]].astype(str).to_numpy()
         probability = oof[[f"prediction_{label}" for label in labels]].to_numpy(dtype=float)
-        figures = _of_classes(record, [str(one) for one in labels], truth, probability)
-        tables = [_surest(oof, [str(one) for one in labels], truth, probability)]
+        names = [str(one) for one in labels]
+        figures = _of_classes(record, names, truth, probability)
+        tables = [_surest(oof, names, truth, probability)]
+        if len(names) > MOST_CLASSES:
+            tables.append(_confused(truth, _said(record, names, probability)))
     lead = (
         f"{len(oof):,} training rows, each predicted by models that have not learned from it; "
         "what they say of the test rows comes from the same models."
@@ -171,44 +174,29 @@ def _test_mean(test: pd.DataFrame, name: str) -> np.ndarray:
 def _of_classes(
     record: dict[str, Any], labels: list[str], truth: np.ndarray, probability: np.ndarray
 ) -> list[Figure]:
-    factors = (record.get("decision") or {}).get("factors") or [1.0] * len(labels)
-    said = np.array(labels)[(probability * np.array(factors)).argmax(axis=1)]
+    said = _said(record, labels, probability)
     total = probability.sum(axis=1, keepdims=True)
     share = probability / np.where(total > 0, total, 1.0)
     roc = _roc(labels, truth, share)
     return [
-        *_confusions(labels, truth, said),
+        *([_confusion(labels, truth, said)] if len(labels) <= MOST_CLASSES else []),
         *([] if roc is None else [roc]),
         _calibration(labels, truth, share),
     ]
 
 
-def _confusions(labels: list[str], truth: np.ndarray, said: np.ndarray) -> list[Figure]:
-    """Return what is taken for what: a matrix, or of many classes the pairs that are most often."""
-    if len(labels) <= MOST_CLASSES:
-        return [_confusion(labels, truth, said)]
+def _said(record: dict[str, Any], labels: list[str], probability: np.ndarray) -> np.ndarray:
+    """Return the labels that are handed in (n_samples,)."""
+    factors = (record.get("decision") or {}).get("factors") or [1.0] * len(labels)
+    return np.asarray(np.array(labels)[(probability * np.array(factors)).argmax(axis=1)])
+
+
+def _confused(truth: np.ndarray, said: np.ndarray) -> Table:
+    """Return which class is taken for which most often, where a matrix would be too large."""
     pairs = Counter((a, b) for a, b in zip(truth, said, strict=True) if a != b)
-    if not pairs:
-        return []
-    often = pairs.most_common(MOST_PAIRS)
-    right = float(np.mean(truth == said))
-    return [
-        Figure(
-            say("Confused most often"),
-            bars(
-                [Bar(f"{a} → {b}", n, text=f"{n:,}") for (a, b), n in often],
-                label="Rows of a class that are predicted as another one",
-            ),
-            f"Rows by true and predicted class, the first {len(often)} of {len(pairs):,} such "
-            f"pairs. {right:.2%} of all rows are right.",
-            Table(
-                "Confused most often",
-                ["true", "predicted", "rows"],
-                [[a, b, f"{n:,}"] for (a, b), n in often],
-                frozenset({2}),
-            ),
-        )
-    ]
+    rows = [[a, b, f"{n:,}"] for (a, b), n in pairs.most_common(MOST_PAIRS)]
+    caption = f"{say('Confused most often')}, {len(rows)} of {len(pairs):,} pairs"
+    return Table(caption, ["true", "predicted", "rows"], rows, frozenset({2}), beside=True)
 
 
 def _confusion(labels: list[str], truth: np.ndarray, said: np.ndarray) -> Figure:

@@ -274,7 +274,7 @@ def _take(effort: Effort, ended: Ended) -> None:
     label = effort.schedule.entries[unit.entry].choice.label
     if ended.error is not None:
         effort.schedule.give_up(unit, str(ended.error))
-        emit(Warned(f"{label} is left out: {ended.error}"))
+        emit(Warned(f"{label}{_missed(unit, effort.schedule.n_folds)}: {ended.error}"))
         return
     done: Done = ended.result
     for text in done.warnings:
@@ -288,6 +288,13 @@ def _take(effort: Effort, ended: Ended) -> None:
         effort.n_whole += 1
         if not unit.repeat and not unit.is_refit:
             _tell_member(effort, unit.entry)
+
+
+def _missed(unit: Unit, n_folds: int) -> str:
+    """Return what a blend lacks without a unit."""
+    if unit.is_refit:
+        return f" is predicted by its folds' fits, without that on {_what(unit, n_folds)}"
+    return f" goes on without {_what(unit, n_folds)}" if unit.repeat else " is left out"
 
 
 def _tell_member(effort: Effort, number: int) -> None:

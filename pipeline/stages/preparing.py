@@ -1,6 +1,5 @@
 """clean, encode, scale: what a stage changes, for looking; training fits its own on each fold."""
 
-import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from pipeline.description import tell
 from pipeline.features import blaming
 from pipeline.progress import Note, counted, emit
 from pipeline.stages.opening import chosen_model, open_competition, read_data, unfitted
-from pipeline.storage import save_bytes
+from pipeline.storage import save_written
 from pipeline.training import fit_step, preparing_steps
 from pipeline.workspace import Workspace
 
@@ -92,6 +91,4 @@ def row_note(kept: TrainData, dropped: DroppedRows) -> Note:
 
 
 def _save(path: Path, frame: pd.DataFrame) -> None:
-    buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False)
-    save_bytes(path, buffer.getvalue())
+    save_written(path, lambda file: frame.to_parquet(file, index=False))
