@@ -189,7 +189,7 @@ def test_features_cleaning_groups_and_dates_are_those_of_the_declaration(large, 
     assert record["folds"][0]["dropped_missing"] > 0
     assert record["folds"][0]["dropped_outliers"] > 0
     oof = pd.read_csv(run / "oof.csv")
-    assert oof.groupby((oof["id"] // 10))["fold"].nunique().max() == 1
+    assert oof.groupby(oof["id"] // 10)["fold"].nunique().max() == 1
 
 
 @pytest.mark.parametrize(
@@ -203,12 +203,15 @@ def test_features_cleaning_groups_and_dates_are_those_of_the_declaration(large, 
     ],
 )
 def test_what_needs_all_rows_at_once_is_refused(large, kc_here, toml, message):
-    assert message in kc_here(large(toml=toml), "train", "large", "--model", "lightgbm").error()
+    assert (
+        message
+        in kc_here(large(toml=toml), "train", "large", "--quiet", "--model", "lightgbm").error()
+    )
 
 
 def test_models_that_hold_all_rows_are_refused_and_other_commands_say_what_to_do(large, kc_here):
     workspace = large()
-    message = kc_here(workspace, "train", "large", "--model", "ridge").error()
+    message = kc_here(workspace, "train", "large", "--quiet", "--model", "ridge").error()
     assert "models.ridge: holds all rows in memory" in message
     assert "declare [files] pieces = false" in kc_here(workspace, "inspect", "large").error()
 
@@ -224,16 +227,19 @@ def test_models_that_hold_all_rows_are_refused_and_other_commands_say_what_to_do
 )
 def test_a_partition_that_cannot_be_learned_from_is_one_line(large, kc_here, change, message):
     parts = [rows(300), change(rows(300, 300))]
-    error = kc_here(large(parts=parts), "train", "large").error()
+    error = kc_here(large(parts=parts), "train", "large", "--quiet").error()
     assert "part-1.parquet" in error
     assert message in error
 
 
 def test_targets_and_columns_without_any_difference_are_one_line(large, kc_here):
     same = [rows(300, first).assign(y=1.0) for first in (0, 300)]
-    assert "every training row has y = 1.0" in kc_here(large(parts=same), "train", "large").error()
+    assert (
+        "every training row has y = 1.0"
+        in kc_here(large(parts=same), "train", "large", "--quiet").error()
+    )
     empty = [rows(300, first).assign(b=np.nan) for first in (0, 300)]
-    error = kc_here(large(parts=empty), "train", "large").error()
+    error = kc_here(large(parts=empty), "train", "large", "--quiet").error()
     assert "columns are empty in all 600 rows: 'b'" in error
 
 
@@ -253,7 +259,7 @@ def test_a_sample_in_another_order_is_refused_and_one_in_order_is_filled(large, 
             assert written.startswith(b"y,id\r\n")
             assert written.count(b"\r\n") == 121
         else:
-            error = kc_here(workspace, "train", "large").error()
+            error = kc_here(workspace, "train", "large", "--quiet").error()
             assert "expected the test's rows in their order; row" in error
     only_run(workspace, "large")
 
@@ -263,14 +269,16 @@ def test_an_id_that_stands_in_two_partitions_of_the_test_is_named(large, kc_here
     twice = rows(40, 5000).drop(columns="y")
     twice.to_parquet(tmp_path / "given" / "test" / "part-2.parquet", index=False)
     kc_here(workspace, "fetch", "large", "--from", tmp_path / "given", expect=0)
-    error = kc_here(workspace, "train", "large").error()
+    error = kc_here(workspace, "train", "large", "--quiet").error()
     assert "id '5000' stands in two rows" in error
 
 
 MEMORY = """\
 import os, resource, sys, pathlib
 os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"
-import lightgbm, pandas, pyarrow.parquet, sklearn.pipeline
+import lightgbm, pandas, pyarrow, pyarrow.parquet, sklearn.pipeline
+pyarrow.set_cpu_count(1)
+pyarrow.set_io_thread_count(1)
 from pipeline import Workspace, train
 from pipeline.stages import piecewise
 from pipeline.stages.training import TrainOptions
@@ -311,7 +319,7 @@ def test_rows_that_take_several_times_the_memory_there_is_are_learned(tmp_path):
 
     fetch(Workspace(workspace), "large", given)
     command = [sys.executable, "-c", MEMORY, str(workspace), str(limit)]
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
     env = environment(PYTHONPATH=os.pathsep.join(sys.path), **threads)
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -223,6 +223,10 @@ def train_all(
                 )
         except KeyboardInterrupt:
             effort.interrupted = True
+        except WorkerError as error:  # nobody is left who could go on
+            if not effort.n_whole:
+                raise
+            emit(Warned(str(error)))
         workers.stop()
     return _finish(effort, mixed, importance)
 
