@@ -1,13 +1,15 @@
 """Training on Parquet a piece at a time: as in memory, leak-free, bounded, refused in one line."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import is_mine, only_run, write
+from conftest import environment, is_mine, only_run, write
 
-from pipeline import Workspace
+from pipeline import Workspace, fetch
 from pipeline.features import Features
 from pipeline.partitions.crew import Alone
 from pipeline.partitions.learning import Lessons
@@ -268,3 +270,55 @@ def test_an_id_that_stands_in_two_partitions_of_the_test_is_named(large, kc_here
     kc_here(workspace, "fetch", "large", "--from", tmp_path / "given", expect=0)
     error = kc_here(workspace, "train", "large", "--quiet").error()
     assert "id '5000' stands in two rows" in error
+
+
+MEMORY = """\
+import pathlib, sys
+from pipeline import Workspace, train
+from pipeline.stages import piecewise
+from pipeline.stages.training import TrainOptions
+piecewise.MOST_HELD = piecewise.MOST_BINNED = piecewise.MOST_KEPT = 20_000
+run = train(Workspace(pathlib.Path(sys.argv[1])), "large", TrainOptions("lightgbm"))
+status = pathlib.Path("/proc/self/status").read_text().splitlines()
+peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+print(peak * 1024, run.record["rows"]["train"], run.record["score"])
+"""
+N_COLUMNS, A_PART = 30, 25_000
+
+
+def peak_of(folder, n_parts):
+    """Return the most bytes that a process held which learned so many partitions."""
+    for name in ("train", "test"):
+        (folder / "given" / name).mkdir(parents=True)
+    for part in range(n_parts):
+        values = np.random.default_rng(part).normal(size=(A_PART, N_COLUMNS)).round(2)
+        frame = pd.DataFrame(values, columns=[f"x{i}" for i in range(N_COLUMNS)])
+        frame["y"] = values[:, 0] + values[:, 1] ** 2
+        frame.insert(0, "id", np.arange(part * A_PART, (part + 1) * A_PART))
+        frame.to_parquet(folder / "given" / "train" / f"{part:02}.parquet", index=False)
+    asked = frame.drop(columns="y").head(1000)
+    asked.to_parquet(folder / "given" / "test" / "0.parquet", index=False)
+    toml = TOML.format(task="regression", metric="rmse", more="num_leaves = 7\nn_jobs = 1")
+    toml = toml.replace("n_estimators = 60", "n_estimators = 5")
+    workspace = folder / "work"
+    path = workspace / "competitions" / "large" / "competition.toml"
+    write(path, toml.replace("n_splits = 3", "n_splits = 2"))
+    fetch(Workspace(workspace), "large", folder / "given")
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, str(workspace)], capture_output=True, text=True,
+        timeout=120, env=environment(ARROW_DEFAULT_MEMORY_POOL="system", **threads), check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    peak, n_rows, score = done.stdout.split()
+    assert int(n_rows) == n_parts * A_PART
+    assert float(score) < 1.7  # it has learned: the target's deviation is 1.73
+    return int(peak)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the most that a process held")
+def test_memory_grows_by_far_less_than_the_rows_do(tmp_path):
+    few, many = peak_of(tmp_path / "few", 4), peak_of(tmp_path / "many", 16)
+    more = 12 * A_PART * (N_COLUMNS + 2) * 8
+    assert many - few < 0.5 * more, f"{few:,} and {many:,} bytes; rows take {more:,} more"

@@ -1,9 +1,17 @@
-"""Pieces on the workers of a Dask cluster: real processes here."""
+"""Pieces on the workers of a Dask cluster: real processes on loopback, and one that is killed."""
 
-import warnings
+import json
+import os
+import signal
+import subprocess
+import time
 
 import pytest
+from conftest import KC, environment, only_run
+from test_cluster import ENOUGH, Dask, until
+from test_piecewise import large  # noqa: F401  # the fixture
 
+from pipeline.errors import WorkerError
 from pipeline.parquet import Piece
 from pipeline.partitions.remote import Cluster, deal
 from pipeline.partitions.rows import FoldRows
@@ -12,16 +20,39 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore"),  # of Dask, as processes of it end
 ]
+XGBOOST = "[models.xgboost]\nn_estimators = 60\nlearning_rate = 0.1\npatience = 10\n"
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    distributed = pytest.importorskip("distributed")
-    options = {"n_workers": 2, "threads_per_worker": 1, "host": "127.0.0.1"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with distributed.LocalCluster(**options, dashboard_address=None) as local:
-            yield local
+@pytest.fixture
+def dask(tmp_path):
+    """Begin a scheduler and two workers, which nothing begins anew."""
+    pytest.importorskip("distributed")
+    (tmp_path / "dask").mkdir()
+    found = Dask(tmp_path / "dask")
+    try:
+        found.begin()
+        for name in ("one", "two"):
+            found.add(name)
+            log = found.folder / f"{name}.log"
+            until(lambda log=log: "Registered to:" in log.read_text(), "a worker")
+        yield found
+    finally:
+        found.end()
+
+
+def begin(workspace, dask, log, *options):
+    """Begin to train on the workers, telling the log."""
+    where = ("--executor", "dask", "--scheduler", dask.file)
+    arguments = map(str, ("train", "large", *where, *options))
+    with log.open("wb") as told:
+        return subprocess.Popen(
+            [KC, "--workspace", str(workspace), *arguments],
+            stdin=subprocess.DEVNULL, stdout=told, stderr=told, env=environment(),
+        )  # fmt: skip
+
+
+def record_of(workspace):
+    return json.loads((only_run(workspace, "large") / "run.json").read_text())
 
 
 def test_pieces_are_dealt_by_their_rows():
@@ -31,11 +62,46 @@ def test_pieces_are_dealt_by_their_rows():
     assert [share.counts for share in shares] == [(9,), (5,), (4, 1)]
 
 
-def test_workers_that_see_another_disk_are_told_of(cluster, tmp_path):
+def test_workers_that_see_another_disk_are_told_of(dask, tmp_path):
     from distributed import Client
 
     with (
-        Client(cluster) as client,
-        pytest.raises(Exception, match=r"does not see .*all machines share"),
+        Client(scheduler_file=str(dask.file)) as client,
+        pytest.raises(WorkerError, match=r"does not see .*all machines share"),
     ):
         Cluster(client).check_sees(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("label", ["lightgbm", "xgboost"])
+def test_two_workers_learn_all_rows_and_make_a_whole_run(large, dask, tmp_path, label):  # noqa: F811
+    workspace, log = large("regression", toml=XGBOOST), tmp_path / "log"
+    command = begin(workspace, dask, log, "--model", label)
+    try:
+        assert command.wait(ENOUGH) == 0, log.read_text()
+    finally:
+        command.kill()
+    assert "2 workers of tcp://127.0.0.1:" in log.read_text()
+    record = record_of(workspace)
+    assert sum(fold["valid_rows"] for fold in record["folds"]) == 900
+    assert record["score"] < 1.0  # the target's deviation is 2.2
+    assert len((only_run(workspace, "large") / "submission.csv").read_text().splitlines()) == 121
+
+
+def test_a_fold_goes_on_when_a_worker_is_killed(large, dask, tmp_path):  # noqa: F811
+    workspace, log = large(more="num_leaves = 63"), tmp_path / "log"
+    path = workspace / "competitions" / "large" / "competition.toml"
+    text = path.read_text().replace("n_estimators = 60", "n_estimators = 100000")
+    path.write_text(text.replace("patience = 10", "patience = 100000"))
+    command = begin(workspace, dask, log, "--model", "lightgbm", "--time", "12s")
+    try:
+        until(lambda: "fold     1/3" in log.read_text(), "a fold")
+        time.sleep(1)  # the next one takes four
+        assert command.poll() is None, log.read_text()
+        os.kill(dask.processes["two"].pid, signal.SIGKILL)
+        assert command.wait(ENOUGH) == 0, log.read_text()
+    finally:
+        command.kill()
+    told = log.read_text()
+    assert "fold 2 begins anew" in told
+    assert "fold     3/3" in told
+    assert record_of(workspace)["score"] < 1.5
