@@ -1,10 +1,7 @@
-"""Pieces on the workers of a Dask cluster: real processes on loopback, and one that is killed."""
+"""Pieces on the workers of a Dask cluster: real processes on loopback."""
 
 import json
-import os
-import signal
 import subprocess
-import time
 
 import pytest
 from conftest import KC, environment, only_run
@@ -85,23 +82,3 @@ def test_two_workers_learn_all_rows_and_make_a_whole_run(large, dask, tmp_path, 
     assert sum(fold["valid_rows"] for fold in record["folds"]) == 900
     assert record["score"] < 1.0  # the target's deviation is 2.2
     assert len((only_run(workspace, "large") / "submission.csv").read_text().splitlines()) == 121
-
-
-def test_a_fold_goes_on_when_a_worker_is_killed(large, dask, tmp_path):  # noqa: F811
-    workspace, log = large(more="num_leaves = 63"), tmp_path / "log"
-    path = workspace / "competitions" / "large" / "competition.toml"
-    text = path.read_text().replace("n_estimators = 60", "n_estimators = 100000")
-    path.write_text(text.replace("patience = 10", "patience = 100000"))
-    command = begin(workspace, dask, log, "--model", "lightgbm", "--time", "12s")
-    try:
-        until(lambda: "fold     1/3" in log.read_text(), "a fold")
-        time.sleep(1)  # the next one takes four
-        assert command.poll() is None, log.read_text()
-        os.kill(dask.processes["two"].pid, signal.SIGKILL)
-        assert command.wait(ENOUGH) == 0, log.read_text()
-    finally:
-        command.kill()
-    told = log.read_text()
-    assert "fold 2 begins anew" in told
-    assert "fold     3/3" in told
-    assert record_of(workspace)["score"] < 1.5
