@@ -474,3 +474,80 @@ def test_a_script_runs_where_only_public_packages_are_installed(
     found = pd.read_csv(tmp_path / "submission.csv")
     expected = pd.read_csv(only_run(workspace, "tiny") / "submission.csv")
     pd.testing.assert_frame_equal(found, expected, rtol=0, atol=1e-6)
+
+
+SERIES = """\
+title = "Tiny"
+task = "regression"
+metric = "mae"
+
+[files]
+train = "train.csv"
+test = "test.csv"
+sample_submission = "sample.csv"
+
+[columns]
+id = "id"
+time = "day"
+target = "sales"
+drop = ["note"]
+
+[target]
+lower = 0
+
+[windows]
+timesteps = 3
+horizon = 2
+by = "shop"
+
+[validation]
+n_splits = 3
+
+[models.trees]
+kind = "lightgbm"
+n_estimators = 20
+
+[models.memory]
+kind = "lstm"
+units = [4]
+dense = []
+epochs = 2
+"""
+OF_A_DAY = """\
+def add_features(frame):
+    return frame.assign(each=frame["sales"] / (1 + frame["visitors"]), seen=frame["day"])
+"""
+
+
+def series() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return two shops' days out of order: train, a test that tells a day first, and the sample."""
+    rng = np.random.default_rng(0)
+    days = pd.date_range("2022-01-01", periods=60)
+    shops = [
+        pd.DataFrame({"day": days, "shop": shop, "visitors": rng.integers(0, 9, 60)}).assign(
+            sales=level + rng.normal(0, 5, 60).cumsum().round(2)
+        )
+        for shop, level in (("north", 100), ("south", 900))
+    ]
+    frame = pd.concat(shops).sample(frac=1, random_state=1)
+    frame = frame.assign(id=[f"d{i}" for i in range(len(frame))], note="none")
+    is_last = frame["day"] >= days[-3]
+    test = frame[is_last].assign(visitors=lambda rows: rows["visitors"].astype(float))
+    is_asked = test["day"] > days[-3]
+    test.loc[is_asked, ["sales", "visitors"]] = np.nan
+    return frame[~is_last], test, test.loc[is_asked, ["id"]].assign(sales=0)
+
+
+@pytest.mark.parametrize(
+    ("model", "of"),
+    [("ridge", "change"), ("trees", "ratio"), ("trees", "level"), ("memory", "change")],
+)
+def test_windows_of_series_are_cut_and_put_back_as_the_run_did(
+    made: Callable[..., Path], exported: Callable[..., Path], model: str, of: str
+) -> None:
+    train, test, sample = series()
+    toml = SERIES.replace("horizon = 2", f'horizon = 2\ntarget = "{of}"')
+    workspace = made(train=train, test=test, sample=sample, toml=toml, features=OF_A_DAY)
+    text = check_same(workspace, exported(workspace, "--model", model))
+    assert ("FunctionTransformer(LAST_VALUE.relative)" in text) == (of != "level")
+    assert "timesteps=3, " in text.replace("\n    ", " ")

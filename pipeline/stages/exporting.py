@@ -34,10 +34,6 @@ from pipeline.workspace import Workspace
 
 UNLEARNED = ("models", "title", "source", "default_model")  # nothing is learned from them
 _INSTEAD = "share the run's folder, which kc predict --run answers from, or its submission.csv"
-_NOT_WINDOWS = (
-    "[windows], and scripts are written of models of rows alone: cutting series into windows and "
-    f"putting their forecasts back is not among what is copied; {_INSTEAD}"
-)
 _NOT_IMAGES = (
     "[images], and scripts are written of tables alone: pixels that are read from disk and changed "
     f"by chance while a network learns are not among what is copied; {_INSTEAD}"
@@ -65,8 +61,6 @@ def export(
     run = find_run(workspace.runs, name, run_id)
     _check_finished(run)
     opened = _opened(workspace, run)
-    if opened.competition.windows is not None:
-        raise UsageError(f"run {run.id}: forecasts {_NOT_WINDOWS}")
     if opened.competition.images is not None:
         raise UsageError(f"run {run.id}: sees {_NOT_IMAGES}")
     data = read_data(opened)
@@ -243,6 +237,10 @@ class _Tree:
         train, labels = self.data.train, self.data.labels
         sizes = [len(fold.train) for fold in self._folds()]
         sizes += [len(train)] if refits else []
+        windows = self.opened.competition.windows
+        if windows is not None:  # those whose answers held-out ones tell are left out
+            at_one_time = int(train.order.value_counts().max()) if train.order is not None else 1
+            sizes.append(min(sizes) - windows.horizon * at_one_time)
         return Trained(
             choice=choice,
             passes=passes,
