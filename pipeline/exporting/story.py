@@ -578,7 +578,6 @@ class _Story:
             facts["clean"] = self._cleaning()
         if self._generates():
             facts["related"] = "$related"
-        told = ", ".join(f"{name}={value}" for name, value in facts.items())
         if c.windows is not None:
             facts["apart"] = self._piece("apart")
             if c.windows.target != "level":
@@ -586,6 +585,7 @@ class _Story:
                     "to_scale": "$LAST_VALUE.forward",
                     "from_scale": "$LAST_VALUE.backward",
                 }
+        told = ", ".join(f"{name}={value}" for name, value in facts.items())
         problem = f"{self._piece('Problem')}({told})".replace("$", OWN_MARK)
         body = f"""
             known, asked = {{}}, {{}}  # predictions of training rows, out of fold, and of test rows
