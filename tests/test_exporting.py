@@ -501,7 +501,7 @@ horizon = 2
 by = "shop"
 
 [validation]
-n_splits = 3
+n_splits = 2
 
 [models.trees]
 kind = "lightgbm"
@@ -509,9 +509,9 @@ n_estimators = 20
 
 [models.memory]
 kind = "lstm"
-units = [4]
+units = [2]
 dense = []
-epochs = 2
+epochs = 1
 """
 OF_A_DAY = """\
 def add_features(frame):

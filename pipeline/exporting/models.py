@@ -202,8 +202,8 @@ class Models:
         """Return what the function of the steps before a model is called, new or known."""
         pairs = zip(preparing_steps(estimator), preparing_steps(other), strict=True)
         calls = [self._step(name, step, alike) for (name, step), (_, alike) in pairs]
-        calls = [*self._relative(), *filter(None, calls)] or ['"passthrough"']
-        body = "".join(f"        {in_lines(call, 8)},\n" for call in calls)
+        written = [*self._relative(), *(call for call in calls if call)] or ['"passthrough"']
+        body = "".join(f"        {in_lines(call, 8)},\n" for call in written)
         if body not in self.steps:
             name = self._free(_name_of(estimator))
             text = '"""Return the steps before a model, unfitted."""'
