@@ -156,6 +156,14 @@ Processes = Annotated[
         "--workers", min=1, metavar="N", help="Processes that fit at once; else one a core."
     ),
 ]
+Device = Annotated[
+    str,
+    typer.Option(
+        envvar="KC_DEVICE",
+        metavar="[auto|cpu|gpu]",
+        help="Where networks are trained; auto: on a GPU if TensorFlow sees one.",
+    ),
+]
 Time = Annotated[
     str | None,
     typer.Option(
@@ -400,6 +408,7 @@ def train(
     patience: Patience = None,
     time: Time = None,
     workers: Processes = None,
+    device: Device = "auto",
     executor: ExecutorName = None,
     scheduler: Scheduler = None,
     storage: Storage = None,
@@ -410,6 +419,7 @@ def train(
 ) -> None:
     """Train and blend what the time bears, or one model. Example: kc train bike --time 10m."""
     began = monotonic()  # loading what trains is part of a budget of time
+    from pipeline.devices import choose_device
     from pipeline.stages.placing import Where
     from pipeline.stages.training import TrainOptions
     from pipeline.stages.training import train as stage
@@ -419,6 +429,7 @@ def train(
         workers,
         where=Where(executor, scheduler, storage),
     )  # fmt: skip
+    choose_device(device)
     with _shown(**_verbosity(verbose, quiet=quiet or as_json)):
         run = stage(context.obj, name, options)
     _print_run(run, as_json)
@@ -451,14 +462,17 @@ def tune(
     time: Time = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Most sets that are tried.")] = None,
     seed: Seed = None,
+    device: Device = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Search a model's parameters. Example: kc tune bike --model lightgbm --time 10m."""
     began = monotonic()
+    from pipeline.devices import choose_device
     from pipeline.stages import tuned, tuning
 
     options = tuning.TuneOptions(model, seconds(time), seed, began, trials)
+    choose_device(device)
     with _shown(quiet=quiet or as_json):
         found = tuning.tune(context.obj, name, options)
     if as_json:
@@ -488,6 +502,7 @@ def run_(
     patience: Patience = None,
     time: Time = None,
     workers: Processes = None,
+    device: Device = "auto",
     executor: ExecutorName = None,
     scheduler: Scheduler = None,
     storage: Storage = None,
@@ -498,6 +513,7 @@ def run_(
 ) -> None:
     """Fetch if needed, train, write and check a submission. Example: kc run bike --sample."""
     began = monotonic()  # loading what trains is part of a budget of time
+    from pipeline.devices import choose_device
     from pipeline.stages.fetching import fetch_if_needed
     from pipeline.stages.placing import Where
     from pipeline.stages.training import TrainOptions
@@ -508,6 +524,7 @@ def run_(
         workers,
         where=Where(executor, scheduler, storage),
     )  # fmt: skip
+    choose_device(device)
     with _shown(**_verbosity(verbose, quiet=quiet or as_json)):
         fetch_if_needed(context.obj, name, path, sample=sample)
         run = stage(context.obj, name, options)

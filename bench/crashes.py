@@ -109,6 +109,8 @@ def scenarios() -> list[Scenario]:
         Scenario("train", (*train, "ridge"), fetched, runs_of("ridge")),
         Scenario("boosting", (*train, "lightgbm"), fetched, runs_of("lightgbm")),
         Scenario("ensemble", ("ensemble", "crash", "--quiet"), trained_twice, runs_of("ensemble")),
+        Scenario("several", (*train, "ridge,knn", "--time", "5m"), fetched, last_of("auto")),
+        Scenario("report", ("report", "crash", "--all"), trained_twice, pages),
         Scenario("submit", ("submit", "wine", "--yes"), trained_wine, handed_in, "--again"),
     ]
 
@@ -335,6 +337,25 @@ def runs_of(label: str) -> Callable[[Path], Files]:
         return files
 
     return found
+
+
+def last_of(label: str) -> Callable[[Path], Files]:
+    """Return what finds the files of the newest run of a label: earlier ones are of less work."""
+
+    def found(work: Path) -> Files:
+        runs = sorted((work / "runs").glob(f"crash-*-{label}*"))
+        names = ("submission.csv", "oof.csv", "test.csv", "competition.toml")
+        return {name: (runs[-1] / name).read_bytes() for name in names} if runs else {}
+
+    return found
+
+
+def pages(work: Path) -> Files:
+    """Return the pages that were made, without where the workspace is and when it was trained."""
+    return {
+        path.name: path.read_bytes().replace(str(work).encode(), b"")
+        for path in (work / "reports").rglob("*.html")
+    }
 
 
 def handed_in(work: Path) -> Files:

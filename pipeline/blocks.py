@@ -36,7 +36,7 @@ from pipeline.kinds import (
 from pipeline.machine import cores
 
 MANY_BYTES = 2**25  # of a file, from which on it is read in blocks
-BLOCK = 2**23  # bytes of a block; larger ones hold more memory and are no faster
+BLOCK = 2**23  # bytes of a block
 ROOM = 1 << 16  # rows that a column has room for at first
 NUMBERS = ("integer", "float")
 

@@ -247,9 +247,9 @@ def read_blocks(
     Raises IrregularError, at once or between blocks, for what only read_cells can read, or refuse.
     """
     found = survey_utf8(path, encoding)
-    separator = _checked(separator, path) or (found and _detect_separator(found.head))
-    if found is None or separator is None:
+    if found is None:
         raise IrregularError
+    separator = _checked(separator, path) or _detect_separator(found.head)
     file = CsvFile(path, found.encoding, separator)
     head = found.head[: found.head.rfind(b"\n") + 1]
     try:

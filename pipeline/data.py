@@ -182,9 +182,13 @@ def parquet_table(
 ) -> Table:
     """Return all rows of Parquet as one table. Raises DataError if a file is damaged."""
     cells = read_all(files, kinds)
-    return Table(
-        files.file, typed(cells, kinds, files.file), parquet_ids(cells, competition), kinds
-    )
+    frame = with_unread(typed(cells, kinds, files.file), files)
+    return Table(files.file, frame, parquet_ids(cells, competition), kinds)
+
+
+def with_unread(frame: pd.DataFrame, files: ParquetFiles) -> pd.DataFrame:
+    """Return rows with the columns that are dropped unread, empty, so that it is known they are."""
+    return frame.assign(**dict.fromkeys(sorted(files.unread), np.nan))
 
 
 def parquet_ids(cells: pa.Table, competition: Competition, first: int = 0) -> pd.Series:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 
 from pipeline import sharing
 from pipeline.cache import Elsewhere
+from pipeline.devices import HIDDEN, device
 from pipeline.errors import PipelineError, WorkerError
 
 # Products of matrices are on one thread, so that no bit depends on the number of cores.
@@ -32,6 +33,14 @@ def environment(threads: int) -> dict[str, str]:
 
 
 ONE_THREAD = environment(1)
+
+
+def has_networks(number: int) -> bool:
+    """Tell whether a worker of that number trains networks: what these need takes room, and time.
+
+    Every second one does; with a GPU, the first one, which sees it.
+    """
+    return number == 0 if device() == "gpu" else number % 2 == 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,8 +147,8 @@ class Worker:
     number: int
     prepare: Callable[..., None]
     arguments: tuple[Any, ...]
+    variables: dict[str, str] = field(default_factory=lambda: environment(1))
     name = ""
-    threads: int = 1
     work: Any = None
     future: Future[Any] | None = None
     started: float = 0.0
@@ -189,8 +198,8 @@ class Worker:
         self.executor = ProcessPoolExecutor(
             1,
             initializer=_settle,
-            initargs=(self.threads, self.prepare, self.arguments),
-            env=environment(self.threads),
+            initargs=(self.variables, self.prepare, self.arguments),
+            env=self.variables,
         )
         self.executor.submit(len, ())  # a process begins with its first work
 
@@ -199,12 +208,16 @@ class Workers:
     """Worker processes on this machine; use it as a context, which ends them all.
 
     prepare: called with the arguments in every new worker, before its first work. threads: of each.
+    The first worker alone sees a GPU, if there is one: two would take each other's memory.
     """
 
     def __init__(
         self, number: int, prepare: Callable[..., None], *arguments: Any, threads: int = 1
     ) -> None:
-        self.each = [Worker(n, prepare, arguments, threads) for n in range(number)]
+        first = environment(threads)
+        self.each = [
+            Worker(n, prepare, arguments, first | HIDDEN if n else first) for n in range(number)
+        ]
 
     def __enter__(self) -> Self:
         return self
@@ -253,11 +266,13 @@ def end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _settle(threads: int, prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _settle(
+    variables: dict[str, str], prepare: Callable[..., None], arguments: tuple[Any, ...]
+) -> None:
     """Make a new worker ready; an interruption is for the process that can keep what is done."""
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.update(environment(threads))
+    os.environ.update(variables)
     prepare(*arguments)
 
 

@@ -16,7 +16,8 @@ from pipeline.dates import EXAMPLES, are_dates, as_text, parse_dates
 from pipeline.errors import DataError, did_you_mean
 
 SUFFIX = ".parquet"
-BLOCK = 1 << 15  # rows that are worked on at once
+BLOCK = 1 << 14  # rows that are worked on at once, where columns are few
+CELLS = 1 << 19  # the same of wider rows
 PIECE = 1 << 20  # rows that are one piece of work, if a file's row groups can be parted so
 Family = Literal["integer", "float", "text", "datetime", "empty"]
 WORDS: Mapping[str, str] = {
@@ -75,8 +76,9 @@ class Piece:
         first = self.first
         try:
             file = pq.ParquetFile(self.path)
-            names = None if columns is None else list(columns)
-            for batch in file.iter_batches(BLOCK, row_groups=list(self.groups), columns=names):
+            names = file.schema_arrow.names if columns is None else list(columns)
+            rows = max(1, min(BLOCK, CELLS // max(len(names), 1)))
+            for batch in file.iter_batches(rows, row_groups=list(self.groups), columns=names):
                 yield first, pa.Table.from_batches([batch])
                 first += batch.num_rows
         except (pa.ArrowException, OSError) as error:
@@ -92,7 +94,8 @@ class ParquetFiles:
     """A declared file: its partitions in the order of their names, and what their columns are.
 
     families: of each column that is read. has_missing: the columns of whole numbers of which a
-    value is missing, or which do not say.
+    value is missing, or which do not say. bytes: of the columns, unpacked. unread: those that
+    nobody needs.
     """
 
     path: Path
@@ -102,6 +105,7 @@ class ParquetFiles:
     has_missing: frozenset[str]
     pieces: tuple[Piece, ...]
     bytes: int
+    unread: frozenset[str] = frozenset()
 
     @cached_property
     def rows(self) -> int:
@@ -134,6 +138,7 @@ def open_parquet(
     families: dict[str, Family] = {}
     types: dict[str, str] = {}
     has_missing: set[str] = set()
+    unread: set[str] = set()
     size = 0
     for part in parts:
         metadata, schema = _footer(part)
@@ -143,10 +148,13 @@ def open_parquet(
             families[name] = _joined(part, parts[0], name, families.get(name, family), family)
             types.setdefault(name, str(schema.field(name).type))
         has_missing |= {name for name in found if _may_miss(metadata, schema, name)}
+        unread |= {*schema.names} - {*found}
         size += sum(_bytes(metadata, group, found) for group in range(metadata.num_row_groups))
         first = pieces[-1].first + pieces[-1].rows if pieces else 0
         pieces += _pieces(part, metadata, len(pieces), first)
-    return ParquetFiles(path, parts, families, types, frozenset(has_missing), tuple(pieces), size)
+    return ParquetFiles(
+        path, parts, families, types, frozenset(has_missing), tuple(pieces), size, frozenset(unread)
+    )
 
 
 def read_all(files: ParquetFiles, columns: Collection[str]) -> pa.Table:

@@ -1,6 +1,7 @@
 """The file that is handed in: joined to the sample by id, and read back before it counts."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -134,15 +135,22 @@ def save_submission(frame: pd.DataFrame, path: Path, style: CsvStyle = PLAIN) ->
 
     Raises StorageError, or SubmissionError if the sample's encoding lacks a character.
     """
-    try:
+    with writing_letters(path, style):
         content = style.content(frame)
+    save_bytes(path, content)
+
+
+@contextlib.contextmanager
+def writing_letters(path: Path, style: CsvStyle) -> Iterator[None]:
+    """Turn a character that the sample's encoding lacks into a SubmissionError that names it."""
+    try:
+        yield
     except UnicodeEncodeError as error:
         letters = error.object[error.start : error.end]
         raise SubmissionError(
             f"{path}: {letters!r} cannot be written in {style.encoding}, the sample's encoding; "
             "declare another in [files] encoding"
         ) from None
-    save_bytes(path, content)
 
 
 def check_submission(

@@ -56,7 +56,7 @@ FRACTION_FOR_VARIANCE = 0.2
 FEW_ROWS = 5_000  # below it, what folds leave out is missed
 FEW_GROUPED_ROWS = 50_000  # the same, where folds leave out all that is like a row
 MORE_ROUNDS = 1.25  # a fit on all rows bears, by those of a fold's rows without its held-out ones
-ROWS_AT_ONCE = 2**16  # that are predicted; whole batches of networks
+ROWS_AT_ONCE = 2**15  # that are predicted; whole batches of networks
 GENERATE = "generate"  # the step that generates features
 
 
@@ -337,6 +337,7 @@ def fit_folds(
     """
     started = time.monotonic()
     fitted: list[Any] = []
+    give_back_memory(len(train))
     if trains_together(estimator):
         parts = [clean_rows(train.subset(fold.train), competition.cleaning) for fold in folds]
         seen, every = [one for one, _ in parts], [dropped for _, dropped in parts]

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import KC, TOML, Done, environment, files_of, only_run, write
+from pages import Page, check_understood, commands_of
 
 from pipeline.cache import Cache
 from pipeline.errors import ModelError, StorageError, UsageError, WorkerError
@@ -230,6 +231,56 @@ def test_a_budget_that_bears_everything_gives_the_same_bytes_on_a_cluster(
 
 
 @pytest.mark.slow
+def test_a_scheduler_that_is_gone_is_one_line(
+    dask: Dask, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    where = Where("dask", str(dask.file), str(tmp_path / "storage"))
+    told: list[Event] = []
+    with listening(told.append), where.begin_cluster(Workspace(tmp_path), dict) as slots:
+        assert len(slots) == 0
+        assert not slots.is_idle, "without workers all work waits"
+        dask.processes["scheduler"].kill()
+        with pytest.raises(WorkerError, match="the scheduler is gone; what was finished is kept"):
+            slots.wait(ENOUGH)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.slow
+def test_work_is_ended_where_it_is_done_and_errors_come_back_as_they_are(
+    dask: Dask, place: Path, tmp_path: Path
+) -> None:
+    dask.add("one")
+    where = Where("dask", str(dask.file), str(tmp_path / "storage"))
+    with where.begin_cluster(Workspace(tmp_path), dict) as slots:
+        until(lambda: slots.wait(0.1) == [] and len(slots) == 1, "a slot")
+        (slot,) = slots.free
+        assert slot.name == "one"
+        slot.do(time.sleep, 3600)
+        assert slots.wait(0.5) == []
+        slot.begin_anew()
+        assert slots.is_idle
+        slot.do(len, "abc")
+        (ended,) = slots.wait(ENOUGH)
+        assert (ended.work, ended.result, ended.error) == ("abc", 3, None)
+        slot.do(os._exit, 1)
+        (ended,) = slots.wait(ENOUGH)
+        assert "2 workers died of it, one after the other" in str(ended.error)
+        slot.do(client.connect, "nowhere.json")
+        (ended,) = slots.wait(ENOUGH)
+        assert isinstance(ended.error, WorkerError)
+        slot.do(len, 1)
+        with pytest.raises(RuntimeError, match="has no len"):
+            slots.wait(ENOUGH)
+        slot.do(time.sleep, 3600)
+        slots.wait(0.5)
+    children = subprocess.run(
+        ["ps", "--no-headers", "--ppid", str(dask.processes["one"].pid)],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert children.stdout == b"", "what was being done has ended with the command"
+
+
+@pytest.mark.slow
 def test_a_worker_with_other_packages_is_named_and_not_made_use_of(
     dask: Dask, tiny: Callable[..., Path], tmp_path: Path, kc: Callable[..., Done]
 ) -> None:
@@ -396,3 +447,17 @@ def test_a_key_of_a_workspace_never_leaves_it(tmp_path: Path) -> None:
         Where(executor="dask").begin_cluster(Workspace(tmp_path), print)
     assert not (tmp_path / ".kc").exists()
     assert pickle.loads(pickle.dumps(GivenKey(b"1"))).key == b"1"
+
+
+def test_the_commands_of_its_page_are_understood() -> None:
+    page = Page(Path(__file__).parents[1] / "docs" / "cluster.md")
+    typed = [
+        words
+        for block in page.blocks()
+        if block.language == "text" and "#SBATCH" not in block.text
+        for words in commands_of(block.text)
+        if words[0] == "kc"
+    ]
+    assert len(typed) == 4
+    for words in typed:
+        check_understood(words)

@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 # The lowest floor first; a module may import from lower floors only, and inside its own package.
 FLOORS = (
     "errors",
-    "charts dates declaration durations encodings jsontext labels language machine packages "
-    "progress schemas slugs storage",
+    "charts dates declaration devices durations encodings jsontext labels language machine "
+    "packages progress schemas slugs storage",
     "competition csvtext ledger parquet plotting sharing tables terminal trust workspace",
     "features",
     "budget cache drift kinds metrics models pixels preprocessing runs scoring sources "

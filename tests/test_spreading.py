@@ -124,8 +124,11 @@ def crew(seconds: float, on_cores: float, most: int = 4) -> spreading.Crew:
     def begin(number: int) -> Any:
         raise InterruptedError(str(number))
 
+    class Ridge(spreading.Crew):
+        _is_one_piece = False
+
     nothing: Any = None
-    found = spreading.Crew(nothing, {}, "rmse", begin, most)
+    found = Ridge(nothing, {}, "rmse", begin, most)
     found.pace = seconds, on_cores
     return found
 

@@ -28,7 +28,8 @@ def connect(address: str, seconds: float = CONNECTED) -> Any:
     """
     from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it is told in our own words
+    for name in ("distributed", "distributed.client"):  # what they say is said in our own words
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     is_file = "://" not in address and address.endswith(".json")
     if is_file and not Path(address).is_file():
         raise WorkerError(

@@ -123,6 +123,7 @@ class Cluster:
         self.unlike: list[str] = []  # workers that are not made use of
         self.known: set[str] = set()  # addresses of workers that were asked who they are
         self.events: queue.Queue[_Came | _Went | _Over] = queue.Queue()
+        self.is_begun = False
         self.is_stopped = threading.Event()
         try:
             self._begin()
@@ -203,7 +204,10 @@ class Cluster:
         self._look(wait=True)
         self._take_in()
         if not self.each and self.unlike:
-            raise WorkerError(f"{self.address}: {self.unlike[0]}")
+            raise WorkerError(f"{self.address}: {self.unlike[0]}; no other worker is there")
+        for why in self.unlike:
+            emit(Warned(f"{why}; it is not made use of"))
+        self.is_begun = True
         text = f"{self.address}: {counted(len(self.each), 'slot')}"
         if not self.each:
             text = f"{self.address}: no workers yet, so all work waits for one"
@@ -242,9 +246,15 @@ class Cluster:
         new = {address: there[address] for address in there if address not in self.known}
         self.known = set(there)
         if new:
-            asking = threading.Thread(target=self._greet, args=(new,), daemon=True)
+            asking = threading.Thread(target=self._meet, args=(new,), daemon=True)
             asking.start()
             asking.join(ANSWERED if wait else 0)
+
+    def _meet(self, new: dict[str, Any]) -> None:
+        try:
+            self._greet(new)
+        except Exception:  # they went meanwhile, or the scheduler did; else they are asked again
+            self.known = self.known - set(new)
 
     def _greet(self, new: dict[str, Any]) -> None:
         """Ask workers who they are, and begin processes where these would be like this one."""
@@ -288,7 +298,7 @@ class Cluster:
     def _come(self, came: _Came) -> None:
         if came.unlike:
             self.unlike.append(f"worker {came.name} {came.unlike}")
-            if self.each:
+            if self.is_begun:
                 emit(Warned(f"{self.unlike[-1]}; it is not made use of"))
             return
         for index in range(came.n_threads):

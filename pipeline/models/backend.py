@@ -8,9 +8,11 @@ import random
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pipeline.devices import settle
 from pipeline.errors import ModelError
 
 # Imported before a model is loaded, which may have layers of theirs.
@@ -37,7 +39,13 @@ def load_keras() -> Any:
             f"Keras: expected the backend 'tensorflow', found {keras.backend.backend()!r}; "
             "set KERAS_BACKEND=tensorflow before Keras is imported"
         )
+    _settle()
     return keras
+
+
+@lru_cache(maxsize=1)
+def _settle() -> None:
+    settle()
 
 
 @contextlib.contextmanager

@@ -100,7 +100,8 @@ class _Training:
 
         n_steps = -(-(len(task.x) - len(task.holdout)) // recipe.batch_size)
         total = tf.Variable(float(n_steps * recipe.epochs), trainable=False)
-        _compile(model, recipe, n_steps, total)
+        # A small step on many rows costs what Adam costs; others keep Keras's own, to the bit.
+        _compile(model, recipe, n_steps, total, is_fused=isinstance(task.x, Compact))
         new = cls(model, task, recipe, deadline, kept, n_steps, total, recipe.epochs, {}, [])
         found = kept.load(recipe.epochs, has_deadline=deadline is not None)
         if found is not None:
@@ -189,19 +190,50 @@ class _Training:
         return np.concatenate(said)
 
 
-def _compile(model: Any, recipe: Recipe, n_steps: int, total: Any) -> None:
+def _compile(
+    model: Any, recipe: Recipe, n_steps: int, total: Any, *, is_fused: bool = False
+) -> None:
     keras = load_keras()
     name, settings = _LOSSES[recipe.loss]
     rate: Any = recipe.learning_rate
     if recipe.schedule != "constant":
         rate = _scheduled(recipe, total)
     model.compile(
-        keras.optimizers.Adam(rate),
+        (_fused_adam if is_fused else keras.optimizers.Adam)(rate),
         getattr(keras.losses, name)(**settings),
         steps_per_execution=n_steps,  # one call an epoch: calls are what a small net costs
         jit_compile=False,  # XLA on the CPU: epochs of a small network take six times longer
     )
     model.optimizer.build(model.trainable_variables)
+
+
+def _fused_adam(rate: Any) -> Any:
+    """Return Keras's Adam whose steps are TensorFlow's own kernel: one pass over each weight."""
+    import tensorflow as tf
+
+    optimizers: Any = load_keras().optimizers
+
+    class FusedAdam(optimizers.Adam):
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            if not isinstance(gradient, tf.Tensor):  # of a few rows of an embedding
+                super().update_step(gradient, variable, learning_rate)
+                return
+            place = self._get_variable_index(variable)
+            moments = (self._momentums[place], self._velocities[place])
+            done = tf.cast(self.iterations + 1, variable.dtype)
+            tf.raw_ops.ResourceApplyAdam(
+                var=_handle(variable), m=_handle(moments[0]), v=_handle(moments[1]),
+                beta1_power=tf.pow(self.beta_1, done), beta2_power=tf.pow(self.beta_2, done),
+                lr=tf.cast(learning_rate, variable.dtype), beta1=self.beta_1, beta2=self.beta_2,
+                epsilon=self.epsilon, grad=gradient,
+            )  # fmt: skip
+
+    return FusedAdam(rate, name="adam")
+
+
+def _handle(variable: Any) -> Any:
+    """Return what TensorFlow's kernels know a variable of Keras, or its own, by."""
+    return variable.handle if hasattr(variable, "handle") else variable.value.handle
 
 
 def _scheduled(recipe: Recipe, total: Any) -> Any:

@@ -101,7 +101,8 @@ def _hist_settings(is_regression: bool, n_rows: int, seed: int) -> dict[str, Any
 
 # LightGBM's own names that its scikit-learn classes pass on without listing them.
 LIGHTGBM_PASSED_ON = (
-    "bagging_fraction", "bagging_freq", "cat_l2", "cat_smooth", "extra_trees", "feature_fraction",
+    "bagging_fraction", "bagging_freq", "cat_l2", "cat_smooth", "device_type", "extra_trees",
+    "feature_fraction",
     "feature_fraction_bynode", "lambda_l1", "lambda_l2", "linear_lambda", "linear_tree", "max_bin",
     "max_cat_threshold", "max_cat_to_onehot", "min_data_in_bin", "min_data_in_leaf",
     "min_sum_hessian_in_leaf", "monotone_constraints", "path_smooth",

@@ -17,6 +17,7 @@ from pandas.api.types import is_numeric_dtype
 from sklearn import metrics as sk
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from pipeline.devices import asks_for_gpu, may_have_gpu
 from pipeline.errors import ModelError
 from pipeline.progress import EpochEnded, emit
 
@@ -259,6 +260,11 @@ def fit_xgboost(job: Job) -> Any:
     import xgboost
 
     settings = job.aimed(XGBOOST_NUMBERS, XGBOOST_BINARY)
+    if asks_for_gpu(settings) and not may_have_gpu():  # it would go on without a word
+        raise ModelError(
+            f"XGBoost: device = {settings['device']!r}, but no GPU is seen here; remove it, or see "
+            "kc doctor"
+        )
     cls = xgboost.XGBClassifier if job.n_classes else xgboost.XGBRegressor
     early = xgboost.callback.EarlyStopping(rounds=job.patience)
     try:

@@ -16,7 +16,7 @@ from pipeline.errors import DataError, SubmissionError
 from pipeline.parquet import BLOCK, ParquetFiles
 from pipeline.partitions.dealing import keys_of
 from pipeline.storage import storing
-from pipeline.submission import check_sample, faults_of, make_submission
+from pipeline.submission import check_sample, faults_of, make_submission, writing_letters
 
 
 @dataclass(eq=False)
@@ -177,14 +177,8 @@ def _first(rows: pd.DataFrame, asked: Asked) -> str:
 
 
 def _bytes(style: CsvStyle, frame: pd.DataFrame, path: Path, *, is_first: bool) -> bytes:
-    try:
+    with writing_letters(path, style):
         return style.content(frame) if is_first else style.more(frame)
-    except UnicodeEncodeError as error:
-        letters = error.object[error.start : error.end]
-        raise SubmissionError(
-            f"{path}: {letters!r} cannot be written in {style.encoding}, the sample's encoding; "
-            "declare another in [files] encoding"
-        ) from None
 
 
 def _check_unique(keys: np.ndarray, asked: Asked) -> None:

@@ -100,7 +100,7 @@ def grow(team: Team, plan: Plan, clock: Clock) -> Grown:
             losses.append(one.loss)
             if one.loss < losses[best]:
                 best = len(losses) - 1
-            is_last = clock.tick(len(losses), one.name, one.value)
+            is_last = clock.tick(len(losses), one.value, one.name)
             is_over = is_last or len(losses) - 1 - best >= plan.patience
             if is_over:
                 break

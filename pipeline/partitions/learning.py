@@ -13,8 +13,8 @@ from pipeline.competition import Competition, ModelChoice
 from pipeline.errors import DataError, ModelError, WorkerError
 from pipeline.metrics import fitted_metric
 from pipeline.models import make_model, model_spec
-from pipeline.models.libraries import LIBRARIES
 from pipeline.models.grown import Grown
+from pipeline.models.libraries import LIBRARIES
 from pipeline.models.rounds import Clock
 from pipeline.parquet import Piece
 from pipeline.partitions.crew import Crew

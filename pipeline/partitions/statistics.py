@@ -93,7 +93,9 @@ class Levels:
     @property
     def mode(self) -> Any:
         """The most frequent value, the first in order of equally frequent ones; None of none."""
-        return None if self.counts.empty else self.counts.index[int(self.counts.to_numpy().argmax())]
+        return (
+            None if self.counts.empty else self.counts.index[int(self.counts.to_numpy().argmax())]
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.competition import Competition
 from pipeline.ensemble import Mixer
-from pipeline.execution import Executor, Shared
+from pipeline.execution import Executor, Shared, has_networks
 from pipeline.importance import Importance, importance_of, rows_to_ask
 from pipeline.metrics import metric_of
 from pipeline.stages.opening import Data
@@ -73,7 +73,7 @@ def _answers(
 ) -> dict[int, Answers]:
     """Return what members say, by their place in the portfolio; those that were too slow say none.
 
-    Every second worker has loaded what networks need. A worker that is still busy with other work
+    Not every worker has loaded what networks need. A worker that is still busy with other work
     is asked once it is free; if all are, one is begun anew where there is time for that.
     """
     found: dict[int, Answers] = {}
@@ -81,7 +81,7 @@ def _answers(
         workers.each[-1].begin_anew()
     while (left := until - time.monotonic()) > 0:
         for worker in workers.free:
-            knows_networks = worker.number % 2 == 0
+            knows_networks = has_networks(worker.number)
             mine = next((one for one in waiting if knows_networks or not one.is_network), None)
             if mine is not None and left > LEAST_SECONDS:
                 waiting.remove(mine)

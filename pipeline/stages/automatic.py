@@ -16,7 +16,7 @@ from pipeline.competition import ModelChoice
 from pipeline.decisions import Decided, decide, fold_scores, standard_error
 from pipeline.ensemble import Blend, Candidates, Mixer, choose_blend
 from pipeline.errors import ModelError, PipelineError, WorkerError
-from pipeline.execution import Ended, Executor, Shared, Workers
+from pipeline.execution import Ended, Executor, Shared, Workers, has_networks
 from pipeline.importance import Importance
 from pipeline.ledger import load_ledger
 from pipeline.metrics import metric_of
@@ -223,6 +223,10 @@ def train_all(
                 )
         except KeyboardInterrupt:
             effort.interrupted = True
+        except WorkerError as error:  # nobody is left who could go on
+            if not effort.n_whole:
+                raise
+            emit(Warned(str(error)))
         workers.stop()
     return _finish(effort, mixed, importance)
 
@@ -255,7 +259,7 @@ def _hand_out(schedule: Schedule, workers: Executor, shared: Shared) -> None:
     """Give each worker that has nothing to do what is worth most, if anything fits."""
     schedule.n_workers = max(1, len(workers))
     for worker in workers.free:
-        unit = schedule.next(with_networks=worker.number % 2 == 0)
+        unit = schedule.next(with_networks=has_networks(worker.number))
         if unit is not None:
             worker.do(carry_out, (shared, unit, _lesson(schedule, unit)))
 

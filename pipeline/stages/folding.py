@@ -11,6 +11,7 @@ from pipeline.cache import Results, array_digest, code_digest, digest, frame_dig
 from pipeline.competition import ModelChoice
 from pipeline.data import TrainData
 from pipeline.description import tell
+from pipeline.devices import device
 from pipeline.errors import ModelError, WorkerError
 from pipeline.features import blaming
 from pipeline.models import model_spec
@@ -60,7 +61,13 @@ class FoldWork:
             str(self.seed),
             self.of_rows or data_digest(self.train),
             code_of(self.opened),
+            *self._elsewhere,
         )
+
+    @property
+    def _elsewhere(self) -> tuple[str, ...]:
+        """What else a result depends on: a GPU rounds otherwise than the processor."""
+        return ("gpu",) if trains_together(self.estimator) and device() == "gpu" else ()
 
     def key(self, folds: list[Fold]) -> str:
         """Return the name of finished folds in the cache."""

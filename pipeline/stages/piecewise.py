@@ -1,5 +1,6 @@
 """train, of Parquet that memory does not hold: pass by pass over pieces, here or on a cluster."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -12,18 +13,19 @@ from pipeline.cache import Cache, digest
 from pipeline.checks import check_files_agree, check_part, check_test
 from pipeline.cleaning import check_condition, fulfil
 from pipeline.competition import ModelChoice, OwnMetric
-from pipeline.data import TEST_WITHOUT_IDS, Table, parquet_ids, require, split_train
+from pipeline.data import TEST_WITHOUT_IDS, Table, parquet_ids, require, split_train, with_unread
 from pipeline.decisions import standard_error
 from pipeline.errors import DataError, DeclarationError, ModelError
 from pipeline.features import apply_features, blaming, spread_dates
 from pipeline.kinds import Kind, kinds_by_type
 from pipeline.parquet import ParquetFiles, open_parquet, typed
 from pipeline.partitions import asked as handing
-from pipeline.partitions.crew import Crew
+from pipeline.partitions.crew import Alone, Crew
 from pipeline.partitions.dealing import Dealing
 from pipeline.partitions.learning import Lessons
 from pipeline.partitions.passes import Survey, survey
 from pipeline.partitions.predicting import Validated, answer, validate
+from pipeline.partitions.remote import Cluster
 from pipeline.partitions.rows import Reader
 from pipeline.partitions.scores import Tally
 from pipeline.partitions.statistics import Known, Statistics, merge
@@ -33,6 +35,7 @@ from pipeline.runs import Run, UnfinishedRun, load_run, start_run
 from pipeline.stages.estimating import sampled_record
 from pipeline.stages.folding import code_of
 from pipeline.stages.opening import Opened, check_cleaning, tell_labels, with_features
+from pipeline.stages.placing import Where
 from pipeline.stages.recording import (
     Log,
     column_names,
@@ -81,6 +84,29 @@ class Learned:
     def score(self) -> float:
         """The fold's score."""
         return self.validated.tally.score()
+
+
+@contextlib.contextmanager
+def begin_crew(opened: Opened, where: Where) -> Iterator[Crew]:
+    """Yield this process, or the workers of a cluster, which see the files where they are here.
+
+    Raises PipelineError if there is no cluster, or its workers see another disk.
+    """
+    if where.is_here:
+        yield Alone()
+        return
+    from pipeline.cluster.client import check_installed, connect
+
+    scheduler = where.named_scheduler()
+    check_installed()
+    client = connect(scheduler)
+    try:
+        cluster = Cluster(client)
+        for folder in (opened.folder, opened.workspace.raw(opened.name)):
+            cluster.check_sees(folder)
+        yield cluster
+    finally:
+        client.close()
 
 
 def train_pieces(
@@ -192,7 +218,8 @@ def _first_table(files: ParquetFiles, kinds: dict[str, Kind], opened: Opened) ->
     piece = files.pieces[0]
     first, table = next(piece.tables(kinds))
     file = piece.rows_from(first)
-    return Table(file, typed(table, kinds, file), parquet_ids(table, opened.competition), kinds)
+    frame = with_unread(typed(table, kinds, file), files)
+    return Table(file, frame, parquet_ids(table, opened.competition), kinds)
 
 
 def _check_first_rows(

@@ -42,11 +42,7 @@ class Where:
 
         Raises UsageError for what is not said, and PipelineError if there is no cluster there.
         """
-        scheduler, storage = self._said("scheduler"), self._said("storage")
-        if scheduler is None:
-            raise UsageError(
-                "--executor dask: name its scheduler by --scheduler tcp://HOST:8786 (KC_SCHEDULER)"
-            )
+        scheduler, storage = self.named_scheduler(), self._said("storage")
         if storage is None:
             raise UsageError(
                 "--executor dask: name a folder that this machine and all workers may write to by "
@@ -60,6 +56,15 @@ class Where:
 
         key = Seal.of(workspace.root).lend(PURPOSE)
         return Cluster(scheduler, SharedFolder.at(storage), key, prepare)
+
+    def named_scheduler(self) -> str:
+        """Return the scheduler of the cluster. Raises UsageError if nobody names one."""
+        scheduler = self._said("scheduler")
+        if scheduler is None:
+            raise UsageError(
+                "--executor dask: name its scheduler by --scheduler tcp://HOST:8786 (KC_SCHEDULER)"
+            )
+        return scheduler
 
     def _said(self, name: str) -> str | None:
         given: str | None = getattr(self, name)

@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,10 @@ import pandas as pd
 
 from pipeline.competition import Competition, ModelChoice
 from pipeline.decisions import Decided, Decision, standard_error
+from pipeline.devices import device
 from pipeline.ensemble import Mixer
 from pipeline.importance import Importance
+from pipeline.machine import cores
 from pipeline.metrics import METRICS
 from pipeline.progress import Event, Looked, Note, Warned, counted, emit, only_listening
 from pipeline.raw import Manifest
@@ -46,7 +49,7 @@ from pipeline.stages.units import history_of
 from pipeline.storage import save_bytes
 from pipeline.submission import check_submission, make_submission, save_submission
 from pipeline.terminal import line
-from pipeline.training import CVResult, FoldResult, final_model, predict
+from pipeline.training import CVResult, FoldResult, final_model, predict, trains_together
 
 CLOCKS_DIFFER = timedelta(seconds=10)  # of machines that share a workspace
 
@@ -199,9 +202,13 @@ def hand_to_notebook(submission: Path) -> None:
 
 
 def _save_estimators(run: UnfinishedRun, result: CVResult) -> None:
-    for one in dict.fromkeys([*result.folds, *result.predicting]):
+    fits = list(dict.fromkeys([*result.folds, *result.predicting]))
+    # Large forests are what takes long, and packing them uses any thread; Keras wants only one.
+    many = 1 if trains_together(fits[0].estimator) else cores()
+    with ThreadPoolExecutor(many) as pool:
+        list(pool.map(lambda one: run.save_estimator(one.fold.number, one.estimator), fits))
+    for one in fits:
         number = one.fold.number
-        run.save_estimator(number, one.estimator)
         history = history_of(one.estimator)
         if history is not None:
             run.save_frame(f"fold-{number}/history.csv", history)
@@ -281,6 +288,7 @@ def run_record(
         "origin": manifest.origin,
         "data": {file.name: file.sha256 for file in manifest.files},
         "versions": versions(),
+        "device": device(),
         "git": git_state(opened.workspace.root),
         "seconds": round(log.age, 3),
     }

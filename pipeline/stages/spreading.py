@@ -12,6 +12,7 @@ from typing import Self
 
 from pipeline.competition import Competition, ModelChoice
 from pipeline.data import TrainData
+from pipeline.devices import asks_for_gpu
 from pipeline.errors import StorageError, WorkerError
 from pipeline.execution import Ended, Executor, Shared, Slot, Workers
 from pipeline.machine import cores
@@ -150,7 +151,7 @@ class Crew:
         scale = scale_of(self.work.estimator)
         told = (units, label, self.metric, together, deadline, scale)
         if self.executor is None:
-            if self.most == 1 or trains_together(self.work.estimator):
+            if self.most == 1 or self._is_one_piece:
                 return fit_in_turn(self.work.fit, *told)
             turn = _Turn(self, units, 1, 1, deadline)
             with self._beginning(turn):
@@ -206,6 +207,12 @@ class Crew:
                 busy.remove(ended.work)
                 yield ended
 
+    @property
+    def _is_one_piece(self) -> bool:
+        """Whether workers could gain nothing: the folds are one program, or have one GPU."""
+        parameters = self.work.choice.parameters
+        return trains_together(self.work.estimator) or asks_for_gpu(parameters)
+
     def _with(self, seed: int) -> FoldWork:
         """Return the work with another seed of the model."""
         if seed == self.work.seed:
@@ -256,7 +263,7 @@ class Crew:
         usual: seconds that a fit has taken once, where it was only found again now.
         """
         n_workers = min(self.most, n_pieces)
-        if self.pace is None or n_workers < 2 or self.refused:
+        if self.pace is None or n_workers < 2 or self.refused or self._is_one_piece:
             return False
         here, on_cores = self.pace
         if here < usual:  # nothing is known of its threads

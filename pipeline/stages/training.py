@@ -19,7 +19,6 @@ from pipeline.execution import Executor
 from pipeline.machine import cores, one_thread_a_product
 from pipeline.metrics import metric_of
 from pipeline.models import model_spec
-from pipeline.partitions.crew import Alone
 from pipeline.progress import (
     Event,
     FoldEnded,
@@ -44,7 +43,7 @@ from pipeline.stages.opening import (
     read_data,
     unfitted,
 )
-from pipeline.stages.piecewise import train_pieces
+from pipeline.stages.piecewise import begin_crew, train_pieces
 from pipeline.stages.placing import Where
 from pipeline.stages.preparing import row_note
 from pipeline.stages.recording import Log, save_run, tell_decision
@@ -168,25 +167,21 @@ def _train_pieces(opened: Opened, label: str, options: TrainOptions, log: Log) -
     """Train one model on rows that are read a piece at a time; LightGBM if none is named."""
     if "," in label:
         raise UsageError("--model: rows that are read a piece at a time are learned by one model")
-    if not options.where.is_here:
-        raise UsageError(
-            "--executor dask: rows that are read a piece at a time are learned by this machine; "
-            "add --executor local"
-        )
     label = FOR_PIECES if label == AUTO else label
     opened, choice = _with_options(opened, replace(options, label=label))
     seed = opened.competition.validation.seed if options.seed is None else options.seed
     command = command_of(opened.name, replace(options, label=label, seed=seed))
-    return train_pieces(
-        opened,
-        choice,
-        Alone(),
-        seed,
-        log,
-        seconds=options.seconds,
-        fresh=options.fresh,
-        command=command,
-    )
+    with begin_crew(opened, options.where) as crew:
+        return train_pieces(
+            opened,
+            choice,
+            crew,
+            seed,
+            log,
+            seconds=options.seconds,
+            fresh=options.fresh,
+            command=command,
+        )
 
 
 def _train_several(opened: Opened, label: str, options: TrainOptions, log: Log) -> Run:
