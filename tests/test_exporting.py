@@ -136,6 +136,7 @@ def test_a_script_says_what_its_run_said_and_reads_like_a_solution(
     assert "    # a comment that belongs to the code\n" in text
     assert "KFold(3, shuffle=True, random_state=seed)" in text
     assert "lightgbm" not in text.split('"""', 2)[2]  # only what it uses
+    assert "pyarrow" not in text  # which pandas can do without
     assert text.index("# 1. The files") < text.index("# 5. Models") < text.index("def solve(")
 
 
