@@ -754,7 +754,8 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
     """Check versions, credentials, network, GPU and disk. Example: kc doctor."""
     from pipeline.stages.diagnosing import can_work, diagnose, diagnosis_lines, diagnosis_record
 
-    checks = diagnose(context.obj)
+    with _shown(quiet=as_json):
+        checks = diagnose(context.obj)
     if as_json:
         _print_json(diagnosis_record(checks))
     else:

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.blocks import is_large, type_test_file, type_train_file
 from pipeline.competition import Columns, Competition
@@ -350,7 +349,7 @@ def split_test(
 def normalise_ids(cells: pd.Series) -> pd.Series:
     """Return ids as comparable text: no spaces around, whole numbers without ".0"."""
     ids = cells.astype("str").str.strip()
-    if pc.all(pc.utf8_is_digit(pa.array(ids, pa.large_string()))).as_py():
+    if ids.str.isdigit().all():
         return ids
     if ids.str.fullmatch(r"-?\d+(\.0+)?").all():
         return ids.str.replace(r"\.0+$", "", regex=True)

@@ -117,7 +117,8 @@ class Run(stored.Run):
         }
         expected = record.get("leaderboard")
         if expected:
-            low, high = expected["lower"], expected["upper"]
+            by = expected.get("weighted") or expected
+            low, high = by["lower"], by["upper"]
             within = f"{low:.4g} to {high:.4g} is to be expected"
             rows["leaderboard"] = f"{within} ({expected['level']:.0%})"
         members = [one for one in record.get("members", []) if any(one["weights"])]

@@ -517,7 +517,7 @@ def test_verbose_shows_every_epoch(kc_here: Kc, fetched: Path, tmp_path: Path) -
     done = kc_here(work, "train", "ddarung", *options, expect=0)
     epochs = [line for line in done.err.splitlines() if line.startswith("epoch ")]
     assert len(epochs) == 2 * 3
-    assert re.fullmatch(r"epoch    1/3  loss \d+\.\d{5}  valid \d+\.\d{5}", epochs[0])
+    assert re.fullmatch(r"epoch    1/3  held-out squared error \d+\.\d{5}", epochs[0])
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,9 @@ def test_commands_killed_at_random_moments_end_with_the_same_bytes() -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert [line[0] for line in lines[:-1]] == ["fetch", "train", "boosting", "ensemble", "submit"]
+    assert [line[0] for line in lines[:-1]] == [
+        "fetch", "train", "boosting", "ensemble", "several", "report", "submit"
+    ]  # fmt: skip
     assert sum(int(line[1]) for line in lines[:-1]) >= 15
     assert all(line[-2:] == ["0", "differ"] for line in lines[:-1])
 

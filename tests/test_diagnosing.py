@@ -62,6 +62,7 @@ def test_the_command_shows_it_in_80_columns_and_as_json(
     shown = kc_here(workspace, "doctor", expect=0)
     assert max(map(len, shown.out.splitlines())) <= 80
     assert "\nwarning       dacon token: no token; make one at dacon.io" in shown.out
+    assert shown.err == "ask      TensorFlow, kaggle.com and dacon.io; this takes some seconds\n"
     record = json.loads(kc_here(workspace, "doctor", "--json", expect=0).out)
     assert record["can_work"] is True
     by_name = {one["name"]: one for one in record["checks"]}

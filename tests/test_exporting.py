@@ -136,6 +136,7 @@ def test_a_script_says_what_its_run_said_and_reads_like_a_solution(
     assert "    # a comment that belongs to the code\n" in text
     assert "KFold(3, shuffle=True, random_state=seed)" in text
     assert "lightgbm" not in text.split('"""', 2)[2]  # only what it uses
+    assert "pyarrow" not in text  # which pandas can do without
     assert text.index("# 1. The files") < text.index("# 5. Models") < text.index("def solve(")
 
 
@@ -474,3 +475,157 @@ def test_a_script_runs_where_only_public_packages_are_installed(
     found = pd.read_csv(tmp_path / "submission.csv")
     expected = pd.read_csv(only_run(workspace, "tiny") / "submission.csv")
     pd.testing.assert_frame_equal(found, expected, rtol=0, atol=1e-6)
+
+
+SERIES = """\
+title = "Tiny"
+task = "regression"
+metric = "mae"
+
+[files]
+train = "train.csv"
+test = "test.csv"
+sample_submission = "sample.csv"
+
+[columns]
+id = "id"
+time = "day"
+target = "sales"
+drop = ["note"]
+
+[target]
+lower = 0
+
+[windows]
+timesteps = 3
+horizon = 2
+by = "shop"
+
+[validation]
+n_splits = 2
+
+[models.trees]
+kind = "lightgbm"
+n_estimators = 20
+
+[models.memory]
+kind = "lstm"
+units = [2]
+dense = []
+epochs = 1
+"""
+OF_A_DAY = """\
+def add_features(frame):
+    return frame.assign(each=frame["sales"] / (1 + frame["visitors"]), seen=frame["day"])
+"""
+
+
+def series() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return two shops' days out of order: train, a test that tells a day first, and the sample."""
+    rng = np.random.default_rng(0)
+    days = pd.date_range("2022-01-01", periods=60)
+    shops = [
+        pd.DataFrame({"day": days, "shop": shop, "visitors": rng.integers(0, 9, 60)}).assign(
+            sales=level + rng.normal(0, 5, 60).cumsum().round(2)
+        )
+        for shop, level in (("north", 100), ("south", 900))
+    ]
+    frame = pd.concat(shops).sample(frac=1, random_state=1)
+    frame = frame.assign(id=[f"d{i}" for i in range(len(frame))], note="none")
+    is_last = frame["day"] >= days[-3]
+    test = frame[is_last].assign(visitors=lambda rows: rows["visitors"].astype(float))
+    is_asked = test["day"] > days[-3]
+    test.loc[is_asked, ["sales", "visitors"]] = np.nan
+    return frame[~is_last], test, test.loc[is_asked, ["id"]].assign(sales=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "windows"),
+    [
+        ("ridge", ["horizon = 2", 'target = "change"']),
+        ("trees", ["horizon = 2", 'target = "ratio"', "stride = 2", 'gaps = "split"']),
+        ("memory", ["horizon = 2", 'target = "level"']),
+    ],
+)
+def test_windows_of_series_are_cut_and_put_back_as_the_run_did(
+    made: Callable[..., Path], exported: Callable[..., Path], model: str, windows: list[str]
+) -> None:
+    train, test, sample = series()
+    if 'gaps = "split"' in windows:
+        train = train[train["day"] != pd.Timestamp("2022-01-20")]
+    toml = SERIES.replace("horizon = 2", "\n".join(windows))
+    workspace = made(train=train, test=test, sample=sample, toml=toml, features=OF_A_DAY)
+    text = check_same(workspace, exported(workspace, "--model", model))
+    assert ("FunctionTransformer(LAST_VALUE.relative)" in text) == (model != "memory")
+    assert "past &= (train.until <= train.order.iloc[valid].min()).to_numpy()" in text
+
+
+def test_roots_of_windows_that_stop_a_fit_early_are_refused(
+    made: Callable[..., Path], kc_here: Callable[..., Done]
+) -> None:
+    train, test, sample = series()
+    toml = SERIES.replace("horizon = 2", 'horizon = 2\ntarget = "level"').replace("mae", "rmse")
+    toml = toml.replace("lower = 0", 'lower = 0\ntransform = "sqrt"')
+    workspace = made(train=train, test=test, sample=sample, toml=toml)
+    kc_here(workspace, "train", "tiny", "--model", "trees", "--quiet", expect=0)
+    done = kc_here(workspace, "export", "tiny", expect=1)
+    assert "models.trees: learns roots of windows and is stopped early" in done.err
+    assert not (workspace / "exports").exists()
+
+
+PICTURES = """\
+title = "Tiny"
+task = "multiclass"
+metric = "log_loss"
+
+[files]
+train = "train.csv"
+test = "test.csv"
+sample_submission = "sample.csv"
+
+[columns]
+id = "id"
+target = "label"
+
+[images]
+height = 4
+width = 4
+
+[validation]
+n_splits = 3
+
+[models.net]
+kind = "conv2d"
+filters = [4]
+dense = [8]
+epochs = 2
+augment = { shift = 0.1, rotate = 10, zoom = 0.1 }
+
+[models.trees]
+kind = "random_forest"
+n_estimators = 10
+"""
+
+
+def pictures(n: int, first: int = 0) -> pd.DataFrame:
+    """Return images of 4 x 4 pixels whose brightest row is what they show."""
+    rng = np.random.default_rng(first)
+    label = rng.integers(0, 3, n)
+    images = rng.integers(0, 120, (n, 4, 4))
+    images[np.arange(n), label] += 100
+    pixels = pd.DataFrame(images.reshape(n, 16), columns=[f"pixel{i}" for i in range(16)])
+    return pixels.assign(id=np.arange(first, first + n), label=np.array(["a", "b", "c"])[label])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["net", "svm", "trees"])
+def test_images_are_read_as_bytes_and_seen_as_the_run_saw_them(
+    made: Callable[..., Path], exported: Callable[..., Path], model: str
+) -> None:
+    test = pictures(20, first=500).drop(columns="label")
+    sample = test[["id"]].assign(a=0, b=0, c=0)
+    workspace = made(train=pictures(90), test=test, sample=sample, toml=PICTURES)
+    text = check_same(workspace, exported(workspace, "--model", model))
+    assert 'FEATURES = [f"pixel{n}" for n in range(0, 16)]' in text
+    assert "pixels.join(typed(cells, *how))" in text

@@ -145,6 +145,10 @@ def test_a_run_shows_itself_without_markup_of_others(here: Path) -> None:
     assert "is to be expected (90%)" in shown
     assert repr(run) == f"<Run {run.id}: rmse {run.score:.5f}>"
     assert len(shown) < 3000
+    weighted = {"score": 9.0, "lower": 8.25, "upper": 9.75}  # of rows that look like the test
+    record = {**run.record, "leaderboard": {**run.record["leaderboard"], "weighted": weighted}}
+    shown = replace(run, record=record)._repr_html_()
+    assert "8.25 to 9.75 is to be expected (90%)" in shown
     record = {**run.record, "warnings": ["<script>alert(1)</script>"]}
     shown = replace(run, record=record)._repr_html_()
     assert "&lt;script&gt;alert(1)" in shown

@@ -191,6 +191,30 @@ def test_pointing_at_a_scatter_tells_both_numbers(chromium, pages):
     view.close()
 
 
+@pytest.mark.parametrize(
+    ("kind", "chart", "expected"),
+    [
+        ("numbers", "Missing values by column", "train: "),
+        ("numbers", "How much worse the score is", " ± "),
+        ("classes", "Confusion matrix", "% of the row)"),
+    ],
+)
+def test_pointing_at_the_words_of_a_mark_tells_it(kind, chart, expected, chromium, pages):
+    started, _ = chromium
+    view = started.new_page(viewport={"width": 390, "height": 900})
+    view.goto(pages[kind].as_uri())
+    rows = view.locator(f"svg.chart[aria-label^='{chart}'] g:has([data-said])")
+    assert rows.count() > 1
+    view.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
+    told = []
+    for row in rows.all():
+        row.locator("text").last.hover()
+        told.append(view.locator("#tip").inner_text())
+    assert told == [row.locator("[data-said]").get_attribute("data-said") for row in rows.all()]
+    assert expected in told[0]
+    view.close()
+
+
 def test_a_page_can_be_printed(chromium, pages, tmp_path):
     started, _ = chromium
     view = started.new_page(color_scheme="dark")

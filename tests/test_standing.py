@@ -219,6 +219,17 @@ def test_a_board_of_many_pages_is_read_to_its_end(
     assert len(found["teams"]) == 20
 
 
+def test_a_board_that_was_read_to_its_end_gives_the_run_s_page_a_place(
+    here: Kc, work: Path, tiny_there: Competition
+) -> None:
+    tiny_there.leaderboard = [(f"team {i}", f"{score}") for i, score in enumerate((0, 1, 1e6, 2e6))]
+    here(work, "leaderboard", "tiny", "--score", "0.5", expect=0)
+    page = Path(here(work, "report", "tiny", expect=0).out.strip()).read_text(encoding="utf-8")
+    facts = page[page.index('<dl class="facts') : page.index("</dl>")]
+    assert re.search(r"Place</dt>\s*<dd[^>]*>3<", facts), facts
+    assert "of 4 teams on " in facts
+
+
 def test_without_a_score_only_the_pages_that_are_shown_are_read(
     here: Kc, work: Path, tiny_there: Competition, kaggle_server: KaggleServer
 ) -> None:

@@ -18,9 +18,11 @@ ESSENTIAL = (
 )  # fmt: skip
 OPTIONAL = ("catboost", "xgboost", "dask", "matplotlib", "dacon_submit_api")  # shown if installed
 TENSORFLOW_SECONDS = 180.0  # its first import on a slow disk takes a minute
+# What Keras looks for, but does not need, is not found: it takes 40 % of the processor's time.
 ASK_TENSORFLOW = """\
-import os, json
+import os, sys, json
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+sys.modules.update(dict.fromkeys(("matplotlib", "pandas", "scipy", "sklearn")))
 from tensorflow.config import list_physical_devices
 print("\\n" + json.dumps([device.name for device in list_physical_devices("GPU")]))
 """

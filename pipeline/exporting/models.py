@@ -202,13 +202,22 @@ class Models:
         """Return what the function of the steps before a model is called, new or known."""
         pairs = zip(preparing_steps(estimator), preparing_steps(other), strict=True)
         calls = [self._step(name, step, alike) for (name, step), (_, alike) in pairs]
-        body = "".join(f"        {in_lines(call, 8)},\n" for call in calls if call)
+        written = [*self._relative(), *(call for call in calls if call)] or ['"passthrough"']
+        body = "".join(f"        {in_lines(call, 8)},\n" for call in written)
         if body not in self.steps:
             name = self._free(_name_of(estimator))
             text = '"""Return the steps before a model, unfitted."""'
             self.functions.append(f"def {name}(seed):\n    {text}\n    return [\n{body}    ]\n")
             self.steps[body] = name
         return self.steps[body]
+
+    def _relative(self) -> list[str]:
+        """Return the step that tells windows by their last value, if that is what is learned."""
+        windows = self.competition.windows
+        if windows is None or windows.target == "level":
+            return []
+        transformer = self.writer.bundle.add("sklearn.preprocessing", "FunctionTransformer")
+        return [f"{transformer}($LAST_VALUE.relative)"]
 
     def _step(self, name: str, step: Any, other: Any) -> str | None:
         """Return the expression of a step; None for one that changes nothing."""
@@ -236,10 +245,10 @@ def _name_of(estimator: Any) -> str:
     """Return what the steps before a model may be called."""
     steps = dict(preparing_steps(estimator))
     parts = [name for name in ("text", GENERATE) if name in steps]
-    if steps["scale"].transformers:
+    if "scale" in steps and steps["scale"].transformers:
         parts.append("scaled")
     encoders = {"OrdinalEncoder": "codes", "OneHotEncoder": "one_hot"}
-    chosen = steps["encode"].transformers
+    chosen = steps["encode"].transformers if "encode" in steps else []
     parts.append(encoders[type(chosen[0][1]).__name__] if chosen else "plain")
     return "_".join(["steps", *parts])
 

@@ -40,6 +40,7 @@ OWN_MARK = "own__"  # for $, where text has to be Python
 WIDTH = 90  # of a line of constants
 PIECES = "pipeline.exporting.pieces."
 TOLD = "Cells are read as text, and typed as the training file's columns are."
+CUT = "Rows of a series as samples: those that are known, and those that follow them."
 FITTED = "Fold by fold, each on its own training rows."
 MACHINERY = (
     "What the sections above need of the package kc, which trained the models, as it stands there. "
@@ -116,6 +117,11 @@ class _Story:
         self.models = Models(self.writer, self.competition, given.features, given.one_thread)
         self.own: dict[str, str] = {}
         self.weights = ""  # constants of the blends
+        self.names = list(map(str, given.train.X))  # of features, of windows their channels
+        windows = self.competition.windows
+        if windows is not None:
+            width = len(self.names) // windows.timesteps
+            self.names = [name.removesuffix(windows.past("", 0)) for name in self.names[-width:]]
         for module in ("numpy", "pandas"):
             self.bundle.add(module, "")
         self.bundle.add("pathlib", "Path")
@@ -127,6 +133,7 @@ class _Story:
         models, solve, main = self._models(), self._solve(last, blends), self._main()
         sections = [
             ("The files", TOLD, self._named(files), ("files",)),
+            ("Windows", CUT, self._named(self._windows()), ()),
             ("Features", "What each row can tell by itself.", features, ()),
             ("Folds", self._told_folds(), self._named(folds), ()),
             ("How a model is fitted", FITTED, "", ("columns", "boosting", "fitting")),
@@ -225,26 +232,35 @@ class _Story:
 
     def _files(self) -> str:
         c, given = self.competition, self.given
-        known = set(given.kinds)
+        kinds = {name: kind for name, kind in given.kinds.items() if kind != "pixel"}
+        known = set(kinds)
         spellings = (*MISSING_SPELLINGS, *c.files.na_values)
         levels = {one: list(names) for one, names in c.levels.items() if set(names) & known}
         constants: dict[str, Any] = {
             "TRAIN": c.files.train,
             "TEST": c.files.test,
             "SAMPLE": c.files.sample_submission,
-            "KINDS": dict(given.kinds),
+            "KINDS": kinds,
             "MISSING": list(spellings),
             "LEVELS": levels,
             "TARGET": list(c.columns.target),
-            "FEATURES": list(map(str, given.train.X)),
         }
+        if c.windows is None:
+            constants["FEATURES"] = self.names
+        if c.images is not None:
+            constants["OTHERS"] = sorted(c.not_features)
         if c.columns.categorical:
             constants["CATEGORICAL"] = list(c.columns.categorical)
         if c.target.lower is not None or c.target.upper is not None:
             constants |= {"LOWER": c.target.lower, "UPPER": c.target.upper}
         if given.labels is not None:
             constants["LABELS"] = given.labels.tolist()
-        text = "".join(f"${name} = {self._wrapped(value)}\n" for name, value in constants.items())
+        written = {name: self._wrapped(value) for name, value in constants.items()}
+        if c.images is not None:
+            written["FEATURES"] = _counted(self.names) or written["FEATURES"]
+        text = "".join(f"${name} = {value}\n" for name, value in written.items())
+        if c.windows is not None:
+            return f"{text}\n\n{self._load_windows()}"
         return f"{text}\n\n{self._load()}\n\n\n{self._features_of()}"
 
     def _load(self) -> str:
@@ -252,13 +268,23 @@ class _Story:
         cells, typed, rows = map(self._piece, ("read_cells", "typed", "Rows"))
         train_style, test_style = (_style(one) for one in given.written)
         decimal = ', ","' if c.files.decimal == "," else ""
-        lines = [
-            f"how = $KINDS, $MISSING, $LEVELS{decimal}",
-            f"train = {typed}({cells}(folder / $TRAIN{train_style}), *how)",
-            f'cells = {cells}(folder / $TEST{test_style}).drop(columns=$TARGET, errors="ignore")',
+        lines = [f"how = $KINDS, $MISSING, $LEVELS{decimal}"]
+        if c.images is None:
+            read_train = f"{typed}({cells}(folder / $TRAIN{train_style}), *how)"
+            read_test, read = f"{cells}(folder / $TEST{test_style})", f"{typed}(cells, *how)"
+        else:
+            images = self._piece("read_images")
+            lines.append(f"cells, pixels = {images}(folder / $TRAIN, $OTHERS{train_style})")
+            read_train = read = f"pixels.join({typed}(cells, *how))"
+            read_test = "cells"
+        lines.append(f"train = {read_train}")
+        if c.images is not None:
+            lines.append(f"cells, pixels = {images}(folder / $TEST, $OTHERS{test_style})")
+        lines += [
+            f'cells = {read_test}.drop(columns=$TARGET, errors="ignore")',
             f"sample = {cells}(folder / $SAMPLE{_style(given.style)})",
             f"ids = {self._ids()}",
-            f"test = {typed}(cells, *how)",
+            f"test = {read}",
         ]
         outlying = parts = groups = order = "None"
         if c.cleaning.outliers:
@@ -302,9 +328,83 @@ class _Story:
         said = '"""Return the training rows, the test rows, their ids, and the sample."""'
         return "\n".join(["def $load(folder):", f"    {said}", *(f"    {one}" for one in lines)])
 
+    def _load_windows(self) -> str:
+        c, given = self.competition, self.given
+        assert c.windows is not None
+        cells, typed, told = map(self._piece, ("read_cells", "typed", "told_rows"))
+        train_style, test_style = (_style(one) for one in given.written)
+        decimal = ', ","' if c.files.decimal == "," else ""
+        places = [name for name in (c.columns.time, c.windows.by) if name is not None]
+        lines = [
+            f"how = $KINDS, $MISSING, $LEVELS{decimal}",
+            f"train = {typed}({cells}(folder / $TRAIN{train_style}), *how)",
+            f"cells = {cells}(folder / $TEST{test_style})",
+            f"sample = {cells}(folder / $SAMPLE{_style(given.style)})",
+            f"ids = {self._ids()}",
+        ]
+        add = ""
+        if given.features.add_features is not None:
+            name = self.bundle.names.get(("features", "add_features"), "add_features")
+            lines.append(f"train = {self._piece('with_features')}(train, {name})")
+            add = f", {name}"
+        told_by = f"{typed}(cells, *how), $TARGET, {self.writer.value(places)}{add}"
+        lines += [
+            f"test, is_known = {told}({told_by})",
+            "test = test.reindex(columns=list(train))",
+            "frame = pd.concat([train, test], ignore_index=True)",
+        ]
+        if self._has_dates():
+            hidden = f"frame.drop(columns={self.writer.value(sorted(c.not_features))}"
+            spread = self._add("pipeline.features", "spread")
+            lines += [
+                f'numbers = {spread}({hidden}, errors="ignore"), [])',
+                f"frame = numbers.assign(**frame[{self.writer.value(places)}])",
+            ]
+        lines += [
+            f"is_asked = ids.isin({self._ids_of('sample')}).to_numpy()",
+            "n = len(train)",
+            "before = np.concatenate([np.ones(n, dtype=bool), is_known])",
+            "wanted = np.concatenate([np.zeros(n, dtype=bool), is_asked])",
+            "X, rows, ahead = $WINDOWS.asked(frame, before, wanted)",
+            f"asked = {self._piece('Rows')}(X, None)",
+            "return $WINDOWS.known(frame[:n]), asked, ids.iloc[rows - n], sample, ahead",
+        ]
+        said = (
+            '"""Return training windows, those before the rows that are asked for, the ids of '
+            "these,\n    the sample, and of each its window and how many rows ahead of it it lies."
+            '\n    """'
+        )
+        return "\n".join(["def $load(folder):", f"    {said}", *(f"    {one}" for one in lines)])
+
+    def _windows(self) -> str:
+        """Return what cuts windows, as it is declared; its classes first."""
+        c, windows = self.competition, self.competition.windows
+        if windows is None:
+            return ""
+        facts = {
+            "timesteps": windows.timesteps,
+            "horizon": windows.horizon,
+            "channels": self.names,
+            "targets": list(c.columns.target),
+            "time": c.columns.time,
+            "by": windows.by,
+            "stride": windows.stride if windows.stride > 1 else None,
+            "split": True if windows.gaps == "split" else None,
+        }
+        told = {name: self.writer.value(v) for name, v in facts.items() if v is not None}
+        arguments = ", ".join(f"{name}={value}" for name, value in told.items())
+        made = f"{self._piece('Windows')}({arguments})"
+        text = f"$WINDOWS = {in_lines(made)}"
+        if windows.target != "level":
+            ratio = ", as_ratio=True" if windows.target == "ratio" else ""
+            text += f"\n$LAST_VALUE = {self._piece('LastValue')}($WINDOWS{ratio})"
+        return f"{self._pieces('windows')}\n\n\n{text}"
+
     def _ids(self) -> str:
+        return self._ids_of("sample" if self.competition.columns.by_position else "cells")
+
+    def _ids_of(self, of: str) -> str:
         columns = self.competition.columns
-        of = "sample" if columns.by_position else "cells"
         if columns.id is None:
             return f'pd.Series(np.arange(1, len({of}) + 1)).astype("str")'
         return f"{self._add('pipeline.data', 'normalise_ids')}({of}[{quoted(columns.id)}])"
@@ -322,7 +422,7 @@ class _Story:
         return f"def $features_of(frame):\n{text}"
 
     def _has_dates(self) -> bool:
-        columns, names = self.competition.columns, {str(name) for name in self.given.train.X}
+        columns, names = self.competition.columns, set(self.names)
         ends = [name.removesuffix("_weekday") for name in names if name.endswith("_weekday")]
         return columns.time in names or any(f"{name}_year" in names for name in ends)
 
@@ -389,14 +489,19 @@ class _Story:
                 """
         else:
             every = self._add("pipeline.splits", "all_rows")
+            valid, line = "rows[following & ~past]", ""
+            if self.competition.windows is not None:  # no answer may tell one of the fold's
+                line = f"valid = {valid}\n" + " " * 20
+                line += "past &= (train.until <= train.order.iloc[valid].min()).to_numpy()\n"
+                valid, line = "valid", line + " " * 20
             body = f"""
                 ranks = train.order.rank(method="min").to_numpy()
                 edges = np.linspace(len(ranks) / 2, len(ranks), {n} + 1)
                 rows, folds = np.arange(len(ranks)), []
                 for i in range({n}):
                     past, following = ranks <= edges[i], ranks <= edges[i + 1]
-                    nothing = rows[:0]  # of the test rows
-                    folds.append({fold}(i, rows[past], rows[following & ~past], nothing))
+                    {line}nothing = rows[:0]  # of the test rows
+                    folds.append({fold}(i, rows[past], {valid}, nothing))
                 return [*folds, {every}({n}, len(ranks))]
                 """
         said = '"""Return the folds, as rows to fit on and rows to predict."""'
@@ -473,6 +578,13 @@ class _Story:
             facts["clean"] = self._cleaning()
         if self._generates():
             facts["related"] = "$related"
+        if c.windows is not None:
+            facts["apart"] = self._piece("apart")
+            if c.windows.target != "level":
+                facts |= {
+                    "to_scale": "$LAST_VALUE.forward",
+                    "from_scale": "$LAST_VALUE.backward",
+                }
         told = ", ".join(f"{name}={value}" for name, value in facts.items())
         problem = f"{self._piece('Problem')}({told})".replace("$", OWN_MARK)
         body = f"""
@@ -481,10 +593,14 @@ class _Story:
                 known[name], asked[name] = {self._piece("cross_fit")}(model, problem, train, test.X)
                 $tell(name, train.y, known)
             """
-        lines = "    train, test, ids, sample = $load(folder)\n"
+        ahead = "" if c.windows is None else ", (window, step)"
+        lines = f"    train, test, ids, sample{ahead} = $load(folder)\n"
         lines += f"    problem = {in_lines(problem, 4)}\n".replace(OWN_MARK, "$")
         lines += _indented(body) + ("\n" + blends.rstrip("\n") if blends else "")
         lines += f"\n    answers = asked[{quoted(last)}]\n"
+        if c.windows is not None:
+            shape = f"len(answers), {c.windows.horizon}, -1"
+            lines += f"    answers = answers.reshape({shape})[window, step - 1]\n"
         if given.decision.is_rounded:
             lines += "    answers = np.rint(answers)\n"
         if given.decision.factors is not None:
@@ -510,7 +626,7 @@ class _Story:
     def _as_the_truth(self) -> str:
         """Return what gives the answers of one target the shape that a metric of one's own sees."""
         is_own = isinstance(self.competition.metric, OwnMetric)
-        return "[:, 0]" if is_own and len(self.competition.columns.target) == 1 else ""
+        return "[:, 0]" if is_own and self.given.train.y.ndim == 1 else ""
 
     def _generates(self) -> bool:
         """Tell whether a model generates features, which may learn from the target."""
@@ -591,6 +707,17 @@ if __name__ == "__main__":
     {save}(submission, Path("submission.csv"), {told})
     print(f"submission.csv, {{len(submission):,}} rows")
 """
+
+
+def _counted(names: Sequence[str]) -> str | None:
+    """Return names that differ by a number that counts them, as people write them; else None."""
+    start = names[0].rstrip("0123456789")
+    first = names[0].removeprefix(start)
+    if not first or names != [f"{start}{int(first) + i}" for i in range(len(names))]:
+        return None
+    shown = start.replace("{", "{{").replace("}", "}}")
+    counted = quoted(f"{shown}{{n}}")
+    return f"[f{counted} for n in range({int(first)}, {int(first) + len(names)})]"
 
 
 def _style(style: CsvStyle) -> str:

@@ -110,7 +110,9 @@ def _expected(board: dict[str, Any]) -> Fact:
 def _place(known: Known) -> Fact:
     standing = known.standing
     assert standing is not None
-    value = f"{standing.best:,} – {standing.worst:,}"
+    value = f"{standing.best:,}"
+    if standing.worst != standing.best:
+        value += f" – {standing.worst:,}"
     about = timed(
         f"of {standing.teams:,} teams on {standing.time[:10]}, if the interval holds; the score "
         f"itself would be place {standing.place:,}"
@@ -136,7 +138,8 @@ def _checks(record: dict[str, Any]) -> Section:
             [],
         )
     elif suspects:
-        lead, notes = "Known before believing the score:", suspects
+        lead = f"Known before believing the score. Looked for: {LOOKED_FOR}. Found:"
+        notes = suspects
     else:
         lead, notes = f"Nothing was found that gives the answer away. Looked for: {LOOKED_FOR}.", []
     notes = [*notes, *_cleaning(record)]

@@ -17,6 +17,7 @@ from pipeline.diagnosis.services import (
 )
 from pipeline.diagnosis.software import TENSORFLOW_SECONDS, check_gpus, check_versions, gpus
 from pipeline.machine import cores
+from pipeline.progress import Note, emit
 from pipeline.workspace import Workspace
 
 PATIENCE_SECONDS = 8.0  # for a service's answer, with the question where the service is
@@ -24,6 +25,7 @@ PATIENCE_SECONDS = 8.0  # for a service's answer, with the question where the se
 
 def diagnose(workspace: Workspace) -> list[Check]:
     """Return what kc needs and what of it is here; nothing is changed, and no secret is shown."""
+    emit(Note("ask", "TensorFlow, kaggle.com and dacon.io; this takes some seconds"))
     answers = _at_once(
         {
             "tensorflow": (gpus, TENSORFLOW_SECONDS),

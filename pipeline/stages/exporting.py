@@ -29,18 +29,21 @@ from pipeline.stages.training import in_order
 from pipeline.stages.trusting import read_sources
 from pipeline.stages.units import MEMBERS, all_folds, repeated
 from pipeline.storage import save_text
-from pipeline.training import MORE_ROUNDS, FoldResult, final_models, needs_refit
+from pipeline.targets import SQUARED
+from pipeline.training import (
+    MORE_ROUNDS,
+    FoldResult,
+    final_models,
+    needs_refit,
+    validation_share,
+)
 from pipeline.workspace import Workspace
 
 UNLEARNED = ("models", "title", "source", "default_model")  # nothing is learned from them
 _INSTEAD = "share the run's folder, which kc predict --run answers from, or its submission.csv"
-_NOT_WINDOWS = (
-    "[windows], and scripts are written of models of rows alone: cutting series into windows and "
-    f"putting their forecasts back is not among what is copied; {_INSTEAD}"
-)
-_NOT_IMAGES = (
-    "[images], and scripts are written of tables alone: pixels that are read from disk and changed "
-    f"by chance while a network learns are not among what is copied; {_INSTEAD}"
+_NOT_ROOTS = (
+    "learns roots of windows and is stopped early, and the script would part its held-out windows "
+    f'otherwise than the run has; train it without transform = "sqrt", or {_INSTEAD}'
 )
 SCRIPT, NOTEBOOK = "solution.py", "solution.ipynb"
 
@@ -65,10 +68,6 @@ def export(
     run = find_run(workspace.runs, name, run_id)
     _check_finished(run)
     opened = _opened(workspace, run)
-    if opened.competition.windows is not None:
-        raise UsageError(f"run {run.id}: forecasts {_NOT_WINDOWS}")
-    if opened.competition.images is not None:
-        raise UsageError(f"run {run.id}: sees {_NOT_IMAGES}")
     data = read_data(opened)
     _check_files(run, data)
     data = replace(data, train=in_order(data, opened.competition))
@@ -241,8 +240,14 @@ class _Tree:
         self, choice: ModelChoice, passes: list[tuple[int, int, int]], *, refits: int, **facts: Any
     ) -> Trained:
         train, labels = self.data.train, self.data.labels
+        self._check_roots(choice)
         sizes = [len(fold.train) for fold in self._folds()]
         sizes += [len(train)] if refits else []
+        windows = self.opened.competition.windows
+        if windows is not None:  # those whose answers held-out ones tell are left out
+            assert train.order is not None
+            at_one_time = int(train.order.value_counts().max())
+            sizes.append(min(sizes) - windows.horizon * at_one_time)
         return Trained(
             choice=choice,
             passes=passes,
@@ -252,6 +257,15 @@ class _Tree:
             refits=refits,
             **facts,
         )
+
+    def _check_roots(self, choice: ModelChoice) -> None:
+        """Check that no held-out windows tell how far mean roots are off; raises UsageError."""
+        seen = self.opened.competition.seen_by(choice)
+        is_mean = seen.target.transform == "sqrt" and seen.metric in SQUARED
+        if seen.windows is None or not is_mean:
+            return
+        if validation_share(unfitted(self.opened, choice, seen.validation.seed)) is not None:
+            raise UsageError(f"models.{choice.label}: {_NOT_ROOTS}")
 
     def _folds(self) -> list[Fold]:
         competition = repeated(self.opened.competition, 0)

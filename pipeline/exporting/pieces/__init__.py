@@ -9,7 +9,8 @@ compares the submissions of both.
 HOMES = {
     name: f"pipeline.exporting.pieces.{module}"
     for module, names in {
-        "files": "find_folder read_cells typed with_features Rows clean",
+        "files": "find_folder read_cells read_images typed with_features Rows clean",
+        "windows": "told_rows Windows LastValue apart",
         "columns": "numeric text named by_column",
         "boosting": "Boosting stop_lightgbm stop_xgboost stop_catboost stop_hist "
         "log_loss_of_codes minus_area",

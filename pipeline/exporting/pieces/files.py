@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,21 @@ def read_cells(path: Path, encoding: str = "utf-8", separator: str = ",") -> pd.
     cells = pd.read_csv(path, dtype="str", keep_default_na=False, encoding=encoding, sep=separator)
     nameless = [name for name in cells if str(name).startswith("Unnamed: ")]
     return cells.rename(columns={name: f"Unnamed: {i}" for i, name in enumerate(nameless)})
+
+
+def read_images(
+    path: Path, others: Sequence[str], encoding: str = "utf-8", separator: str = ","
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the cells of a file of images that are no pixels, as written, and pixels as bytes.
+
+    others: the columns that are no pixels.
+    """
+    names = [str(n) for n in pd.read_csv(path, nrows=0, encoding=encoding, sep=separator)]
+    pixels = [name for name in names if name not in others]
+    types = {name: "uint8" if name in pixels else "str" for name in names}
+    cells = pd.read_csv(path, dtype=types, keep_default_na=False, encoding=encoding, sep=separator)
+    array = np.ascontiguousarray(cells[pixels].to_numpy())
+    return cells.drop(columns=pixels), pd.DataFrame(array, columns=pixels)
 
 
 def typed(
@@ -103,13 +118,13 @@ class Rows:
     parts: pd.DataFrame | None = None
     outlying: pd.Series | None = None
 
-    def at(self, rows: np.ndarray) -> "Rows":
+    def at(self, rows: np.ndarray) -> Self:
         """Return the rows at these positions."""
         parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         chosen: dict[str, Any] = {
             k: None if one is None else one.iloc[rows] for k, one in parts.items()
         }
-        return Rows(**chosen)
+        return type(self)(**chosen)
 
 
 def clean(rows: Rows, complete: Sequence[str] = (), *, unique: bool = False) -> Rows:

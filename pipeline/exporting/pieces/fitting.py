@@ -92,6 +92,29 @@ class Model:
     taught: Sequence[Lesson] = ()
 
 
+def forward(X: pd.DataFrame, y: Any, transform: str) -> Any:
+    """Return answers to rows on the scale that is fitted."""
+    ways: dict[str, Any] = {"none": np.asarray, "log1p": np.log1p, "sqrt": np.sqrt}
+    return ways[transform](np.asarray(y))
+
+
+def backward(
+    X: pd.DataFrame,
+    scaled: np.ndarray,
+    transform: str,
+    lower: float | None,
+    upper: float | None,
+    added: Any,
+) -> np.ndarray:
+    """Return numbers on the target's own scale, within its bounds."""
+    if transform == "log1p":
+        scaled = np.expm1(scaled)
+    elif transform == "sqrt":
+        scaled = np.square(np.maximum(scaled, 0))
+    scaled = scaled + added
+    return scaled if lower is upper is None else np.clip(scaled, lower, upper)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """What is the same for all models.
@@ -99,7 +122,9 @@ class Problem:
     labels: the sorted classes, or None for numbers. lower, upper: bounds of the target.
     is_mean: whether the metric's best answer is the mean, which a fit of roots has to be told.
     folds: from a seed to the folds. hold_out: from rows, a share and a seed to positions. clean:
-    returns the rows that are fitted on. related: from rows to groups, or None.
+    returns the rows that are fitted on. apart: from rows and the held-out ones to the rows that do
+    not know these, and their positions there. related: from rows to groups, or None. to_scale,
+    from_scale: the way of answers to the scale that is fitted, and back.
     """
 
     folds: Callable[[int], list[Fold]]
@@ -109,7 +134,10 @@ class Problem:
     upper: float | None = None
     is_mean: bool = False
     clean: Callable[[Rows], Rows] = lambda rows: rows
+    apart: Callable[[Any, np.ndarray], tuple[Rows, np.ndarray]] = lambda rows, held: (rows, held)
     related: Callable[[Rows], Any] = lambda rows: None
+    to_scale: Callable[..., Any] = forward
+    from_scale: Callable[..., np.ndarray] = backward
 
     def width(self, rows: Rows) -> int:
         """Return how many columns predictions have."""
@@ -211,14 +239,15 @@ def fits_of(
     model: Model, problem: Problem, rows: Rows, place: tuple[int, int], seeds: Seeds
 ) -> list[Fit]:
     """Return what is fitted on some rows, one a part of the target, all columns made ready."""
+    held_out = None
+    if model.held_out is not None and len(rows.X) >= 20:
+        held_out = problem.hold_out(rows, model.held_out, seeds.held_out)
+        rows, held_out = problem.apart(rows, held_out)
     if model.by_parts:
         assert rows.parts is not None
         answers = [rows.parts[name] for name in rows.parts]
     else:
         answers = [rows.y]
-    held_out = None
-    if model.held_out is not None and len(rows.X) >= 20:
-        held_out = problem.hold_out(rows, model.held_out, seeds.held_out)
     return [
         fit_steps(model, problem, rows, y, held_out, seeds, model.ended.get((*place, part), ()))
         for part, y in enumerate(answers)
@@ -240,7 +269,7 @@ def fit_steps(
     if model.generates:
         groups = problem.related(rows)
         told = {f"{name}__groups": groups for name in steps.named_steps if "generated" in name}
-    scaled = forward(y, model.transform) if problem.labels is None else y
+    scaled = problem.to_scale(rows.X, y, model.transform) if problem.labels is None else y
     Z = steps.fit_transform(rows.X, scaled, **told)
     return Fit(rows, y, steps, model.make(seeds.model), Z, scaled, held_out, ended)
 
@@ -281,24 +310,8 @@ def respond(fits: Sequence[Fit], model: Model, problem: Problem, X: pd.DataFrame
     low, high = lower, upper
     if model.by_parts:
         low, high = None if model.transform == "none" else 0.0, None
-    each = [backward(one.predict(X), model.transform, low, high, one.added) for one in fits]
+    each = [
+        problem.from_scale(X, one.predict(X), model.transform, low, high, one.added) for one in fits
+    ]
     total = np.clip(np.sum(each, axis=0), lower, upper) if model.by_parts else each[0]
     return np.asarray(total.reshape(len(X), -1))
-
-
-def forward(y: Any, transform: str) -> Any:
-    """Return numbers on the scale that is fitted."""
-    ways: dict[str, Any] = {"none": np.asarray, "log1p": np.log1p, "sqrt": np.sqrt}
-    return ways[transform](np.asarray(y))
-
-
-def backward(
-    scaled: np.ndarray, transform: str, lower: float | None, upper: float | None, added: Any
-) -> np.ndarray:
-    """Return numbers on the target's own scale, within its bounds."""
-    if transform == "log1p":
-        scaled = np.expm1(scaled)
-    elif transform == "sqrt":
-        scaled = np.square(np.maximum(scaled, 0))
-    scaled = scaled + added
-    return scaled if lower is upper is None else np.clip(scaled, lower, upper)

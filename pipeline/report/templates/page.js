@@ -15,7 +15,7 @@
       const here = on(low) + (pixel - start) / (end - start) * (on(high) - on(low));
       const v = kind === "log1p" ? Math.expm1(here) : here;
       const fine = Math.abs(high - low) / 500;
-      return v.toLocaleString("en", { maximumFractionDigits: Math.min(Math.max(0, Math.ceil(-Math.log10(fine))), 8) });
+      return v.toLocaleString("en", { maximumFractionDigits: Math.min(Math.max(0, Math.ceil(-Math.log10(fine))), 8) }).replace(/^-0$/, "0");
     };
     const line = mark.dataset.label ? mark.dataset.label + ": " : "";
     return `${line}${svg.dataset.xLabel} ${back("x", mark.at[0])}, ${svg.dataset.yLabel} ${back("y", mark.at[1])}`;
@@ -66,8 +66,14 @@
     }
     let marks = null;
     const all = () => marks || (marks = marksOf(svg));
+    // A mark itself, or the one that a name, a number or a whisker belongs to, which may hide it.
+    const under = (target) => {
+      const beside = target.closest("[data-said]") ? null : target.closest("g");
+      const own = beside ? beside.querySelectorAll("[data-said]") : [target.closest("[data-said]")];
+      return own.length === 1 ? own[0] : null;
+    };
     const nearest = (event) => {
-      const said = event.target.closest("[data-said]");
+      const said = under(event.target);
       if (said) return said;
       if (!svg.dataset.x) return null;
       const p = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
