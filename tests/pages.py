@@ -31,6 +31,7 @@ BLOCK = re.compile(r"^( *)```(\w*)(?: title=\"([^\"]+)\")?\n(.*?)^\1```$", re.M 
 LANGUAGES = ("", "text", "sh", "python", "toml", "csv", "yaml", "json")
 SPENT = "30s"  # of the time that all models together are given, once
 FEW_EPOCHS, FEW_ROUNDS = "2", "20"
+DECLARED = {"moved": "conv2d"}  # slow models that a page declares, and their kinds
 STAND_IN = {"iris": "logistic", "breast_cancer": "logistic", "wine": "logistic"}
 ELSEWHERE = ("pip", "python", "export", "ruff", "pytest", "docker")  # not commands of ours
 
@@ -107,7 +108,7 @@ def in_short(words: Sequence[str], *, again: bool) -> list[str]:
             quick = STAND_IN.get(words[2], "ridge")
             return [*_without(_without(short, "--model"), "--time"), "--model", quick]
         return [*_without(short, "--time"), "--time", SPENT]
-    spec = MODELS.get(model)
+    spec = MODELS.get(DECLARED.get(model, model))
     if spec is not None and spec.epochs and "--epochs" not in words:
         short += ["--epochs", FEW_EPOCHS if spec.epochs == "epochs" else FEW_ROUNDS]
     return short
