@@ -1,6 +1,7 @@
 """Whether a competition's rows can be learned from and predicted, once features are made."""
 
 from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -112,6 +113,14 @@ def check_test(
     _check_finite(frame[features], file)
 
 
+def check_any_feature(features: Collection[str], path: Path) -> None:
+    """Check that a file leaves anything to learn from. Raises DataError."""
+    if not len(features):
+        raise DataError(
+            f"{path}: no feature column is left beside id, target, group and [columns] drop"
+        )
+
+
 def check_new(frame: pd.DataFrame, file: TableFile, features: Sequence[str]) -> None:
     """Check that rows to be predicted have every column that a finished run was trained on.
 
@@ -162,10 +171,7 @@ def _declared(competition: Competition) -> Iterable[tuple[str, tuple[str, ...]]]
 
 def _check_features(frame: pd.DataFrame, file: TableFile, competition: Competition) -> None:
     features = _features(frame, competition)
-    if not features:
-        raise DataError(
-            f"{file.path}: no feature column is left beside id, target, group and [columns] drop"
-        )
+    check_any_feature(features, file.path)
     empty = [name for name in features if frame[name].isna().all()]
     _refuse_columns(
         empty,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.cache import Cache, digest
-from pipeline.checks import check_files_agree, check_part, check_test
+from pipeline.checks import check_any_feature, check_files_agree, check_part, check_test
 from pipeline.cleaning import check_condition, fulfil
 from pipeline.competition import ModelChoice, OwnMetric
 from pipeline.data import TEST_WITHOUT_IDS, Table, parquet_ids, require, split_train, with_unread
@@ -236,10 +236,7 @@ def _check_first_rows(
     check_part(made, train_table.file, competition)
     check_test(made_test, test_table.ids, test_table.file, made, competition)
     rows = split_train(spread_dates(made, columns), train_table.ids, columns)
-    if not rows.X.shape[1]:
-        raise DataError(
-            f"{train.path}: no feature column is left beside id, target, group and [columns] drop"
-        )
+    check_any_feature(rows.X.columns, train.path)
     check_cleaning(opened, rows)
     condition = competition.cleaning.outliers
     if condition is not None:
